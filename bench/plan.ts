@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * plan — what is measured, by which program; what is printed, beside which rival, with which
+ * target.
+ *
+ * A program is run once in each round, in a process of its own. Counts are such that each takes
+ * one to two seconds; a rate does not depend on them. A row prints one figure of one program.
+ */
+
+export const BENCHES = ["thr", "lat", "fan", "memory", "size"] as const;
+export type Bench = (typeof BENCHES)[number];
+
+export interface Program {
+  id: string;
+  bench: Bench;
+  /** Compiled JavaScript, or a C program, in this folder. */
+  file: string;
+  variant: string;
+  size: number;
+  count: number;
+  /** Further arguments. */
+  more?: number[];
+  /** Options of Node. */
+  flags?: string[];
+  /** In the first round only: no rival, and it takes long or is always the same. */
+  once?: boolean;
+}
+
+/** `atLeast` or `atMost`, not both. */
+export interface Target {
+  /** The program held against; if absent, the figure itself is meant. */
+  rival?: string;
+  atLeast?: number;
+  atMost?: number;
+  /** Takes the place of `atLeast` where the cores are far apart (see report.ts). */
+  atLeastApart?: number;
+}
+
+/** How a figure is written. */
+export type Unit = "rate" | "us" | "bytes" | "MiB" | "plain";
+
+export interface Row {
+  bench: Bench;
+  id: string;
+  figure: string;
+  unit: Unit;
+  title: string;
+  /** A second figure of the same program, without a target. */
+  also?: string;
+  /** Programs beside which it is shown. */
+  beside: string[];
+  targets: Target[];
+}
+
+export interface Plan {
+  programs: Program[];
+  rows: Row[];
+}
+
+export const SIZES: readonly number[] = [16, 64, 256, 1024, 65536];
+export const LIBZMQ = "thr/libzmq-copy";
+
+/** What a rival is called beside a figure. */
+export const SHORT_NAMES: Readonly<Record<string, string>> = {
+  [LIBZMQ]: "libzmq",
+  "thr/zeromqjs": "zeromq.js",
+  "lat/libzmq-poll": "libzmq polled",
+  "lat/libzmq-wait": "libzmq blocking",
+  "lat/zeromqjs": "zeromq.js",
+  "lat/wait": "Atomics.wait",
+  "lat/wait-async": "Atomics.waitAsync",
+  "fan/one": "one PUSH",
+  "fan/libzmq-one": "libzmq, one PUSH",
+  "fan/libzmq-many": "libzmq, as many",
+};
+
+const LIBZMQ_THR = "inproc_thr.c";
+const THR = "threadmq/inproc_thr.js";
+const LAT = "threadmq/inproc_lat.js";
+const FAN = "threadmq/fan_in.js";
+const MEMORY = "threadmq/memory.js";
+const RING = "rivals/ring_thr.js";
+
+export interface PlanOptions {
+  /** Bytes a message, where no other size is said. */
+  size: number;
+  /** The long form of what takes long. */
+  full: boolean;
+  /** PUSH sockets in fan_in and memory. */
+  sockets: number;
+  /** The benchmarks asked for. */
+  only: readonly string[];
+}
+
+export function makePlan(options: PlanOptions): Plan {
+  const programs = [
+    ...thrPrograms(options.size),
+    ...latPrograms(options.size),
+    ...fanPrograms(options),
+    ...memoryPrograms(options),
+    ...SIZES.filter((size) => !isInThr(size, options)).flatMap(sizePrograms),
+  ].filter((program) => options.only.includes(program.bench));
+  const rows = [...thrRows(), ...latRows(), ...fanRows(options), ...memoryRows(options)];
+  return { programs, rows };
+}
+
+/** Whether `thr` measures this size anyhow. */
+function isInThr(size: number, options: PlanOptions): boolean {
+  return size === options.size && options.only.includes("thr");
+}
+
+type Brief = [id: string, file: string, variant: string, count: number];
+
+const programOf = (bench: Bench, size: number, [id, file, variant, count]: Brief): Program => ({
+  id: `${bench}/${id}`,
+  bench,
+  file,
+  variant,
+  size,
+  count,
+  ...(file === LIBZMQ_THR ? { more: [1] } : {}),
+});
+
+function thrPrograms(size: number): Program[] {
+  const briefs: Brief[] = [
+    ["many", THR, "many", 10e6],
+    ["many-await", THR, "many-await", 10e6],
+    ["one", THR, "one", 8e6],
+    ["one-await", THR, "one-await", 5e6],
+    ["libzmq-copy", LIBZMQ_THR, "copy", 5e6],
+    ["libzmq-message", LIBZMQ_THR, "message", 4e6],
+    ["zeromqjs", "rivals/zeromqjs_thr.js", "await", 300e3],
+    ["post", "rivals/postmessage_thr.js", "one", 800e3],
+    ["post-batch", "rivals/postmessage_thr.js", "batch", 1.5e6],
+    ["ring-view", RING, "view", 20e6],
+    ["ring-copied", RING, "copied", 10e6],
+  ];
+  return briefs.map((brief) => programOf("thr", size, brief));
+}
+
+function latPrograms(size: number): Program[] {
+  const briefs: Brief[] = [
+    ["busy", LAT, "busy", 500e3],
+    ["busy-await", LAT, "busy-await", 300e3],
+    ["asleep", LAT, "asleep", 15e3],
+    ["asleep-await", LAT, "asleep-await", 15e3],
+    ["libzmq-poll", "inproc_lat.c", "poll", 300e3],
+    ["libzmq-wait", "inproc_lat.c", "wait", 15e3],
+    ["zeromqjs", "rivals/zeromqjs_lat.js", "await", 15e3],
+    ["spin", "rivals/word_lat.js", "spin", 1e6],
+    ["wait", "rivals/word_lat.js", "wait", 15e3],
+    ["wait-async", "rivals/word_lat.js", "waitAsync", 15e3],
+  ];
+  return briefs.map((brief) => programOf("lat", size, brief));
+}
+
+function fanPrograms({ size, sockets }: PlanOptions): Program[] {
+  const briefs: [Brief, sockets: number][] = [
+    [["one", FAN, "rate", 5e6], 1],
+    [["many", FAN, "rate", 3e6], sockets],
+    [["served", FAN, "served", sockets * 100], sockets],
+    [["served-many", FAN, "served-many", sockets * 100], sockets],
+    [["libzmq-one", LIBZMQ_THR, "copy", 4e6], 1],
+    [["libzmq-many", LIBZMQ_THR, "copy", 600e3], sockets],
+  ];
+  return briefs.map(([brief, more]) => ({ ...programOf("fan", size, brief), more: [more] }));
+}
+
+function memoryPrograms({ size, sockets, full }: PlanOptions): Program[] {
+  const briefs: Brief[] = [
+    ["idle", MEMORY, "idle", sockets],
+    ["flat", MEMORY, "flat", full ? 100e6 : 10e6],
+    ["garbage", MEMORY, "garbage", 1],
+  ];
+  return briefs.map((brief) => ({
+    ...programOf("memory", size, brief),
+    flags: ["--expose-gc"],
+    once: true,
+  }));
+}
+
+function sizePrograms(size: number): Program[] {
+  const count = size > 1024 ? 100e3 : size > 256 ? 3e6 : 6e6;
+  const briefs: Brief[] = [
+    [`${size}/many`, THR, "many", count],
+    [`${size}/one`, THR, "one", count],
+    [`${size}/libzmq-copy`, LIBZMQ_THR, "copy", count],
+    [`${size}/ring-copied`, RING, "copied", count],
+  ];
+  return briefs.map((brief) => programOf("size", size, brief));
+}
+
+/** The program of a size's row; what `thr` measures anyhow is not measured twice. */
+export function sizeProgram(plan: Plan, size: number, name: string): string {
+  const id = `size/${size}/${name}`;
+  return plan.programs.some((program) => program.id === id) ? id : `thr/${name}`;
+}
+
+const rowOf =
+  (bench: Bench, figure: string, unit: Unit, also?: string) =>
+  (id: string, title: string, beside: string[] = [], ...targets: Target[]): Row => ({
+    bench,
+    id: `${bench}/${id}`,
+    figure,
+    unit,
+    title,
+    beside,
+    targets,
+    ...(also === undefined ? {} : { also }),
+  });
+
+function thrRows(): Row[] {
+  const row = rowOf("thr", "rate", "rate");
+  const rivals = [LIBZMQ, "thr/zeromqjs"];
+  const batches = { rival: LIBZMQ, atLeast: 2, atLeastApart: 4 };
+  const blocking = { rival: LIBZMQ, atLeast: 1.2, atLeastApart: 3 };
+  const promises = { rival: LIBZMQ, atLeast: 0.7, atLeastApart: 1.5 };
+  const known = { rival: "thr/zeromqjs", atLeast: 15 };
+  return [
+    row("many", "**ThreadMQ** `sendManySync`, `receiveManySync`", rivals, batches),
+    row("many-await", "**ThreadMQ** `await sendMany`, `await receiveMany`", rivals, batches),
+    row("one", "**ThreadMQ** `sendSync`, `receiveSync`", rivals, blocking),
+    row("one-await", "**ThreadMQ** `await send`, `for await`", rivals, promises, known),
+    row("libzmq-copy", "libzmq in C, `zmq_send`, `zmq_recv`"),
+    row("libzmq-message", "libzmq in C, `zmq_msg_t`", [LIBZMQ]),
+    row("zeromqjs", "zeromq.js `await send`, `for await`", [LIBZMQ]),
+    row("post", "`postMessage`", [LIBZMQ]),
+    row("post-batch", "`postMessage`, arrays of 256", [LIBZMQ]),
+    row("ring-view", "bare ring, read in place", [LIBZMQ]),
+    row("ring-copied", "bare ring, copied out to Buffers", [LIBZMQ]),
+  ];
+}
+
+function latRows(): Row[] {
+  const row = rowOf("lat", "p50", "us", "p99");
+  const wait = "lat/libzmq-wait";
+  const asleep = { rival: "lat/wait", atMost: 1.3 };
+  return [
+    row("busy", "**ThreadMQ** busy, blocking", ["lat/libzmq-poll", wait], { atMost: 2 }),
+    row("busy-await", "**ThreadMQ** busy, promises", ["lat/zeromqjs", wait], { atMost: 5 }),
+    row("asleep", "**ThreadMQ** asleep, blocking", ["lat/wait", wait], asleep),
+    row("asleep-await", "**ThreadMQ** asleep, promises", ["lat/wait-async", wait]),
+    row("libzmq-poll", "libzmq in C, polled by hand"),
+    row("libzmq-wait", "libzmq in C, blocking", ["lat/wait"]),
+    row("zeromqjs", "zeromq.js, promises", ["lat/wait"]),
+    row("spin", "bare word, spinning"),
+    row("wait", "bare word, `Atomics.wait`"),
+    row("wait-async", "bare word, `Atomics.waitAsync`", ["lat/wait"]),
+  ];
+}
+
+function fanRows({ sockets }: PlanOptions): Row[] {
+  const row = rowOf("fan", "rate", "rate");
+  const served = rowOf("fan", "spread", "plain");
+  const many = `${sockets.toLocaleString("en")} PUSH`;
+  const half = { rival: "fan/one", atLeast: 0.5 };
+  return [
+    row("one", "**ThreadMQ**, one PUSH", ["fan/libzmq-one"]),
+    row("many", `**ThreadMQ**, ${many}`, ["fan/one", "fan/libzmq-many"], half),
+    row("libzmq-one", "libzmq in C, one PUSH"),
+    row("libzmq-many", `libzmq in C, ${many}`, ["fan/libzmq-one"]),
+    served("served", "**ThreadMQ**, most less least served, `receiveSync`", [], { atMost: 1 }),
+    served("served-many", "**ThreadMQ**, the same, `receiveManySync(512)`"),
+  ];
+}
+
+function memoryRows({ full }: PlanOptions): Row[] {
+  const of = (id: string, figure: string, unit: Unit, title: string, ...targets: Target[]): Row =>
+    rowOf("memory", figure, unit)(id, title, [], ...targets);
+  const garbage = (figure: string, title: string): Row =>
+    of("garbage", figure, "bytes", `heap a message: ${title}`);
+  return [
+    of("idle", "idle", "bytes", "arena for an idle PUSH and its pipe", { atMost: 4096 }),
+    of("idle", "used", "bytes", "the same, after its first message"),
+    of("flat", "growth", "MiB", `resident memory: growth over ${full ? 100 : 10} M messages`),
+    of("flat", "arena", "MiB", "arena in use after them"),
+    garbage("by-hand", "an array with a Buffer, made by hand"),
+    garbage("receive-sync", "`receiveSync`"),
+    garbage("try-receive", "`tryReceive`"),
+    garbage("receive-many", "`receiveManySync`"),
+    garbage("send", "`sendSync`"),
+    of("garbage", "external", "bytes", "outside the heap a message: `receiveSync`"),
+  ];
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * ring_thr — a bare ring in a SharedArrayBuffer: what this machine gives to any library.
+ *
+ *      view     the receiver reads the word where it lies and makes no object: the upper bound for
+ *               everything
+ *      copied   the receiver copies each body into a pooled Buffer, and makes the Buffer and the
+ *               array around it: the upper bound for a library whose user gets messages he may keep
+ *
+ *              read                            written
+ *      | slot  |▓▓▓▓▓▓▓▓|▓▓▓▓▓▓▓▓|▓▓▓▓▓▓▓▓|      |      |     slot: length, body, filled up to 16
+ *
+ * Both sides keep a copy of the other's position and look again only when it is used up. A position
+ * is published every 64 messages, or before its owner has to wait. Who has to wait spins. Bodies
+ * are copied by words up to 128 bytes, above by TypedArray.set. Both ends of a copy begin at
+ * multiples of eight bytes: V8 copies shared memory byte by byte if they do not agree in that.
+ *
+ * What is not equal: all of it. One size of message, one sender, one receiver, no names, no sleep,
+ * no end; it burns both cores while it waits.
+ */
+
+import { isMainThread } from "node:worker_threads";
+import {
+  type Arguments,
+  inThread,
+  Meter,
+  Outgoing,
+  readArguments,
+  ready,
+  report,
+  startThread,
+} from "../child.ts";
+
+/** Slots of the ring; fewer when they are large, so that it has at most 4 MiB. */
+const SLOTS = 4096;
+const RING_BYTES = 4 * 2 ** 20;
+const PUBLISH_EVERY = 64;
+const BY_WORDS = 128;
+const SLAB = 65536;
+
+/** Words of the control block, each in a cache line pair of its own. */
+const WRITTEN = 0;
+const READ = 32;
+
+interface Data extends Arguments {
+  control: Int32Array<SharedArrayBuffer>;
+  ring: Int32Array<SharedArrayBuffer>;
+}
+
+/** Words of a slot before its body, which so begins at a multiple of eight bytes. */
+const HEAD = 2;
+
+/** Words from one slot to the next. */
+function strideOf(size: number): number {
+  return Math.ceil((size + HEAD * 4) / 16) * 4;
+}
+
+function slotsOf(size: number): number {
+  let slots = SLOTS;
+  while (slots * strideOf(size) * 4 > RING_BYTES) slots /= 2;
+  return slots;
+}
+
+function sender({ size, count, warmup, control, ring }: Data): void {
+  const stride = strideOf(size);
+  const slots = slotsOf(size);
+  const total = warmup + count;
+  const outgoing = new Outgoing(size);
+  const body = new Int32Array(outgoing.body.buffer, outgoing.body.byteOffset, size / 4);
+  let read = 0;
+  let published = 0;
+  ready();
+  for (let number = 0; number < total; number++) {
+    outgoing.numbered(number);
+    if (number - read === slots) {
+      Atomics.store(control, WRITTEN, number);
+      published = number;
+      while (number - read === slots) read = Atomics.load(control, READ);
+    }
+    const at = (number % slots) * stride;
+    ring[at] = size;
+    if (size <= BY_WORDS) for (let i = 0; i < body.length; i++) ring[at + HEAD + i] = body[i];
+    else ring.set(body, at + HEAD);
+    if (number - published === PUBLISH_EVERY || number === total - 1) {
+      Atomics.store(control, WRITTEN, number + 1);
+      published = number;
+    }
+  }
+}
+
+/** Calls `take` with the address of each message's slot, until it returns true. */
+function receive({ size, control }: Data, take: (at: number) => boolean): void {
+  const stride = strideOf(size);
+  const slots = slotsOf(size);
+  let written = 0;
+  let published = 0;
+  for (let number = 0; ; number++) {
+    if (number === written) {
+      Atomics.store(control, READ, number);
+      published = number;
+      while (number === written) written = Atomics.load(control, WRITTEN);
+    }
+    if (take((number % slots) * stride)) return;
+    if (number - published === PUBLISH_EVERY) {
+      Atomics.store(control, READ, number);
+      published = number;
+    }
+  }
+}
+
+/** A Buffer by `new` alone: Buffer.from would look at its arguments first. */
+class PooledBuffer extends Uint8Array<ArrayBuffer> {}
+Object.setPrototypeOf(PooledBuffer.prototype, Buffer.prototype);
+
+/** Copies messages out of the ring into Buffers that share slabs. */
+class Copier {
+  readonly #ring: Int32Array;
+  readonly #bytes: Uint8Array;
+  #slab = new ArrayBuffer(0);
+  #words = new Int32Array(this.#slab);
+  #used = 0;
+
+  constructor(ring: Int32Array<SharedArrayBuffer>) {
+    this.#ring = ring;
+    this.#bytes = new Uint8Array(ring.buffer);
+  }
+
+  copy(at: number): Uint8Array[] {
+    const length = this.#ring[at];
+    if (length > SLAB / 8) {
+      const own = Buffer.allocUnsafeSlow(length);
+      own.set(this.#bytes.subarray((at + HEAD) * 4, (at + HEAD) * 4 + length));
+      return [own];
+    }
+    if (this.#used + length > this.#slab.byteLength) this.#newSlab();
+    const from = this.#used;
+    this.#used = (from + length + 7) & ~7;
+    if (length <= BY_WORDS) {
+      const to = from >> 2;
+      for (let i = 0; i < (length + 3) >> 2; i++) this.#words[to + i] = this.#ring[at + HEAD + i];
+    } else {
+      this.#words.set(this.#ring.subarray(at + HEAD, at + HEAD + ((length + 3) >> 2)), from >> 2);
+    }
+    return [new PooledBuffer(this.#slab, from, length)];
+  }
+
+  #newSlab(): void {
+    this.#slab = new ArrayBuffer(SLAB);
+    this.#words = new Int32Array(this.#slab);
+    this.#used = 0;
+  }
+}
+
+async function receiver(args: Arguments): Promise<void> {
+  const control = new Int32Array(new SharedArrayBuffer(256));
+  const words = slotsOf(args.size) * strideOf(args.size);
+  const ring = new Int32Array(new SharedArrayBuffer(words * 4));
+  const data: Data = { ...args, control, ring };
+  await startThread(import.meta.url, data);
+  const meter = new Meter(args);
+  if (args.variant === "view") {
+    receive(data, (at) => meter.lookAt(ring[at], ring[at + HEAD]));
+  } else {
+    const copier = new Copier(ring);
+    receive(data, (at) => {
+      const [part] = copier.copy(at);
+      return meter.look(part);
+    });
+  }
+  report(meter.figures());
+}
+
+if (isMainThread) await receiver(readArguments());
+else await inThread(sender);

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * errors — what can go wrong, by the names and numbers of ZeroMQ.
+ *
+ * A number is the one a C program sees on Linux, so that a table of a ZeroMQ binding fits.
+ */
+const CODES = {
+  ENOENT: [2, "No such endpoint"],
+  EBADF: [9, "Socket is closed"],
+  EAGAIN: [11, "Operation was not possible or timed out"],
+  ENOMEM: [12, "The context's memory is used up"],
+  EINVAL: [22, "Invalid argument"],
+  EMFILE: [24, "Too many open sockets or threads"],
+  EMSGSIZE: [90, "Message too large"],
+  EPROTONOSUPPORT: [93, "Protocol not supported"],
+  ENOTSUP: [95, "Operation not supported"],
+  EADDRINUSE: [98, "Address already in use"],
+  ENOCOMPATPROTO: [156384764, "The protocol is not compatible with the socket type"],
+  ETERM: [156384765, "Context was terminated"],
+} as const;
+
+/** The names of all errors that the library raises. */
+export type ZmqErrorCode = keyof typeof CODES;
+
+/** What an error may know beyond its code. */
+export interface ZmqErrorDetail {
+  /** The endpoint that was named, or the socket's last one. */
+  address?: string | undefined;
+  /** A sentence that says what to do. */
+  hint?: string;
+  /** Of `sendMany`: how many messages were accepted before the failure. */
+  accepted?: number | undefined;
+}
+
+/**
+ * The one error class of the library.
+ *
+ * An asynchronous call always reports by rejection, a synchronous one by `throw`. An abort by an
+ * `AbortSignal` is not a ZmqError: the call rejects with the signal's own reason.
+ */
+export class ZmqError extends Error {
+  override readonly name = "ZmqError";
+  /** The name of the error, as `zmq_errno` would give it: `"EAGAIN"`. */
+  readonly code: ZmqErrorCode;
+  /** Its number on Linux. ZeroMQ's own errors are numbered as in `zmq.h`. */
+  readonly errno: number;
+  /** The endpoint concerned, where there is one. */
+  readonly address: string | undefined;
+  /** What to do about it. It is part of `message` too. */
+  readonly hint: string | undefined;
+  /** Of `sendMany` and `sendManySync`: how many messages were accepted before the failure. */
+  readonly accepted: number | undefined;
+
+  constructor(code: ZmqErrorCode, detail: ZmqErrorDetail = {}) {
+    const [errno, text] = CODES[code];
+    const where = detail.address === undefined ? "" : ` (${detail.address})`;
+    super(`${text}${where}${detail.hint === undefined ? "" : `. ${detail.hint}`}`);
+    this.code = code;
+    this.errno = errno;
+    this.address = detail.address;
+    this.hint = detail.hint;
+    this.accepted = detail.accepted;
+  }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * host — what the library asks of the runtime it runs in.
+ *
+ * The one place where Node, a browser, Bun and Deno differ. `platform/` has an implementation for
+ * each; the entry hands it to the context, and every layer above this one gets it from there.
+ */
+export interface Host {
+  /** Where a received part lives: `Buffer` on Node, `Uint8Array` in a browser. */
+  readonly Part: PartConstructor;
+  /** Whether this thread may block. A page's main thread may not. */
+  readonly canBlock: boolean;
+  /** How many threads can run at once; with one core, spinning is of no use. */
+  readonly cores: number;
+  /** How this thread is called in messages, for example `"main thread"` or `"worker 3"`. */
+  readonly threadName: string;
+  /** Fresh memory for received bytes; its contents need not be zero. */
+  allocate(bytes: number): ArrayBuffer;
+  /** Runs `task` as a macrotask, after timers and I/O have had their turn. */
+  defer(task: () => void): void;
+  /** Something that holds the event loop while it is ref'd. It starts unref'd. */
+  keepAlive(): KeepAlive;
+  /** Runs `task` when this thread ends in an orderly way. */
+  onExit(task: () => void): void;
+  /** What the threads of this process have published under a name; see `publish`. */
+  published(name: string): unknown;
+  /** Makes a value visible to every thread that this one, or one of those, starts later. */
+  publish(name: string, value: unknown): void;
+}
+
+/** One part of a received message: its bytes belong to the receiver. */
+export type ReceivedPart = Buffer<ArrayBuffer>;
+
+/** Makes a part over bytes that are already in place. */
+export type PartConstructor = new (
+  buffer: ArrayBuffer,
+  byteOffset: number,
+  length: number,
+) => ReceivedPart;
+
+/** A counted hold on the event loop of this thread. */
+export interface KeepAlive {
+  ref(): void;
+  unref(): void;
+}

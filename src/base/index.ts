@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * base — what every layer stands on: errors, numbers with their reasons, and the host.
+ */
+export { assert } from "./assert.ts";
+export * from "./config.ts";
+export { ZmqError, type ZmqErrorCode, type ZmqErrorDetail } from "./errors.ts";
+export type { Host, KeepAlive, PartConstructor, ReceivedPart } from "./host.ts";

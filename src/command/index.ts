@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * command — how threads tell each other that something has changed, and how they wait for it.
+ *
+ *   command    the closed list of what may be said
+ *   mailbox    where it arrives, from every thread, in order
+ *   signaler   waiting: spinning, blocked, or in the event loop
+ *   thread     one thread's slot: posting, and handing what comes to its target
+ */
+export * from "./command.ts";
+export { type CommandTarget, Thread } from "./thread.ts";

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+
+import type { Host, KeepAlive } from "../base/index.ts";
+import { type Arena, load, pause, SPIN, wait, waitAsync } from "../memory/index.ts";
+import { ASLEEP, type Mailbox } from "./mailbox.ts";
+
+/**
+ * signaler — how a thread waits for its mailbox: spinning, blocked, or in its event loop.
+ *
+ * A sleeping thread takes 50 to 75 µs to answer, whatever wakes it; a spinning one less than one. So
+ * every wait begins with a busy one, as long as that has lately paid, and never longer than the
+ * context's `spin`. When it has not paid, the next 1, 2, 4 … 64 waits do without.
+ *
+ * # Waiting in the event loop
+ *
+ * There is one `waitAsync` a thread, without a timeout. Until it settles it stays the one: a second
+ * would only be a second waiter on the same word. It settles when somebody replaces ASLEEP, also if
+ * the thread has taken that mail in a call of its own meanwhile; then it finds nothing, and is made
+ * anew. It does not keep the event loop alive: for that there is `hold`, while a call is pending.
+ */
+const LONGEST_SKIP = 64;
+/** How often the clock is looked at: a look costs as much as several tries. */
+const TRIES_A_LOOK = 8;
+/** Between two tries: time for a batch to gather, and for the other thread to have its lines. */
+const PAUSES_A_TRY = 12;
+
+export class Signaler {
+  readonly #arena: Arena;
+  readonly #mailbox: Mailbox;
+  readonly #host: Host;
+  readonly #keepAlive: KeepAlive;
+  #holds = 0;
+  #armed = false;
+  /** How many waits shall still go without spinning, and how many after the next failure. */
+  #skip = 0;
+  #nextSkip = 1;
+  /** Called in the event loop when mail has come. */
+  onMail: () => void = () => {};
+
+  constructor(arena: Arena, mailbox: Mailbox, host: Host) {
+    this.#arena = arena;
+    this.#mailbox = mailbox;
+    this.#host = host;
+    this.#keepAlive = host.keepAlive();
+  }
+
+  /** Tries until it succeeds, or until spinning is no longer worth it. */
+  spin(attempt: () => boolean): boolean {
+    if (this.#skip > 0) {
+      this.#skip--;
+      return false;
+    }
+    const limit = this.#host.cores > 1 ? this.#arena.words[SPIN] : 0;
+    if (limit === 0) return false;
+    const end = performance.now() + limit / 1000;
+    do {
+      for (let tries = 0; tries < TRIES_A_LOOK; tries++) {
+        for (let i = 0; i < PAUSES_A_TRY; i++) this.#relax();
+        if (attempt()) {
+          this.#nextSkip = 1;
+          return true;
+        }
+      }
+    } while (performance.now() < end);
+    this.#skip = this.#nextSkip;
+    this.#nextSkip = Math.min(2 * this.#nextSkip, LONGEST_SKIP);
+    return false;
+  }
+
+  /** Blocks until mail comes, or the time is up. The mailbox has announced sleep before. */
+  block(timeoutMs: number): void {
+    wait(this.#arena.words, this.#mailbox.head, ASLEEP, timeoutMs);
+  }
+
+  /** Lets the event loop call `onMail` when mail comes. Mail that is there now comes at once. */
+  arm(): void {
+    if (this.#armed) return;
+    const promise = this.#mailbox.doze()
+      ? waitAsync(this.#arena.words, this.#mailbox.head, ASLEEP)
+      : undefined;
+    this.#armed = true;
+    (promise ?? Promise.resolve()).then(() => {
+      this.#armed = false;
+      this.onMail();
+    });
+  }
+
+  /** Keeps the event loop alive until as many `unhold`. */
+  hold(): void {
+    if (this.#holds++ === 0) this.#keepAlive.ref();
+  }
+
+  unhold(): void {
+    if (--this.#holds === 0) this.#keepAlive.unref();
+  }
+
+  #relax(): void {
+    pause();
+    load(this.#arena.words, SPIN); // A word that nobody writes: this only takes a nanosecond.
+  }
+}

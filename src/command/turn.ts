@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+
+import {
+  FAIRNESS_CHECK_OPERATIONS,
+  FAIRNESS_MILLISECONDS,
+  type Host,
+} from "../base/index.ts";
+
+/**
+ * turn — lets the event loop have its turn.
+ *
+ * A call that needs not wait is settled in a microtask, and a loop of such calls would keep timers
+ * and I/O waiting for ever. So from time to time the settling goes through a macrotask: when more
+ * than a millisecond has passed since the loop last had its turn, as far as we know.
+ *
+ * Looking at the clock costs a third of a message. It is looked at after each operation while
+ * operations take long, and after more and more of them while they are short.
+ */
+export class Turn {
+  readonly #host: Host;
+  #left = 1;
+  #step = 1;
+  #began = 0;
+  #looked = 0;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  /** The event loop has just had its turn. */
+  begin(): void {
+    this.#began = performance.now();
+  }
+
+  /** Counts an operation. True if its result should go through the event loop. */
+  get due(): boolean {
+    return --this.#left <= 0 && this.#look();
+  }
+
+  /** A promise for `value` that settles after the event loop had its turn. */
+  pass<T>(value: T): Promise<T> {
+    return new Promise((resolve) => {
+      this.#host.defer(() => {
+        this.begin();
+        resolve(value);
+      });
+    });
+  }
+
+  #look(): boolean {
+    const now = performance.now();
+    const quick = now - this.#looked < FAIRNESS_MILLISECONDS / 4;
+    this.#step = quick ? Math.min(2 * this.#step, FAIRNESS_CHECK_OPERATIONS) : 1;
+    this.#left = this.#step;
+    this.#looked = now;
+    return now - this.#began > FAIRNESS_MILLISECONDS;
+  }
+}

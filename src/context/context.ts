@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+
+import {
+  DEFAULT_MAX_MEMORY,
+  DEFAULT_MAX_SOCKETS,
+  DEFAULT_SPIN_MICROSECONDS,
+  INITIAL_MEMORY,
+  MAX_SOCKETS_LIMIT,
+  ZmqError,
+} from "../base/index.ts";
+import {
+  Arena,
+  CONTEXT_SLOT,
+  CONTEXT_STATE,
+  counted,
+  load,
+  MAX_SLOTS,
+  MAX_SOCKETS,
+  SLOT_BLOCK,
+  SLOT_DROPPED,
+  SLOT_RECEIVED,
+  SLOT_SENT,
+  SOCKETS,
+  SPIN,
+  slotAt,
+  store,
+} from "../memory/index.ts";
+import { BLOCK_BITS, CLOSED } from "../command/index.ts";
+import { host } from "../platform/index.ts";
+import { Membership, terminated } from "./membership.ts";
+import { isLive } from "./slots.ts";
+
+/** Options of a new context. */
+export interface ContextOptions {
+  /** `ZMQ_MAX_SOCKETS`: how many sockets may be open at a time, in all threads. Default 1023. */
+  maxSockets?: number;
+  /** How large the shared memory may grow, in bytes. Default 1 GiB; it begins with 1 MiB. */
+  maxMemory?: number;
+  /**
+   * The longest busy wait of a thread before it sleeps, in microseconds. Default 50; 0 is off.
+   *
+   * A sleeping thread takes 50 to 75 µs to answer, a spinning one less than one. Threads spin only
+   * while it has lately paid, and never on a machine with one core.
+   */
+  spin?: number;
+}
+
+/** Where a context's shared memory is; to be passed to other threads. */
+export interface ContextHandle {
+  readonly threadmq: SharedArrayBuffer;
+}
+
+/** What a context has in use, over all threads. */
+export interface ContextStats {
+  /** Shared memory, in bytes: what is in use, what has been taken so far, what may be taken. */
+  memory: { used: number; size: number; max: number };
+  /** How many threads have opened a socket and have not ended. */
+  threads: number;
+  sockets: number;
+  /** Names that are bound, or that somebody has connected to. */
+  endpoints: number;
+  /** Links between two sockets, those that wait for a bind included. */
+  pipes: number;
+  /** Messages: `sent` = `received` + `queued` + `dropped`, when no thread is in a call. */
+  messages: { sent: number; received: number; queued: number; dropped: number };
+}
+
+/** The name under which the default context is published to all threads of the process. */
+const PUBLISHED = "threadmq";
+
+let membership: (context: Context) => Membership;
+
+/**
+ * A context: the names, sockets and pipes that belong together, across threads.
+ *
+ * Sockets that are opened without one are in the default context, which every thread of the process
+ * finds by itself. A context of one's own is passed on by its handle.
+ *
+ * @example
+ * ```ts
+ * const context = new Context({ maxSockets: 100 });
+ * const worker = new Worker(url, { workerData: context.handle });
+ * // in the worker: const context = Context.from(workerData);
+ * ```
+ */
+export class Context {
+  readonly #open: () => Arena;
+  #arena: Arena | undefined;
+  #membership: Membership | undefined;
+
+  static {
+    membership = (context) => {
+      if (context.closed) throw terminated();
+      context.#membership ??= new Membership(context.#shared, host);
+      return context.#membership;
+    };
+  }
+
+  /** @throws ZmqError EINVAL if an option is out of range. */
+  constructor(options: ContextOptions = {}) {
+    const given = options instanceof Opening ? options : undefined;
+    this.#open = given?.open ?? (() => create(options));
+    if (given === undefined) this.#arena = this.#open();
+    refuseCloning(this, "Pass `context.handle`, and take it with `Context.from` in the other thread.");
+  }
+
+  /** The context behind a handle. In one thread the same memory is always the same context. */
+  static from(handle: ContextHandle): Context {
+    const arena = Arena.open((handle as Partial<ContextHandle> | null | undefined)?.threadmq);
+    const known = contexts.get(arena.id);
+    if (known !== undefined) return known;
+    const context = new Context(new Opening(() => arena) as ContextOptions);
+    contexts.set(arena.id, context);
+    return context;
+  }
+
+  /** What another thread needs to join: pass it as `workerData` or by `postMessage`. */
+  get handle(): ContextHandle {
+    return { threadmq: this.#shared.buffer };
+  }
+
+  /** `ZMQ_MAX_SOCKETS`: how many sockets may be open at a time, in all threads. */
+  get maxSockets(): number {
+    return load(this.#shared.words, MAX_SOCKETS);
+  }
+
+  set maxSockets(value: number) {
+    checkRange("maxSockets", value, 1, MAX_SOCKETS_LIMIT);
+    store(this.#shared.words, MAX_SOCKETS, value);
+  }
+
+  /** The longest busy wait of a thread, in microseconds. 0 is off. */
+  get spin(): number {
+    return load(this.#shared.words, SPIN);
+  }
+
+  set spin(value: number) {
+    checkRange("spin", value, 0, 1_000_000);
+    store(this.#shared.words, SPIN, value);
+  }
+
+  /** Whether the context is terminated. */
+  get closed(): boolean {
+    return load(this.#shared.words, CONTEXT_STATE) !== 0;
+  }
+
+  /**
+   * Ends the context: every socket of every thread is closed, their pending calls fail with ETERM,
+   * and so do all later ones.
+   *
+   * @param options.timeout How long to wait for the other threads, in milliseconds. Default -1, no
+   *   limit. A thread closes its sockets when it is next in its event loop or in a blocking call.
+   * @returns when no socket is left.
+   * @throws ZmqError EAGAIN if the time is up; the context is terminated all the same.
+   */
+  async terminate(options: { timeout?: number } = {}): Promise<void> {
+    const timeout = options.timeout ?? -1;
+    checkRange("timeout", timeout, -1, 2 ** 31 - 1);
+    const arena = this.#shared;
+    this.#membership ??= new Membership(arena, host);
+    const member = this.#membership;
+    member.terminate();
+    if (load(arena.words, SOCKETS) > 0) await this.#reaped(member, timeout);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.terminate();
+  }
+
+  /** What is in use now, over all threads. */
+  stats(): ContextStats {
+    const arena = this.#shared;
+    this.#membership ??= new Membership(arena, host);
+    const member = this.#membership;
+    member.thread.pool.trim();
+    const { endpoints, pipes, queued } = member.registry.count();
+    let threads = 0;
+    const messages = { sent: 0, received: 0, queued, dropped: 0 };
+    for (let slot = CONTEXT_SLOT; slot < MAX_SLOTS; slot++) {
+      if (isLive(arena, slot)) threads++;
+      const at = slotAt(slot);
+      messages.sent += counted(arena, at + SLOT_SENT);
+      messages.received += counted(arena, at + SLOT_RECEIVED);
+      messages.dropped += counted(arena, at + SLOT_DROPPED);
+    }
+    const memory = {
+      used: member.thread.pool.pages.usedBytes,
+      size: arena.buffer.byteLength,
+      max: arena.maxBytes,
+    };
+    const sockets = load(arena.words, SOCKETS);
+    return { memory, threads, sockets, endpoints, pipes, messages };
+  }
+
+  get #shared(): Arena {
+    this.#arena ??= this.#open();
+    return this.#arena;
+  }
+
+  #reaped(member: Membership, timeout: number): Promise<void> {
+    const { signaler } = member.thread;
+    return new Promise((resolve, reject) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const settle = (finish: () => void) => {
+        clearTimeout(timer);
+        member.reaped.delete(done);
+        signaler.unhold();
+        finish();
+      };
+      const done = () => settle(resolve);
+      member.reaped.add(done);
+      signaler.hold();
+      signaler.arm();
+      if (load(this.#shared.words, SOCKETS) === 0) done();
+      else if (timeout >= 0) {
+        timer = setTimeout(() => {
+          const left = load(this.#shared.words, SOCKETS);
+          const hint = `Threads that are busy still have ${left} socket(s) open.`;
+          settle(() => reject(new ZmqError("EAGAIN", { hint })));
+        }, timeout);
+      }
+    });
+  }
+}
+
+/** How a context finds an arena that is there already. */
+class Opening {
+  readonly open: () => Arena;
+  constructor(open: () => Arena) {
+    this.open = open;
+  }
+}
+
+/** The contexts that this thread knows, by the id of their arenas. */
+const contexts = new Map<string, Context>();
+
+function create(options: ContextOptions): Arena {
+  const { maxSockets = DEFAULT_MAX_SOCKETS, maxMemory = DEFAULT_MAX_MEMORY } = options;
+  const { spin = DEFAULT_SPIN_MICROSECONDS } = options;
+  checkRange("maxSockets", maxSockets, 1, MAX_SOCKETS_LIMIT);
+  checkRange("spin", spin, 0, 1_000_000);
+  const arena = Arena.create(INITIAL_MEMORY, maxMemory);
+  arena.words[MAX_SOCKETS] = maxSockets;
+  arena.words[SPIN] = spin;
+  for (let slot = 0; slot < MAX_SLOTS; slot++) {
+    arena.words[slotAt(slot) + SLOT_BLOCK + BLOCK_BITS] = CLOSED;
+  }
+  return arena;
+}
+
+/**
+ * The default context: the first thread that loads the library publishes it, and all threads started
+ * after that find it.
+ */
+function openDefault(): Context {
+  const published = host.published(PUBLISHED);
+  if (published === undefined) {
+    const context = new Context();
+    host.publish(PUBLISHED, context.handle);
+    return context;
+  }
+  // Another copy of the library may have published a layout that is not ours: that is an error of
+  // the first use, not of the import.
+  return new Context(
+    new Opening(() => Arena.open((published as ContextHandle).threadmq)) as ContextOptions,
+  );
+}
+
+/** The default context of the process. */
+export const context: Context = openDefault();
+
+/** This thread's part in a context. */
+export function membershipOf(of: Context): Membership {
+  return membership(of);
+}
+
+/**
+ * Makes passing an object to another thread an error that says what to do: structured cloning would
+ * make a dead copy of it, silently.
+ */
+export function refuseCloning(object: object, hint: string): void {
+  Object.defineProperty(object, "thread", {
+    enumerable: true,
+    get() {
+      throw new ZmqError("ENOTSUP", { hint: `It belongs to the ${host.threadName}. ${hint}` });
+    },
+  });
+}
+
+export function checkRange(name: string, value: unknown, least: number, most: number): void {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
+  throw new ZmqError("EINVAL", {
+    hint: `Give ${name} as a whole number from ${least} to ${most}; it was ${String(value)}.`,
+  });
+}

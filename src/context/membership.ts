@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+
+import { type Host, ZmqError } from "../base/index.ts";
+import { type CommandTarget, MEMORY, REAPED, STOP, Thread } from "../command/index.ts";
+import {
+  type Addr,
+  add,
+  type Arena,
+  CONTEXT_STATE,
+  load,
+  MAX_SLOTS,
+  MAX_SOCKETS,
+  Pool,
+  releases,
+  SLOT_BLOCK,
+  SOCKETS,
+  slotAt,
+  store,
+} from "../memory/index.ts";
+import { Slab } from "../pipe/index.ts";
+import { Registry } from "./registry.ts";
+import { isLive, joinSlot, leaveSlot } from "./slots.ts";
+
+/** What the context asks of a socket; its own thread calls. */
+export interface ManagedSocket {
+  close(): void;
+  /** The context is terminated: all pending calls fail with ETERM, and the socket closes. */
+  stop(): void;
+  /** Memory has come free: waiting sends may try again. */
+  memoryFreed(): void;
+}
+
+/**
+ * membership — one thread's part in a context: its slot, and the sockets it has opened.
+ *
+ * A thread becomes a member with its first socket, and leaves when it ends. An orderly end closes
+ * its sockets and gives back all memory; what others still have to read of it stays, in pages that
+ * then belong to the context itself.
+ *
+ * # Synchronisation
+ *
+ *   SYNC(stop)   the terminating thread's store of the state ⇒ a load by who opens a socket, which
+ *                has counted itself first: either it sees the state, or it is counted and gets STOP
+ */
+export class Membership implements CommandTarget {
+  readonly arena: Arena;
+  readonly thread: Thread;
+  readonly registry: Registry;
+  readonly slab: Slab;
+  readonly #sockets = new Set<ManagedSocket>();
+  readonly #block: Addr;
+  #left = false;
+  /** Called when no socket is left in a terminated context. */
+  readonly reaped: Set<() => void> = new Set();
+
+  constructor(arena: Arena, host: Host) {
+    this.arena = arena;
+    const slot = joinSlot(arena);
+    const pool = new Pool(arena, slot, host.canBlock);
+    this.thread = new Thread(arena, slot, pool, host);
+    this.registry = new Registry(this.thread);
+    this.slab = new Slab(host);
+    this.#block = slotAt(slot) + SLOT_BLOCK;
+    pool.onRelease = () => this.#postToOthers(MEMORY);
+    pool.isFree = (other) => !isLive(arena, other);
+    this.thread.open(this.#block, this.thread.register(this));
+    host.onExit(() => this.leave());
+  }
+
+  /** Counts a new socket in. */
+  add(socket: ManagedSocket): void {
+    const { words } = this.arena;
+    const before = add(words, SOCKETS, 1); // A counter; the state is looked at after it.
+    const max = load(words, MAX_SOCKETS);
+    // SYNC(stop) observe: a socket that is opened from now on would not be closed.
+    const stopped = load(words, CONTEXT_STATE) !== 0;
+    if (stopped || before >= max) {
+      this.#countOut();
+      if (stopped) throw terminated();
+      throw new ZmqError("EMFILE", {
+        hint: `The context's maxSockets is ${max}: close sockets that are no longer used, or raise it.`,
+      });
+    }
+    this.#sockets.add(socket);
+    this.thread.signaler.arm();
+  }
+
+  remove(socket: ManagedSocket): void {
+    if (this.#sockets.delete(socket)) this.#countOut();
+  }
+
+  command(_block: Addr, bits: number): void {
+    if ((bits & STOP) !== 0) for (const socket of [...this.#sockets]) socket.stop();
+    if ((bits & REAPED) !== 0) for (const tell of [...this.reaped]) tell();
+    if ((bits & MEMORY) !== 0) {
+      const before = releases(this.arena);
+      this.thread.pool.trim();
+      if (releases(this.arena) !== before) this.#postToOthers(MEMORY);
+      for (const socket of [...this.#sockets]) socket.memoryFreed();
+    }
+  }
+
+  /** Terminates the context: every thread closes its sockets as soon as it hears of it. */
+  terminate(): void {
+    // SYNC(stop) publish: no socket is opened any more.
+    store(this.arena.words, CONTEXT_STATE, 1);
+    this.command(this.#block, STOP);
+    this.#postToOthers(STOP);
+  }
+
+  /** The orderly end of a thread. */
+  leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    for (const socket of [...this.#sockets]) socket.close();
+    this.thread.gotMemory();
+    this.thread.withdraw(this.#block);
+    this.thread.pool.leave();
+    leaveSlot(this.arena, this.thread.slot);
+  }
+
+  #countOut(): void {
+    const { words } = this.arena;
+    const before = add(words, SOCKETS, -1); // A counter; the state is looked at after it.
+    // SYNC(stop) observe: somebody waits for the last socket.
+    if (before !== 1 || load(words, CONTEXT_STATE) === 0) return;
+    this.#postToOthers(REAPED);
+    for (const tell of [...this.reaped]) tell();
+  }
+
+  #postToOthers(bits: number): void {
+    for (let slot = 1; slot < MAX_SLOTS; slot++) {
+      if (slot !== this.thread.slot) this.thread.post(slotAt(slot) + SLOT_BLOCK, bits);
+    }
+  }
+}
+
+export function terminated(address?: string): ZmqError {
+  return new ZmqError("ETERM", {
+    address,
+    hint: "Its sockets are closed, and it opens no more: create a new Context.",
+  });
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * ThreadMQ: ZeroMQ's sockets for JavaScript threads.
+ *
+ * @packageDocumentation
+ */
+export { ZmqError, type ZmqErrorCode } from "./base/index.ts";
+export {
+  Context,
+  type ContextHandle,
+  type ContextOptions,
+  type ContextStats,
+  context,
+} from "./context/index.ts";
+export type { Message, MessageLike, Part } from "./pipe/index.ts";
+export {
+  Pull,
+  Push,
+  type ReceiveOptions,
+  ReceivingSocket,
+  type SendOptions,
+  SendingSocket,
+  Socket,
+  type SocketOptions,
+  type SocketStats,
+  type WaitOptions,
+} from "./socket/index.ts";

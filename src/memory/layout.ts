@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * layout — where everything is in the arena. Shared memory is a wire format between threads.
+ *
+ * Numbers are words of 32 bits. A row is 32 words, a pair of cache lines: what two threads write in
+ * turn has a row to itself, so that nobody disturbs a third.
+ *
+ *        0 ┌──────────────────────────────┐
+ *          │ header                       │  who we are, counters, two locks
+ *      256 ├──────────────────────────────┤
+ *          │ buckets                      │  the names: heads of 256 lists (context/registry.ts)
+ *     1024 ├──────────────────────────────┤
+ *          │ slots, 256 × 128             │  one for each thread: mailbox, pool
+ *    33792 ├──────────────────────────────┤
+ *          │ page table, 1 word a page    │  whose it is
+ *          ├──────────────────────────────┤
+ *          │ pages of 4096 words (16 KiB) │  up to the end of the arena, which grows
+ *          └──────────────────────────────┘
+ *
+ * Header
+ *           +0          +1          +2          +3          +4          +5
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+
+ *      +0 | magic     | layout    | id        | id        | max pages | max bytes |   written once
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+
+ *     +32 | state     | sockets   | maximum   | wanted    | released  | spin      | Atomics only
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+
+ *     +64 | lock      | in use    | search    | pages                   lock: Atomics; others under it
+ *         +-----------+-----------+-----------+
+ *     +96 | lock      | names                                           lock: Atomics
+ *         +-----------+
+ *
+ * Slot
+ *           +0          +1          +2          +3          +4          +5          +6
+ *         +-----------+- -
+ *      +0 | head      |                                                   mailbox: Atomics only
+ *         +-----------+- -
+ *     +32 | remote    |                                                   pool: Atomics only
+ *         +-----------+-----------+-----------+-----------+-----------+- -
+ *     +64 | state     |           | next      | bits      | slot      | object    |
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+
+ *         | sent lo,hi            | received lo,hi        | dropped lo,hi         |   from +80; owner
+ *         +-----------------------+-----------------------+-----------------------+
+ *     +96 | partial, one for each size class                              pool: the slot's owner
+ *         +- -
+ */
+
+/** Tells our arena from any other shared memory. "TMQ" and a one. */
+export const MAGIC_VALUE: number = 0x544d5101 | 0;
+/** Changes with any change of the meaning of a shared word. */
+export const LAYOUT_VERSION = 1;
+
+export const WORD_BYTES = 4;
+export const ROW = 32;
+
+// The header.
+export const MAGIC = 0;
+export const LAYOUT = 1;
+export const ID_LOW = 2;
+export const ID_HIGH = 3;
+export const MAX_PAGES = 4;
+export const MAX_BYTES = 5;
+/** 0 while the context is open, 1 once it is terminated. */
+export const CONTEXT_STATE: number = ROW;
+export const SOCKETS: number = ROW + 1;
+export const MAX_SOCKETS: number = ROW + 2;
+/** How many threads wait for memory; see pages.ts. */
+export const MEMORY_WANTED: number = ROW + 3;
+/** Counts what was given back, so that one who found no memory can tell that it came since. */
+export const MEMORY_RELEASED: number = ROW + 4;
+/** The longest busy wait of a thread, in microseconds. */
+export const SPIN: number = ROW + 5;
+export const PAGES_LOCK: number = 2 * ROW;
+export const PAGES_USED: number = 2 * ROW + 1;
+export const PAGES_SEARCH: number = 2 * ROW + 2;
+export const NAMES_LOCK: number = 3 * ROW;
+
+export const BUCKETS = 256;
+export const BUCKET_COUNT = 256;
+
+// The slots. Slot 0 belongs to no thread: it is the context's own, and owns what threads leave.
+export const SLOTS = 1024;
+export const SLOT_WORDS: number = 4 * ROW;
+export const MAX_SLOTS = 256;
+export const CONTEXT_SLOT = 0;
+export const SLOT_HEAD = 0;
+export const SLOT_REMOTE: number = ROW;
+export const SLOT_STATE: number = 2 * ROW;
+export const SLOT_BLOCK: number = 2 * ROW + 2;
+export const SLOT_SENT: number = 2 * ROW + 16;
+export const SLOT_RECEIVED: number = 2 * ROW + 18;
+export const SLOT_DROPPED: number = 2 * ROW + 20;
+export const SLOT_PARTIAL: number = 3 * ROW;
+
+/** Where a slot begins. */
+export function slotAt(slot: number): number {
+  return SLOTS + slot * SLOT_WORDS;
+}
+
+// The pages.
+export const PAGE_TABLE: number = SLOTS + MAX_SLOTS * SLOT_WORDS;
+export const PAGE_WORDS = 4096;
+export const PAGE_BYTES: number = PAGE_WORDS * WORD_BYTES;
+
+// The head of a page, or of a run of pages; see pool.ts.
+export const PAGE_OWNER = 0;
+export const PAGE_CLASS = 1;
+export const PAGE_RUN = 2;
+export const PAGE_LIVE = 3;
+export const PAGE_FREE = 4;
+export const PAGE_FRESH = 5;
+export const PAGE_NEXT = 6;
+export const PAGE_PREVIOUS = 7;
+export const PAGE_HEAD_WORDS: number = ROW;

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+
+import { type Arena, firstPage } from "./arena.ts";
+import { type Addr, add, store } from "./atomics.ts";
+import {
+  MAX_PAGES,
+  MEMORY_RELEASED,
+  PAGE_BYTES,
+  PAGE_OWNER,
+  PAGE_RUN,
+  PAGE_TABLE,
+  PAGE_WORDS,
+  PAGES_LOCK,
+  PAGES_SEARCH,
+  PAGES_USED,
+} from "./layout.ts";
+import { Lock } from "./lock.ts";
+
+/**
+ * pages — the arena's memory in runs of pages, each run with an owner.
+ *
+ * The page table has a word for each page: 0, or 1 + the slot that owns the run it belongs to. A run
+ * is found by first fit, from the lowest page that may be free; the arena grows when there is none.
+ *
+ * # Invariants, under the lock
+ *
+ *   I1  All pages of a run have the same word; its first page's head says how long it is.
+ *   I2  No page below `search` is free.
+ *   I3  `in use` is the number of pages whose word is not 0.
+ *
+ * # If a thread dies
+ *
+ * In the section: `in use` and `search` are recounted from the table, which is right at each step
+ * but for a run half marked; such a run has no head yet, and its words name the dead owner.
+ */
+export class Pages {
+  readonly #arena: Arena;
+  readonly #slot: number;
+  readonly lock: Lock;
+
+  constructor(arena: Arena, slot: number, canBlock: boolean) {
+    this.#arena = arena;
+    this.#slot = slot;
+    this.lock = new Lock(arena, PAGES_LOCK, slot, canBlock);
+  }
+
+  /** A run of `run` pages owned by this slot, its head not yet written. 0 if there is no room. */
+  allocate(run: number): Addr {
+    return this.lock.hold(() => {
+      const first = this.#find(run);
+      if (first === 0) return 0;
+      const words = this.#arena.words;
+      const page = first * PAGE_WORDS;
+      words[page + PAGE_OWNER] = this.#slot;
+      words[page + PAGE_RUN] = run;
+      words.fill(this.#slot + 1, PAGE_TABLE + first, PAGE_TABLE + first + run);
+      words[PAGES_USED] = words[PAGES_USED] + run;
+      if (words[PAGES_SEARCH] === first) words[PAGES_SEARCH] = first + run;
+      return page;
+    });
+  }
+
+  /** Gives a run back to all. */
+  free(page: Addr): void {
+    this.lock.hold(() => this.freeLocked(page));
+  }
+
+  /** The same, for a caller that holds the lock. */
+  freeLocked(page: Addr): void {
+    const words = this.#arena.words;
+    const first = page / PAGE_WORDS;
+    const run = words[page + PAGE_RUN];
+    words.fill(0, PAGE_TABLE + first, PAGE_TABLE + first + run);
+    words[PAGES_USED] = words[PAGES_USED] - run;
+    words[PAGES_SEARCH] = Math.min(words[PAGES_SEARCH], first);
+    add(words, MEMORY_RELEASED, 1); // A counter: it only says "look again".
+  }
+
+  /** Hands a run to another slot. The caller holds the lock. */
+  assignLocked(page: Addr, slot: number): void {
+    const words = this.#arena.words;
+    const first = page / PAGE_WORDS;
+    const run = words[page + PAGE_RUN];
+    // SYNC(owner) publish: whose list a freed block goes to; see pool.ts.
+    store(words, page + PAGE_OWNER, slot);
+    words.fill(slot + 1, PAGE_TABLE + first, PAGE_TABLE + first + run);
+  }
+
+  /** The first pages of all runs that `slot` owns. The caller holds the lock. */
+  ownedLocked(slot: number): Addr[] {
+    this.#arena.refresh();
+    const words = this.#arena.words;
+    const owned: Addr[] = [];
+    for (let page = this.#firstPage(); page < this.#pageCount(); ) {
+      if (words[PAGE_TABLE + page] === 0) {
+        page++;
+        continue;
+      }
+      if (words[PAGE_TABLE + page] === slot + 1) owned.push(page * PAGE_WORDS);
+      page += words[page * PAGE_WORDS + PAGE_RUN];
+    }
+    return owned;
+  }
+
+  /** How many bytes of the arena are taken up, pages and what comes before them. */
+  get usedBytes(): number {
+    return (this.#firstPage() + (this.#arena.words[PAGES_USED])) * PAGE_BYTES;
+  }
+
+  /** The largest body that could ever be stored, in words, if nothing else were in the arena. */
+  get largestRunWords(): number {
+    return ((this.#arena.words[MAX_PAGES]) - this.#firstPage()) * PAGE_WORDS;
+  }
+
+  #find(run: number): number {
+    const arena = this.#arena;
+    arena.refresh();
+    const words = arena.words;
+    const count = this.#pageCount();
+    const search = Math.max(words[PAGES_SEARCH], this.#firstPage());
+    let free = 0;
+    for (let page = search; page < count; page++) {
+      if (words[PAGE_TABLE + page] !== 0) {
+        free = 0;
+        continue;
+      }
+      if (free === 0 && run === 1) words[PAGES_SEARCH] = page;
+      if (++free === run) return page + 1 - run;
+    }
+    // What is free at the very end counts: the run continues into what is new.
+    const least = count - free + run;
+    const most = words[MAX_PAGES];
+    if (least > most) return 0;
+    arena.grow(Math.min(Math.max(least, 2 * count), most) * PAGE_BYTES);
+    return count - free;
+  }
+
+  #firstPage(): number {
+    return firstPage(this.#arena.words[MAX_PAGES]);
+  }
+
+  #pageCount(): number {
+    return Math.floor(this.#arena.bytes.length / PAGE_BYTES);
+  }
+}

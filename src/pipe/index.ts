@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * pipe — messages between two sockets.
+ *
+ *   layout    the words of a pipe
+ *   link      how it begins and ends, as a table
+ *   message   parts into records
+ *   writer    the end that messages go into, with its watermark
+ *   reader    the end that they come out of
+ *   pipe      an end: its roles, its state, what it hears
+ */
+export * from "./layout.ts";
+export * from "./link.ts";
+export type { Message, MessageLike, Part } from "./message.ts";
+export { createPipe, type Directions, destroyPipe, Pipe, type PipeEvents, type PipeOptions } from "./pipe.ts";
+export { type PipeReader, Slab } from "./reader.ts";
+export { NO_READER, type PipeWriter, queuedIn } from "./writer.ts";

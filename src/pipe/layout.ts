@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+
+import { ROW } from "../memory/index.ts";
+import { LANE_WORDS } from "../queue/index.ts";
+
+/**
+ * layout — the words of a pipe: a link between two sockets, made by the one that connects.
+ *
+ *           +0       +1       +2       +3       +4       +5       +6
+ *         +--------+--------+--------+--------+--------+--------+--------+
+ *      +0 | state  | entry  | next   | out    | in     | type   | until  |
+ *         +--------+--------+--------+--------+--------+--------+--------+
+ *          link.ts  the name  in its   lanes, or 0;     of the   when a pipe that its connecter has
+ *                   (context) list     as the connecter connecter left is no longer worth keeping
+ *                                      sees them                  (ms; 0: for ever)
+ *         +--------+--------+--------+--------+
+ *     +32 | next   | bits   | slot   | object |           the connecter's block (command.ts)
+ *         +--------+--------+--------+--------+
+ *     +64 | next   | bits   | slot   | object |           the binder's block
+ *         +--------+--------+--------+--------+
+ *     +96 | lane                                          one or two (queue/layout.ts)
+ *         +- -
+ */
+export const PIPE_STATE = 0;
+export const PIPE_ENTRY = 1;
+export const PIPE_NEXT = 2;
+export const PIPE_OUT = 3;
+export const PIPE_IN = 4;
+export const PIPE_TYPE = 5;
+export const PIPE_UNTIL = 6;
+export const CONNECTER_BLOCK: number = ROW;
+export const BINDER_BLOCK: number = 2 * ROW;
+export const PIPE_LANES: number = 3 * ROW;
+
+export function pipeWords(lanes: number): number {
+  return PIPE_LANES + lanes * LANE_WORDS;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+
+import { assert } from "../base/index.ts";
+import { type Addr, type Arena, load, swapIf } from "../memory/index.ts";
+import { PIPE_STATE } from "./layout.ts";
+
+/**
+ * link — how a pipe begins and ends, as a table.
+ *
+ * A pipe is made by the socket that connects and belongs to the name it connects to. The connecter
+ * is there from the beginning and leaves once. Binders come and go: without one, the pipe is
+ * pending, and what was written into it waits for the next.
+ *
+ * One word holds where both ends are. Each event moves one of them; ✗ is asserted.
+ *
+ *   binder        assign      attach      drain       leave
+ *   ────────────  ──────────  ──────────  ──────────  ──────────
+ *   absent        assigned    ✗           ✗           ✗
+ *   assigned      ✗           attached    ✗           absent
+ *   attached      ✗           ✗           draining    absent
+ *   draining      ✗           ✗           ✗           absent
+ *
+ *   connecter     drain       leave
+ *   ────────────  ──────────  ──────────
+ *   attached      draining    gone
+ *   draining      ✗           gone
+ *   gone          ✗           ✗
+ *
+ *   assign   who completes a link, under the lock of the names, on the binder's behalf
+ *   attach   the binder's thread, when it hears of it
+ *   drain    an end that reads has unbound or disconnected: it takes what had arrived, then leaves
+ *   leave    an end closes, or has drained, or (the binder) has taken the last message of a
+ *            connecter that is gone
+ *
+ * An end that has left has put its positions where the next holder of its roles finds them, and has
+ * withdrawn its block. So the pipe's memory may be freed when the connecter is gone and the binder
+ * absent, by whoever made the last of these two true. There is no delimiter in the queue and no
+ * acknowledgement: nothing about an end can fail for lack of memory, and any order of events is good.
+ *
+ * Transitions are made under the lock of the names, because assign and leave also change its lists.
+ * The word is read without it: by a writer, to know whether its peer still reads; by a reader that
+ * has found nothing, to know whether anything can still come.
+ *
+ * # Synchronisation
+ *
+ *   SYNC(link)   an end's swap ⇒ a load by the other end, or by the next holder of a role
+ *                everything the end did to the pipe before
+ *
+ * # If a thread dies
+ *
+ * The word says which of its ends had not left; the leaving can be done on its behalf.
+ */
+export const ABSENT = 0;
+export const ASSIGNED = 1;
+export const ATTACHED = 2;
+export const DRAINING = 3;
+export const GONE = 4;
+
+export type EndState = 0 | 1 | 2 | 3 | 4;
+export type LinkEvent = "assign" | "attach" | "drain" | "leave";
+
+/** Which of the two ends of a pipe. */
+export type Side = "connecter" | "binder";
+
+const TABLE: Record<Side, Record<EndState, Partial<Record<LinkEvent, EndState>>>> = {
+  binder: {
+    [ABSENT]: { assign: ASSIGNED },
+    [ASSIGNED]: { attach: ATTACHED, leave: ABSENT },
+    [ATTACHED]: { drain: DRAINING, leave: ABSENT },
+    [DRAINING]: { leave: ABSENT },
+    [GONE]: {},
+  },
+  connecter: {
+    [ABSENT]: {},
+    [ASSIGNED]: {},
+    [ATTACHED]: { drain: DRAINING, leave: GONE },
+    [DRAINING]: { leave: GONE },
+    [GONE]: {},
+  },
+};
+
+const BITS = 8;
+const MASK: number = (1 << BITS) - 1;
+
+/** The word of a new pipe: its connecter is there, a binder is not. */
+export const PENDING: number = (ATTACHED << BITS) | ABSENT;
+
+/** Where an event leads; undefined where it cannot happen. */
+export function transition(side: Side, state: EndState, event: LinkEvent): EndState | undefined {
+  return TABLE[side][state][event];
+}
+
+/** Where an end of a pipe is. */
+export function stateOf(arena: Arena, pipe: Addr, side: Side): EndState {
+  // SYNC(link) observe: everything that end did before.
+  const word = load(arena.words, pipe + PIPE_STATE);
+  return ((side === "binder" ? word : word >> BITS) & MASK) as EndState;
+}
+
+/** Moves one end by the table. The caller holds the lock of the names. */
+export function move(arena: Arena, pipe: Addr, side: Side, event: LinkEvent): void {
+  for (;;) {
+    // SYNC(link) observe: the other end's word stays as it is.
+    const word = load(arena.words, pipe + PIPE_STATE);
+    const state = ((side === "binder" ? word : word >> BITS) & MASK) as EndState;
+    const next = transition(side, state, event);
+    assert(next !== undefined, `a ${side} in state ${state} can ${event}`);
+    const moved =
+      side === "binder" ? (word & ~MASK) | next : (word & MASK) | (next << BITS);
+    // SYNC(link) publish: everything this end did before.
+    if (swapIf(arena.words, pipe + PIPE_STATE, word, moved) === word) return;
+  }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+
+import { type ReceivedPart, ZmqError } from "../base/index.ts";
+import type { Arena, Pool } from "../memory/index.ts";
+import {
+  BODY_HEAD,
+  FLAGS,
+  INLINE_BYTES,
+  LENGTH,
+  MORE,
+  RECORD_HEAD,
+  REFERENCE,
+  recordWords,
+  type YpipeWriter,
+} from "../queue/index.ts";
+
+/** What one part of a message may be made of. Text is sent as UTF-8; `null` is an empty part. */
+export type Part = string | ArrayBufferView | ArrayBuffer | SharedArrayBuffer | null;
+
+/** A message as it is sent: one part, or several. */
+export type MessageLike = Part | readonly Part[];
+
+/** A message as it is received: one entry a part, at least one. The bytes belong to the receiver. */
+export type Message = ReceivedPart[];
+
+const SHORT_TEXT = 64;
+const SHORT_BYTES = 24;
+
+/**
+ * message — puts the parts of a message into records, all of them or none.
+ *
+ * Everything is copied: what the caller does with its buffers after the call is its own affair.
+ */
+export class MessageWriter {
+  readonly #arena: Arena;
+  readonly #pool: Pool;
+  readonly #queue: YpipeWriter;
+  readonly #encoder = new TextEncoder();
+
+  constructor(arena: Arena, pool: Pool, queue: YpipeWriter) {
+    this.#arena = arena;
+    this.#pool = pool;
+    this.#queue = queue;
+  }
+
+  /**
+   * Writes a whole message.
+   *
+   * @returns false if there is no memory for it now; then nothing is written.
+   * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
+   */
+  write(message: MessageLike): boolean {
+    this.#queue.mark();
+    if (message instanceof Uint8Array) {
+      // The most frequent message by far, and one that needs no other check.
+      if (this.#writeBytes(message, 0)) return true;
+    } else {
+      const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
+      checkParts(parts);
+      const last = parts.length - 1;
+      let index = 0;
+      while (index <= last && this.#writePart(parts[index] as Part, index < last ? MORE : 0)) index++;
+      if (index > last) return true;
+    }
+    this.#queue.rollback();
+    this.#checkSize(message);
+    return false;
+  }
+
+  #writePart(part: Part, more: number): boolean {
+    if (typeof part === "string") return this.#writeText(part, more);
+    if (part instanceof Uint8Array) return this.#writeBytes(part, more);
+    if (part === null) return this.#writeBytes(new Uint8Array(0), more);
+    if (ArrayBuffer.isView(part)) {
+      return this.#writeBytes(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), more);
+    }
+    return this.#writeBytes(new Uint8Array(part), more);
+  }
+
+  #writeText(text: string, more: number): boolean {
+    const length = text.length;
+    if (length > SHORT_TEXT || !isAscii(text)) {
+      return this.#writeBytes(this.#encoder.encode(text), more);
+    }
+    const at = this.#reserve(length, more);
+    if (at === 0) return false;
+    const bytes = this.#arena.bytes;
+    for (let i = 0, to = (at + RECORD_HEAD) * 4; i < length; i++) bytes[to + i] = text.charCodeAt(i);
+    return true;
+  }
+
+  #writeBytes(source: Uint8Array, more: number): boolean {
+    const length = source.length;
+    if (length > INLINE_BYTES) return this.#writeReference(source, more);
+    const at = this.#reserve(length, more);
+    if (at === 0) return false;
+    const to = (at + RECORD_HEAD) * 4;
+    const bytes = this.#arena.bytes;
+    if (length > SHORT_BYTES) bytes.set(source, to);
+    else for (let i = 0; i < length; i++) bytes[to + i] = source[i] as number;
+    return true;
+  }
+
+  /** Room for a record with an inline body, its two words written; 0 if there is no memory. */
+  #reserve(length: number, more: number): number {
+    const at = this.#queue.reserve(recordWords(length));
+    if (at === 0) return 0;
+    const words = this.#arena.words;
+    words[at + LENGTH] = length;
+    words[at + FLAGS] = more;
+    return at;
+  }
+
+  #writeReference(source: Uint8Array, more: number): boolean {
+    const length = source.length;
+    const bodyWords = BODY_HEAD + Math.ceil(length / 4);
+    if (bodyWords > this.#pool.pages.largestRunWords) throw tooLarge(length);
+    const body = this.#pool.allocate(bodyWords);
+    if (body === 0) return false;
+    this.#arena.words[body] = 1;
+    this.#arena.bytes.set(source, (body + BODY_HEAD) * 4);
+    const at = this.#queue.reserve(recordWords(8));
+    if (at === 0) {
+      this.#pool.free(body);
+      return false;
+    }
+    const words = this.#arena.words;
+    words[at + LENGTH] = length;
+    words[at + FLAGS] = more | REFERENCE;
+    words[at + RECORD_HEAD] = body;
+    return true;
+  }
+
+  /** Tells a message that has to wait for memory from one that would wait for ever. */
+  #checkSize(message: MessageLike): void {
+    let bytes = 0;
+    for (const part of Array.isArray(message) ? message : [message]) {
+      if (typeof part === "string") bytes += this.#encoder.encode(part).length;
+      else bytes += part === null ? 0 : (part as ArrayBuffer).byteLength;
+    }
+    if (bytes > this.#pool.pages.largestRunWords * 4) throw tooLarge(bytes);
+  }
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
+}
+
+function checkParts(parts: readonly unknown[]): void {
+  if (parts.length === 0) {
+    throw new ZmqError("EINVAL", {
+      hint: "A message has at least one part; send null or an empty string for an empty one.",
+    });
+  }
+  for (const part of parts) {
+    if (typeof part === "string" || part === null || ArrayBuffer.isView(part)) continue;
+    if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) continue;
+    const what = Array.isArray(part) ? "an array" : `a value of type ${typeof part}`;
+    throw new ZmqError("EINVAL", {
+      hint:
+        "A part is a string, a Buffer, typed array or DataView, an ArrayBuffer or " +
+        `SharedArrayBuffer, or null; this is ${what}. ` +
+        "Convert it first, for example with JSON.stringify.",
+    });
+  }
+}
+
+function tooLarge(bytes: number): ZmqError {
+  return new ZmqError("EMSGSIZE", {
+    hint:
+      `It has ${bytes} bytes, more than the context can ever hold. ` +
+      "Send it in pieces, or create the context with a larger maxMemory.",
+  });
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+
+import {
+  ACTIVATE_READ,
+  ACTIVATE_WRITE,
+  BLOCK_BITS,
+  CLOSED,
+  type CommandTarget,
+  PIPE_TERM,
+  type Thread,
+} from "../command/index.ts";
+import { type Addr, type Arena, type Pool, store } from "../memory/index.ts";
+import { createYpipe, destroyYpipe, LANE_LIMIT, LANE_WORDS } from "../queue/index.ts";
+import {
+  BINDER_BLOCK,
+  CONNECTER_BLOCK,
+  PIPE_IN,
+  PIPE_LANES,
+  PIPE_OUT,
+  PIPE_STATE,
+  PIPE_TYPE,
+  pipeWords,
+} from "./layout.ts";
+import { type EndState, PENDING, type Side, stateOf } from "./link.ts";
+import { PipeReader, type Slab } from "./reader.ts";
+import { NO_READER, PipeWriter, queuedIn } from "./writer.ts";
+
+/** What the owner of an end hears of it; always in its own thread. */
+export interface PipeEvents {
+  /** There are messages in a pipe that was asleep. */
+  readActivated(pipe: Pipe): void;
+  /** There is room in a pipe that was full. */
+  writeActivated(pipe: Pipe): void;
+  /** The other end has left, is leaving, or has come. */
+  peerChanged(pipe: Pipe): void;
+}
+
+/** The watermarks of the socket that an end belongs to. */
+export interface PipeOptions {
+  readonly sendHighWaterMark: number;
+  readonly receiveHighWaterMark: number;
+}
+
+/**
+ * pipe — one end of a link between two sockets.
+ *
+ *        connecter                                              binder
+ *      ┌──────────┐    out  ═══════ lane ═══════▶  in        ┌──────────┐
+ *      │  Pipe    │                                          │  Pipe    │
+ *      └──────────┘    in   ◀═══════ lane ═══════  out       └──────────┘
+ *            ╰──────── activate_read, activate_write, pipe_term ─────╯
+ *
+ * A lane is there only if both socket types use it: PUSH and PULL have one between them. The pipe is
+ * made by the connecter and outlives its binders (link.ts).
+ */
+export class Pipe implements CommandTarget {
+  readonly thread: Thread;
+  readonly at: Addr;
+  readonly side: Side;
+  /** What the socket called it: `inproc://…`. */
+  readonly endpoint: string;
+  readonly reader: PipeReader | undefined;
+  readonly writer: PipeWriter | undefined;
+  /** The socket has let go of it, and only reads what had arrived. */
+  draining = false;
+  readonly #events: PipeEvents;
+  readonly #number: number;
+  /** The lanes as this end sees them, or 0. */
+  readonly #outward: Addr;
+  readonly #inward: Addr;
+  #left = false;
+
+  /** Takes one end of the pipe at `at`, and opens its block. */
+  constructor(
+    thread: Thread,
+    at: Addr,
+    side: Side,
+    endpoint: string,
+    options: PipeOptions,
+    slab: Slab,
+    events: PipeEvents,
+  ) {
+    this.thread = thread;
+    this.at = at;
+    this.side = side;
+    this.endpoint = endpoint;
+    this.#events = events;
+    const words = thread.arena.words;
+    this.#outward = words[at + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
+    this.#inward = words[at + (side === "connecter" ? PIPE_IN : PIPE_OUT)];
+    const { sendHighWaterMark } = options;
+    if (this.#outward !== 0) {
+      this.writer = new PipeWriter(thread, this.#outward, this.peerBlock, sendHighWaterMark);
+    }
+    if (this.#inward !== 0) {
+      this.reader = new PipeReader(thread, this.#inward, this.peerBlock, slab);
+      this.reader.highWaterMark = options.receiveHighWaterMark;
+    }
+    this.#number = thread.register(this);
+    if (side === "connecter") thread.open(this.block, this.#number);
+    else thread.redirect(this.block, this.#number);
+  }
+
+  /** Where commands to this end are posted. */
+  get block(): Addr {
+    return this.at + (this.side === "connecter" ? CONNECTER_BLOCK : BINDER_BLOCK);
+  }
+
+  /** Where commands to the other end are posted. */
+  get peerBlock(): Addr {
+    return this.at + (this.side === "connecter" ? BINDER_BLOCK : CONNECTER_BLOCK);
+  }
+
+  /** Where this end is; see link.ts. */
+  get state(): EndState {
+    return stateOf(this.thread.arena, this.at, this.side);
+  }
+
+  /** Where the other end is. */
+  get peerState(): EndState {
+    return stateOf(this.thread.arena, this.at, this.side === "binder" ? "connecter" : "binder");
+  }
+
+  command(_block: Addr, bits: number): void {
+    // What one handler does may close the socket; the others then have nothing to look at.
+    if ((bits & PIPE_TERM) !== 0) this.#events.peerChanged(this);
+    if ((bits & ACTIVATE_READ) !== 0 && !this.#left) this.#events.readActivated(this);
+    if ((bits & ACTIVATE_WRITE) !== 0 && !this.#left) this.#events.writeActivated(this);
+  }
+
+  /** How many messages lie in the lane that this end reads. */
+  get queuedIn(): number {
+    return this.#inward === 0 ? 0 : queuedIn(this.thread.arena.words, this.#inward);
+  }
+
+  /** How many messages lie in the lane that this end writes. */
+  get queuedOut(): number {
+    return this.#outward === 0 ? 0 : queuedIn(this.thread.arena.words, this.#outward);
+  }
+
+  /** Takes the reader's role of the lane that this end writes; its reader is gone for good. */
+  readBack(slab: Slab): PipeReader {
+    return new PipeReader(this.thread, this.#outward, this.peerBlock, slab);
+  }
+
+  /** Gives up the roles and the block. The state is moved by the caller, who tells the peer. */
+  leave(): void {
+    this.#left = true;
+    if (this.reader !== undefined) {
+      this.reader.release();
+      this.reader.highWaterMark = NO_READER;
+    }
+    this.thread.withdraw(this.block);
+    this.thread.unregister(this.#number);
+  }
+}
+
+/** Which way a socket type sends messages. */
+export interface Directions {
+  readonly sends: boolean;
+  readonly receives: boolean;
+}
+
+/** Makes a pending pipe for a socket that connects; 0 if there is no memory. */
+export function createPipe(thread: Thread, type: number, directions: Directions): Addr {
+  const { arena, pool } = thread;
+  const { sends, receives } = directions;
+  const at = pool.allocate(pipeWords(Number(sends) + Number(receives)));
+  if (at === 0) return 0;
+  arena.words.fill(0, at, at + PIPE_LANES);
+  let lane = at + PIPE_LANES;
+  for (const [wanted, where] of [
+    [sends, PIPE_OUT],
+    [receives, PIPE_IN],
+  ] as const) {
+    if (!wanted) continue;
+    if (!createYpipe(arena, pool, lane)) {
+      destroyPipe(arena, pool, at);
+      return 0;
+    }
+    arena.words[lane + LANE_LIMIT] = NO_READER;
+    arena.words[at + where] = lane;
+    lane += LANE_WORDS;
+  }
+  const words = arena.words;
+  words[at + PIPE_TYPE] = type;
+  words[at + CONNECTER_BLOCK + BLOCK_BITS] = CLOSED;
+  words[at + BINDER_BLOCK + BLOCK_BITS] = CLOSED;
+  // SYNC(link) publish: nobody else knows of the pipe yet; the lists of the names will tell.
+  store(words, at + PIPE_STATE, PENDING);
+  return at;
+}
+
+/** Frees a pipe that both ends have left. */
+export function destroyPipe(arena: Arena, pool: Pool, at: Addr): void {
+  for (const where of [PIPE_OUT, PIPE_IN]) {
+    const lane = arena.words[at + where];
+    if (lane !== 0) destroyYpipe(arena, pool, lane);
+  }
+  pool.free(at);
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+
+import type { Host, ReceivedPart } from "../base/index.ts";
+import { ACTIVATE_WRITE, type Thread } from "../command/index.ts";
+import { type Addr, exchange, load, store } from "../memory/index.ts";
+import {
+  BODY_HEAD,
+  END,
+  FLAGS,
+  freeBody,
+  LANE_LIMIT,
+  LANE_READ,
+  LANE_WAITS,
+  LANE_WAKE_AT,
+  LENGTH,
+  MORE,
+  RECORD_HEAD,
+  REFERENCE,
+  recordWords,
+  YpipeReader,
+} from "../queue/index.ts";
+import type { Message } from "./message.ts";
+
+/** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
+const SLAB_BYTES = 65_536;
+/** How much is copied at a time: a hundred messages of 64 bytes, a fraction of a first-level cache. */
+const RUN_WORDS = 2048;
+/** Below this, a loop is faster than making the view that `set` wants. */
+const LOOP_WORDS = 40;
+
+/**
+ * Where received bytes are copied to: one for all pipes of a thread.
+ *
+ * Making a view of shared memory costs as much as copying a small message. So records are copied a
+ * run at a time, heads and all, and each part is a view of the copy. A part therefore keeps the slab
+ * it lies in alive, as a small Buffer does with Node's pool.
+ */
+export class Slab {
+  readonly #host: Host;
+  buffer: ArrayBuffer;
+  words: Int32Array<ArrayBuffer>;
+  bytes: Uint8Array<ArrayBuffer>;
+  /** The first word that is not taken. */
+  position = 0;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.buffer = new ArrayBuffer(0);
+    this.words = new Int32Array(this.buffer);
+    this.bytes = new Uint8Array(this.buffer);
+  }
+
+  /** Makes sure that so many words, at most RUN_WORDS, are free from `position` on. */
+  ensure(words: number): void {
+    if (this.position + words <= this.words.length) return;
+    this.buffer = this.#host.allocate(SLAB_BYTES);
+    this.words = new Int32Array(this.buffer);
+    this.bytes = new Uint8Array(this.buffer);
+    this.position = 0;
+  }
+}
+
+/**
+ * reader — the end of a lane that messages come out of.
+ *
+ * Of the records that were flushed, a run is copied to the slab, and messages are handed out from
+ * there one by one. `front` moves with the messages handed out, not with the copying: should the
+ * reader go, what it has copied and not handed out is still in the pipe for the next.
+ *
+ * For watermarks and synchronisation see writer.ts: what there is the writer's is here the reader's.
+ */
+export class PipeReader {
+  readonly #thread: Thread;
+  readonly #lane: Addr;
+  readonly #writerBlock: Addr;
+  readonly #queue: YpipeReader;
+  readonly #slab: Slab;
+  readonly #Part: Host["Part"];
+  /** The run: a copy of the words from `front` on. `#next` is the place of the next record in it. */
+  #buffer: ArrayBuffer;
+  #words: Int32Array<ArrayBuffer>;
+  #next = 0;
+  #end = 0;
+  /** Add it to a place in the run for the address of the record. */
+  #shift = 0;
+  #read: number;
+
+  constructor(thread: Thread, lane: Addr, writerBlock: Addr, slab: Slab) {
+    this.#thread = thread;
+    this.#lane = lane;
+    this.#writerBlock = writerBlock;
+    this.#queue = new YpipeReader(thread.arena, thread.pool, lane);
+    this.#slab = slab;
+    this.#Part = thread.host.Part;
+    this.#buffer = slab.buffer;
+    this.#words = slab.words;
+    this.#read = load(thread.arena.words, lane + LANE_READ); // Our own count, or our predecessor's.
+  }
+
+  /** The reader's watermark, or NO_READER when it leaves. The writer is told if it waits. */
+  set highWaterMark(highWaterMark: number) {
+    const words = this.#thread.arena.words;
+    // SYNC(limit) publish: the writer computes its room with it.
+    store(words, this.#lane + LANE_LIMIT, highWaterMark);
+    if (load(words, this.#lane + LANE_WAITS) !== 0) this.#wakeWriter();
+  }
+
+  /** Whether a message can be read now. */
+  get ready(): boolean {
+    return this.#queue.ready;
+  }
+
+  /** Asks to be woken by the next message; false if there is one now. */
+  sleep(): boolean {
+    return this.#queue.sleep();
+  }
+
+  /** The next message, or undefined. The writer learns of the room it leaves by `release`. */
+  read(): Message | undefined {
+    if (this.#next < this.#end || this.#fill()) {
+      const words = this.#words;
+      const at = this.#next;
+      const length = words[at + LENGTH];
+      const next = at + recordWords(length);
+      if (words[at + FLAGS] === 0 && next <= this.#end) {
+        this.#taken(next);
+        return [new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length)];
+      }
+      const message = this.#readParts();
+      if (message !== undefined) return message;
+    }
+    return this.#readInPlace();
+  }
+
+  /** Gives back the room of all messages read, and wakes a writer that waits for it. */
+  release(): void {
+    const words = this.#thread.arena.words;
+    // SYNC(room) publish: these messages have been taken.
+    store(words, this.#lane + LANE_READ, this.#read);
+    // SYNC(waits) observe: wakeAt.
+    if (load(words, this.#lane + LANE_WAITS) === 0) return;
+    if (((this.#read - load(words, this.#lane + LANE_WAKE_AT)) | 0) >= 0) this.#wakeWriter();
+  }
+
+  #wakeWriter(): void {
+    // SYNC(waits) observe: exactly one of those who see it set wakes the writer.
+    if (exchange(this.#thread.arena.words, this.#lane + LANE_WAITS, 0) !== 0) {
+      this.#thread.post(this.#writerBlock, ACTIVATE_WRITE);
+    }
+  }
+
+  /** Copies the next run. False if there is none, or its first body has a block of its own. */
+  #fill(): boolean {
+    const run = Math.min(this.#queue.run(), RUN_WORDS);
+    if (run === 0) return false;
+    if ((this.#thread.arena.words[this.#queue.front + FLAGS] & REFERENCE) !== 0) return false;
+    const slab = this.#slab;
+    slab.ensure(run);
+    const to = slab.position;
+    const front = this.#queue.front;
+    const arena = this.#thread.arena;
+    if (run <= LOOP_WORDS) {
+      const source = arena.words;
+      const target = slab.words;
+      for (let i = 0; i < run; i++) target[to + i] = source[front + i];
+    } else {
+      slab.words.set(arena.words.subarray(front, front + run), to);
+    }
+    slab.position = to + run;
+    this.#buffer = slab.buffer;
+    this.#words = slab.words;
+    this.#next = to;
+    this.#end = to + run;
+    this.#shift = front - to;
+    return true;
+  }
+
+  /** The message that ends at this place of the run has been taken. */
+  #taken(next: number): void {
+    this.#next = next;
+    this.#queue.advance(next + this.#shift);
+    this.#read = (this.#read + 1) | 0;
+  }
+
+  /** Reads a message of several parts from the run; undefined if it is not all there. */
+  #readParts(): Message | undefined {
+    const words = this.#words;
+    const message: Message = [];
+    for (let at = this.#next; at + RECORD_HEAD <= this.#end; ) {
+      const length = words[at + LENGTH];
+      const flags = words[at + FLAGS];
+      const next = at + recordWords(length);
+      if ((flags & (REFERENCE | END)) !== 0 || next > this.#end) break;
+      message.push(new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length));
+      if ((flags & MORE) === 0) {
+        this.#taken(next);
+        return message;
+      }
+      at = next;
+    }
+    return undefined;
+  }
+
+  /** Reads a message from where it lies: it has large bodies, or the run has not all of it. */
+  #readInPlace(): Message | undefined {
+    this.#end = 0; // What is left of the run is not used; the next call begins with a new one.
+    this.#next = 0;
+    if (this.#queue.run() === 0) return undefined;
+    const { words } = this.#thread.arena;
+    const message: Message = [];
+    let at = this.#queue.front;
+    for (let more = true; more; ) {
+      const length = words[at + LENGTH];
+      const flags = words[at + FLAGS];
+      more = (flags & MORE) !== 0;
+      if ((flags & REFERENCE) !== 0) {
+        message.push(this.#copyBody(words[at + RECORD_HEAD], length));
+        at += recordWords(8);
+      } else {
+        message.push(this.#copyPart(at + RECORD_HEAD, length));
+        at += recordWords(length);
+      }
+    }
+    const from = this.#queue.front;
+    this.#queue.advance(at);
+    this.#read = (this.#read + 1) | 0;
+    this.#freeBodies(from, at);
+    return message;
+  }
+
+  #copyPart(from: Addr, length: number): ReceivedPart {
+    const slab = this.#slab;
+    const words = recordWords(length) - RECORD_HEAD;
+    slab.ensure(words);
+    const at = slab.position * 4;
+    slab.bytes.set(this.#thread.arena.bytes.subarray(from * 4, from * 4 + length), at);
+    slab.position += words;
+    return new this.#Part(slab.buffer, at, length);
+  }
+
+  /** A large body gets memory of its own. */
+  #copyBody(body: Addr, length: number): ReceivedPart {
+    const { arena, host } = this.#thread;
+    arena.reach(body + BODY_HEAD + ((length - 1) >> 2));
+    const from = (body + BODY_HEAD) * 4;
+    const buffer = host.allocate(length);
+    new Uint8Array(buffer).set(arena.bytes.subarray(from, from + length));
+    return new this.#Part(buffer, 0, length);
+  }
+
+  /** After the message was taken: should we die before, the next reader finds its bodies. */
+  #freeBodies(from: Addr, to: Addr): void {
+    const { arena, pool } = this.#thread;
+    for (let at = from; at !== to; ) {
+      const reference = (arena.words[at + FLAGS] & REFERENCE) !== 0;
+      if (reference) freeBody(arena, pool, arena.words[at + RECORD_HEAD]);
+      at += recordWords(reference ? 8 : arena.words[at + LENGTH]);
+    }
+  }
+}

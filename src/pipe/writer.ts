@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+
+import { ACTIVATE_READ, type Thread } from "../command/index.ts";
+import { type Addr, load, store, type Words } from "../memory/index.ts";
+import {
+  LANE_LIMIT,
+  LANE_READ,
+  LANE_WAITS,
+  LANE_WAKE_AT,
+  LANE_WRITTEN,
+  YpipeWriter,
+} from "../queue/index.ts";
+import { type MessageLike, MessageWriter } from "./message.ts";
+
+/** In LANE_LIMIT: nobody reads, so only the writer's own watermark counts. */
+export const NO_READER = -1;
+/** Without a watermark the counts are compared anew every so many messages. */
+const UNLIMITED = 1 << 30;
+
+/**
+ * writer — the end of a lane that messages go into, with its watermark.
+ *
+ * The writer counts messages written, the reader messages read, each in a shared word of its own.
+ * Whether one more message fits is computed at every try:
+ *
+ *      written - read < sendHighWaterMark + receiveHighWaterMark     (either is 0: always)
+ *
+ * The reader's watermark is a shared word too, so that either side may change its own at any time.
+ * Counts are 32-bit and wrap; only their difference is used.
+ *
+ * # Waiting for room
+ *
+ * A writer that will wait says so in `waits`, and in `wakeAt` the count of the reader that is worth
+ * waking for: when half of the messages have been read. Nearer to full, the two threads would step
+ * in lock-step, a wake-up for each message; nearer to empty, the writer would stand still while the
+ * reader drains. A writer that tries again by itself needs no wake-up and is not held to that half.
+ *
+ * # Synchronisation
+ *
+ *   SYNC(room)    reader's store of read ⇒ writer's load       the messages have been taken
+ *   SYNC(waits)   writer's store of waits ⇒ reader's exchange  wakeAt; each side writes its word
+ *                                                              first and reads the other's after
+ *   SYNC(limit)   reader's store of limit ⇒ writer's load      the reader's watermark
+ */
+export class PipeWriter {
+  readonly #thread: Thread;
+  readonly #lane: Addr;
+  readonly #readerBlock: Addr;
+  readonly #queue: YpipeWriter;
+  readonly #messages: MessageWriter;
+  #highWaterMark: number;
+  #written: number;
+  /** The count of written messages that may not be passed. */
+  #limit: number;
+  /** What `limit` of the reader was when it was computed. */
+  #peerMark = NO_READER;
+
+  constructor(thread: Thread, lane: Addr, readerBlock: Addr, highWaterMark: number) {
+    this.#thread = thread;
+    this.#lane = lane;
+    this.#readerBlock = readerBlock;
+    this.#queue = new YpipeWriter(thread.arena, thread.pool, lane);
+    this.#messages = new MessageWriter(thread.arena, thread.pool, this.#queue);
+    this.#highWaterMark = highWaterMark;
+    this.#written = thread.arena.words[lane + LANE_WRITTEN];
+    this.#limit = this.#written;
+  }
+
+  /** Changes the writer's own watermark. */
+  set highWaterMark(highWaterMark: number) {
+    this.#highWaterMark = highWaterMark;
+    this.#recount();
+  }
+
+  /** Whether the watermarks let one more message in, by the counts of this moment. */
+  get hasRoom(): boolean {
+    // SYNC(limit) observe: the reader may have changed its watermark.
+    const peerMark = load(this.#thread.arena.words, this.#lane + LANE_LIMIT);
+    if (peerMark === this.#peerMark && ((this.#limit - this.#written) | 0) > 0) return true;
+    return this.#recount();
+  }
+
+  /** How many messages lie in the lane. */
+  get queued(): number {
+    return queuedIn(this.#thread.arena.words, this.#lane);
+  }
+
+  /** Writes a message, without showing it yet. False if there is no memory; throws if it is none. */
+  write(message: MessageLike): boolean {
+    if (!this.#messages.write(message)) return false;
+    this.#written = (this.#written + 1) | 0;
+    this.#thread.arena.words[this.#lane + LANE_WRITTEN] = this.#written;
+    return true;
+  }
+
+  /** Shows all that was written to the reader, and wakes it if it sleeps. */
+  flush(): void {
+    if (!this.#queue.flush()) this.#thread.post(this.#readerBlock, ACTIVATE_READ);
+  }
+
+  /** Asks to be woken when there is room. False if there is some now. */
+  wait(): boolean {
+    const words = this.#thread.arena.words;
+    const half = ((this.#limit - load(words, this.#lane + LANE_READ)) | 0) >> 1;
+    store(words, this.#lane + LANE_WAKE_AT, (this.#written - half) | 0);
+    // SYNC(waits) publish: wakeAt. The counts are looked at once more, after this.
+    store(words, this.#lane + LANE_WAITS, 1);
+    return !this.#recount();
+  }
+
+  #recount(): boolean {
+    const words = this.#thread.arena.words;
+    // SYNC(limit) observe: the reader's watermark.
+    const peerMark = load(words, this.#lane + LANE_LIMIT);
+    // SYNC(room) observe: so many messages have been taken.
+    const read = load(words, this.#lane + LANE_READ);
+    const own = this.#highWaterMark;
+    const mark = own === 0 || peerMark === 0 ? 0 : own + Math.max(peerMark, 0);
+    this.#peerMark = peerMark;
+    this.#limit = ((mark === 0 ? this.#written + UNLIMITED : read + mark) | 0);
+    return ((this.#limit - this.#written) | 0) > 0;
+  }
+}
+
+/** How many messages lie in a lane, as any thread may ask. */
+export function queuedIn(words: Words, lane: Addr): number {
+  // SYNC(room) observe: only a count.
+  return (words[lane + LANE_WRITTEN] - load(words, lane + LANE_READ)) | 0;
+}

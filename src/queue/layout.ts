@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+
+import { ROW, WORD_BYTES } from "../memory/index.ts";
+
+/**
+ * layout — the words of a ypipe, and of what flows through it.
+ *
+ * Lane: a ypipe, and the counts that the pipe above keeps for the same two threads
+ *           +0       +1       +2       +3       +4
+ *         +--------+- -
+ *      +0 | c      |                                       both: Atomics only
+ *         +--------+--------+--------+--------+
+ *     +32 | spare  | waits  | wakeAt | limit  |            both: Atomics only, seldom
+ *         +--------+--------+--------+--------+--------+
+ *     +64 | w      | chunk  | end    | size   | written|   writer: plain
+ *         +--------+--------+--------+--------+--------+
+ *     +96 | front  | chunk  | read   |                     reader: plain, but for read
+ *         +--------+--------+--------+
+ *
+ * Chunk: a block of the pool; records one after the other, and the last leads to the next chunk
+ *         +--------+--------+------------------+---------+- - -+----------+
+ *         | size   |        | record           | record  |     | end      |
+ *         +--------+--------+------------------+---------+- - -+----------+
+ *
+ * Record: two words and the bytes of one part, padded so that every body lies on 8 bytes
+ *         +--------+--------+------------------+
+ *         | length | flags  | body …           |
+ *         +--------+--------+------------------+
+ *           MORE        another part of the same message follows
+ *           REFERENCE   the body is a block of its own, and here is its address
+ *           END         no part: `length` is the address of the next chunk
+ *
+ * Body in a block of its own
+ *         +--------+--------+------------------+
+ *         | owners |        | bytes …          |
+ *         +--------+--------+------------------+
+ */
+export const LANE_C = 0;
+export const LANE_SPARE: number = ROW;
+export const LANE_WAITS: number = ROW + 1;
+export const LANE_WAKE_AT: number = ROW + 2;
+export const LANE_LIMIT: number = ROW + 3;
+export const LANE_W: number = 2 * ROW;
+export const LANE_WRITER_CHUNK: number = 2 * ROW + 1;
+export const LANE_WRITER_END: number = 2 * ROW + 2;
+export const LANE_CHUNK_SIZE: number = 2 * ROW + 3;
+export const LANE_WRITTEN: number = 2 * ROW + 4;
+export const LANE_FRONT: number = 3 * ROW;
+export const LANE_READER_CHUNK: number = 3 * ROW + 1;
+export const LANE_READ: number = 3 * ROW + 2;
+export const LANE_WORDS: number = 4 * ROW;
+
+export const CHUNK_HEAD = 2;
+export const RECORD_HEAD = 2;
+export const LENGTH = 0;
+export const FLAGS = 1;
+export const MORE = 1;
+export const REFERENCE = 2;
+export const END = 4;
+
+/** The first chunk of a pipe holds six messages of 64 bytes: most pipes are idle. */
+export const FIRST_CHUNK_WORDS = 128;
+/**
+ * Chunks double up to this. A change of chunk costs about 100 ns, and here comes every 450 messages
+ * of 64 bytes; more would only leave more in the hands of a pipe that was busy once.
+ */
+export const LAST_CHUNK_WORDS: number = 8192 - ROW;
+/** Longer bodies have a block of their own: a chunk shall hold several records. */
+export const INLINE_BYTES = 4096;
+export const BODY_HEAD = 2;
+
+/** How many words the record of a body of so many bytes takes. */
+export function recordWords(bytes: number): number {
+  return RECORD_HEAD + ((bytes + 7) >>> 3) * (8 / WORD_BYTES);
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+
+import { DEFAULT_HIGH_WATER_MARK, ZmqError } from "../base/index.ts";
+import { checkRange, type Context } from "../context/index.ts";
+
+/** Options that every socket has. */
+export interface SocketOptions {
+  /** The context to open the socket in. Default: the one that all threads of the process share. */
+  context?: Context;
+  /**
+   * `ZMQ_LINGER`: how long what was sent is kept, after the socket has closed, for a peer that has
+   * yet to bind, in milliseconds. Default -1, for ever (until the context is terminated). What has
+   * reached a bound peer is that peer's, whatever this says.
+   */
+  linger?: number;
+  /**
+   * `ZMQ_IMMEDIATE`: if true, messages are queued only for names that somebody is bound to. Default
+   * false: a connection is usable at once, and what is sent waits for the bind.
+   */
+  immediate?: boolean;
+}
+
+/** Options of sockets that send. */
+export interface SendOptions extends SocketOptions {
+  /**
+   * `ZMQ_SNDHWM`: how many messages may wait for any one peer. Default 1000; 0 is no limit.
+   *
+   * Between two sockets the limit is this plus the peer's `receiveHighWaterMark`; if either is 0,
+   * there is none. It may be changed at any time.
+   */
+  sendHighWaterMark?: number;
+  /** `ZMQ_SNDTIMEO`: how long a send waits, in milliseconds. Default -1, for ever; 0, not at all. */
+  sendTimeout?: number;
+}
+
+/** Options of sockets that receive. */
+export interface ReceiveOptions extends SocketOptions {
+  /** `ZMQ_RCVHWM`: this side's share of the limit. Default 1000; 0 is no limit. */
+  receiveHighWaterMark?: number;
+  /** `ZMQ_RCVTIMEO`: how long a receive waits, in milliseconds. Default -1, for ever. */
+  receiveTimeout?: number;
+}
+
+/** All options that are kept as numbers or booleans, by name. */
+export interface OptionValues {
+  linger: number;
+  immediate: boolean;
+  sendHighWaterMark: number;
+  sendTimeout: number;
+  receiveHighWaterMark: number;
+  receiveTimeout: number;
+}
+
+export type OptionName = keyof OptionValues;
+
+const MAX = 2 ** 31 - 1;
+
+/** Numbers have a range, booleans have none. */
+const TABLE: { [Name in OptionName]: { initial: OptionValues[Name]; least?: number } } = {
+  linger: { initial: -1, least: -1 },
+  immediate: { initial: false },
+  sendHighWaterMark: { initial: DEFAULT_HIGH_WATER_MARK, least: 0 },
+  sendTimeout: { initial: -1, least: -1 },
+  receiveHighWaterMark: { initial: DEFAULT_HIGH_WATER_MARK, least: 0 },
+  receiveTimeout: { initial: -1, least: -1 },
+};
+
+/** The options of a new socket: what was given, checked, and the defaults. */
+export function readOptions(
+  given: object,
+  known: readonly OptionName[],
+  socketName: string,
+): OptionValues {
+  const values = {} as Record<OptionName, unknown>;
+  for (const [name, { initial }] of Object.entries(TABLE)) values[name as OptionName] = initial;
+  for (const [name, value] of Object.entries(given)) {
+    if (name === "context" || value === undefined) continue;
+    if (!known.includes(name as OptionName)) {
+      throw new ZmqError("EINVAL", {
+        hint: `A ${socketName} has no option ${name}; it has context, ${known.join(", ")}.`,
+      });
+    }
+    checkOption(name as OptionName, value);
+    values[name as OptionName] = value;
+  }
+  return values as unknown as OptionValues;
+}
+
+/** @throws ZmqError EINVAL if the value is not one of that option. */
+export function checkOption(name: OptionName, value: unknown): void {
+  const { least } = TABLE[name] as { least?: number };
+  if (least !== undefined) checkRange(name, value, least, MAX);
+  else if (typeof value !== "boolean") {
+    throw new ZmqError("EINVAL", { hint: `Give ${name} as true or false; it was ${value}.` });
+  }
+}

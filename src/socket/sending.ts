@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+
+import { assert, FLUSH_EVERY, ZmqError } from "../base/index.ts";
+import type { Thread } from "../command/index.ts";
+import type { SocketType } from "../context/index.ts";
+import { type Arena, countDropped, countSent } from "../memory/index.ts";
+import { ABSENT, DRAINING, GONE, type MessageLike, type Pipe } from "../pipe/index.ts";
+import { Lb } from "../strategy/index.ts";
+import type { OptionName, SendOptions } from "./options.ts";
+import { type Pattern, Socket, type SocketCore } from "./socket.ts";
+import { type WaitOptions, Waiting } from "./waiting.ts";
+
+const DONE: Promise<void> = Promise.resolve();
+/** An asynchronous sendMany lets others have their turn every so many messages. */
+const SLICE = 1024;
+
+/** The sending half of a pattern: load balancing, and the calls that wait for a peer with room. */
+export class Sender implements Pattern {
+  readonly directions = { sends: true, receives: false };
+  readonly #core: SocketCore;
+  readonly #thread: Thread;
+  readonly #arena: Arena;
+  readonly #lb: Lb;
+  readonly #waiting: Waiting;
+  sent = 0;
+  readonly received = 0;
+
+  constructor(core: SocketCore) {
+    this.#core = core;
+    this.#thread = core.member.thread;
+    this.#arena = core.member.arena;
+    this.#lb = new Lb(this.#thread);
+    this.#waiting = new Waiting(this.#thread, () => this.#lb.park());
+  }
+
+  send(message: MessageLike, options: WaitOptions | undefined): Promise<void> {
+    try {
+      if (options === undefined && this.trySend(message)) {
+        const { turn } = this.#thread;
+        return turn.due ? turn.pass(undefined) : DONE;
+      }
+      const { timeout, signal } = this.#wait(options);
+      const attempt = () => this.#attempt(message);
+      return this.#waiting.run(attempt, timeout, signal, this.#core.address).then(ignore);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  sendSync(message: MessageLike, options: WaitOptions | undefined): void {
+    if (this.trySend(message)) return;
+    const { timeout } = this.#wait(options);
+    this.#waiting.runSync(() => this.#attempt(message), timeout, this.#core.address);
+  }
+
+  trySend(message: MessageLike): boolean {
+    this.#core.check();
+    if (!this.#waiting.idle) this.#waiting.pump();
+    if (!this.#waiting.idle || !this.#lb.send(message)) return false;
+    this.#count(1);
+    return true;
+  }
+
+  async sendMany(messages: Iterable<MessageLike>, options: WaitOptions | undefined): Promise<void> {
+    const { timeout, signal } = this.#wait(options);
+    const batch = new Batch(messages);
+    try {
+      while (!batch.done) {
+        const attempt = () => this.#attemptBatch(batch, SLICE);
+        await this.#waiting.run(attempt, timeout, signal, this.#core.address);
+      }
+    } catch (error) {
+      throw batch.failure(error);
+    }
+  }
+
+  sendManySync(messages: Iterable<MessageLike>, options: WaitOptions | undefined): void {
+    const { timeout } = this.#wait(options);
+    const batch = new Batch(messages);
+    const attempt = () => this.#attemptBatch(batch, Number.POSITIVE_INFINITY);
+    try {
+      this.#waiting.runSync(attempt, timeout, this.#core.address);
+    } catch (error) {
+      throw batch.failure(error);
+    }
+  }
+
+  attached(pipe: Pipe): void {
+    if (this.#usable(pipe)) this.#lb.attach(pipe);
+    this.#again();
+  }
+
+  released(pipe: Pipe): void {
+    this.#lb.remove(pipe);
+    if (pipe.reader === undefined) this.#core.leave(pipe);
+  }
+
+  readActivated(): void {}
+
+  writeActivated(pipe: Pipe): void {
+    this.#lb.activated(pipe);
+    this.#again();
+  }
+
+  peerChanged(pipe: Pipe): void {
+    if (pipe.draining) return;
+    if (!this.#usable(pipe)) this.#lb.remove(pipe);
+    else if (!this.#lb.has(pipe)) this.#lb.attach(pipe);
+    if (pipe.side === "binder" && pipe.peerState === GONE) {
+      // What the peer has left unread goes to the others.
+      this.#lb.reclaim(pipe.readBack(this.#core.member.slab), () => this.#core.leave(pipe));
+    }
+    this.#again();
+  }
+
+  detached(pipe: Pipe): void {
+    this.#lb.remove(pipe);
+  }
+
+  closed(error: ZmqError): number {
+    this.#waiting.fail(error);
+    this.#lb.flush();
+    const dropped = this.#lb.abandon();
+    countDropped(this.#arena, this.#thread.slot, dropped);
+    return dropped;
+  }
+
+  memoryFreed(): void {
+    this.#again();
+  }
+
+  get pending(): number {
+    return this.#waiting.size;
+  }
+
+  set referenced(referenced: boolean) {
+    this.#waiting.referenced = referenced;
+  }
+
+  /** Something may go now: first what was returned, then the calls that wait. */
+  #again(): void {
+    if (!this.#lb.pump()) this.#lb.park();
+    this.#waiting.pump();
+  }
+
+  /** Whether messages may be written to a pipe: its reader is there, or will be. */
+  #usable(pipe: Pipe): boolean {
+    const { peerState } = pipe;
+    if (peerState === DRAINING || peerState === GONE) return false;
+    return peerState !== ABSENT || !this.#core.options.immediate;
+  }
+
+  #attempt(message: MessageLike): true | undefined {
+    this.#core.check();
+    if (!this.#lb.send(message)) return undefined;
+    this.#count(1);
+    return true;
+  }
+
+  /** Sends what is left of a batch, at most `max`; undefined if it has to wait. */
+  #attemptBatch(batch: Batch, max: number): true | undefined {
+    this.#core.check();
+    const before = batch.accepted;
+    const lb = this.#lb;
+    try {
+      while (!batch.done) {
+        if (!lb.write(batch.message)) return undefined;
+        batch.next();
+        const count = batch.accepted - before;
+        if (count % FLUSH_EVERY === 0) lb.flush();
+        if (count >= max) break;
+      }
+      return true;
+    } finally {
+      lb.flush();
+      this.#count(batch.accepted - before);
+    }
+  }
+
+  #count(messages: number): void {
+    this.sent += messages;
+    countSent(this.#arena, this.#thread.slot, messages);
+  }
+
+  #wait(options: WaitOptions | undefined): { timeout: number; signal: AbortSignal | undefined } {
+    return {
+      timeout: options?.timeout ?? this.#core.options.sendTimeout,
+      signal: options?.signal,
+    };
+  }
+}
+
+/** Messages on their way out, one after the other. */
+class Batch {
+  readonly #iterator: Iterator<MessageLike>;
+  #current: IteratorResult<MessageLike>;
+  accepted = 0;
+
+  constructor(messages: Iterable<MessageLike>) {
+    if (typeof messages === "string" || typeof messages?.[Symbol.iterator] !== "function") {
+      throw new ZmqError("EINVAL", {
+        hint: "sendMany takes an array, or another iterable, of messages.",
+      });
+    }
+    this.#iterator = messages[Symbol.iterator]();
+    this.#current = this.#iterator.next();
+  }
+
+  get done(): boolean {
+    return this.#current.done === true;
+  }
+
+  get message(): MessageLike {
+    assert(this.#current.done !== true, "a batch that is done has no message");
+    return this.#current.value;
+  }
+
+  /** The message was accepted. */
+  next(): void {
+    this.accepted++;
+    this.#current = this.#iterator.next();
+  }
+
+  /** The error of the whole call: it says how many messages were accepted. */
+  failure(error: unknown): unknown {
+    if (!(error instanceof ZmqError)) return error;
+    const { address, hint } = error;
+    const detail = hint === undefined ? { address } : { address, hint };
+    return new ZmqError(error.code, { ...detail, accepted: this.accepted });
+  }
+}
+
+function ignore(): void {}
+
+/** A socket that sends. */
+export abstract class SendingSocket extends Socket {
+  #sender!: Sender;
+
+  protected constructor(type: SocketType, options: SendOptions, known: readonly OptionName[]) {
+    let sender: Sender | undefined;
+    super(type, options, known, (core) => {
+      sender = new Sender(core);
+      return sender;
+    });
+    this.#sender = sender as Sender;
+  }
+
+  /** `ZMQ_SNDHWM`; see {@link SendOptions.sendHighWaterMark}. Takes effect at once. */
+  get sendHighWaterMark(): number {
+    return this.option("sendHighWaterMark");
+  }
+
+  set sendHighWaterMark(value: number) {
+    this.setOption("sendHighWaterMark", value);
+  }
+
+  /** `ZMQ_SNDTIMEO`, in milliseconds; see {@link SendOptions.sendTimeout}. */
+  get sendTimeout(): number {
+    return this.option("sendTimeout");
+  }
+
+  set sendTimeout(value: number) {
+    this.setOption("sendTimeout", value);
+  }
+
+  /**
+   * Sends a message: one part, or an array of parts, which arrive all or not at all.
+   *
+   * The parts are copied when the message is accepted, which is when the promise settles; until then
+   * do not change them. Several sends may wait: they go in the order of their calls.
+   *
+   * @throws ZmqError by rejection: EAGAIN if the time is up, EINVAL, EMSGSIZE, EBADF, ETERM. Or the
+   *   signal's reason. The message was then not accepted.
+   */
+  send(message: MessageLike, options?: WaitOptions): Promise<void> {
+    return this.#sender.send(message, options);
+  }
+
+  /** As {@link send}, but blocks this thread until the message is accepted. */
+  sendSync(message: MessageLike, options?: { timeout?: number }): void {
+    this.#sender.sendSync(message, options);
+  }
+
+  /** Sends a message if that can be done at once. Never waits. */
+  trySend(message: MessageLike): boolean {
+    return this.#sender.trySend(message);
+  }
+
+  /**
+   * Sends messages one after the other. Much faster than as many sends.
+   *
+   * @throws As {@link send}. `error.accepted` says how many were accepted before the failure. The
+   *   timeout is that of the wait for any one of them.
+   */
+  sendMany(messages: Iterable<MessageLike>, options?: WaitOptions): Promise<void> {
+    return this.#sender.sendMany(messages, options);
+  }
+
+  /** As {@link sendMany}, but blocks this thread until all are accepted. */
+  sendManySync(messages: Iterable<MessageLike>, options?: { timeout?: number }): void {
+    this.#sender.sendManySync(messages, options);
+  }
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+
+import { ZmqError } from "../base/index.ts";
+import { BIND, type CommandTarget } from "../command/index.ts";
+import {
+  type Context,
+  context as defaultContext,
+  type ManagedSocket,
+  type Membership,
+  membershipOf,
+  refuseCloning,
+  type SocketType,
+  terminated,
+  typeName,
+} from "../context/index.ts";
+import type { Directions, Pipe } from "../pipe/index.ts";
+import { Inproc, type Linked } from "../transport/index.ts";
+import {
+  checkOption,
+  type OptionName,
+  type OptionValues,
+  readOptions,
+  type SocketOptions,
+} from "./options.ts";
+
+/** What a socket has done, and what it holds. */
+export interface SocketStats {
+  /** Links to other sockets, those that wait for a bind included. */
+  pipes: number;
+  /** Messages that this socket has accepted for sending, and that it has received. */
+  sent: number;
+  received: number;
+  /** Messages in its pipes that its peers have not received yet, and that it has not. */
+  queuedOut: number;
+  queuedIn: number;
+  /** Messages it had accepted and could not hand over to anybody when it closed. */
+  dropped: number;
+  /** Calls that wait. */
+  pending: number;
+}
+
+/** What the pattern of a socket does with its pipes. One object for each socket. */
+export interface Pattern {
+  readonly directions: Directions;
+  attached(pipe: Pipe): void;
+  released(pipe: Pipe): void;
+  readActivated(pipe: Pipe): void;
+  writeActivated(pipe: Pipe): void;
+  peerChanged(pipe: Pipe): void;
+  /** The pipe is about to be left. */
+  detached(pipe: Pipe): void;
+  /** The socket closes: pending calls fail with this error. Returns how many messages are lost. */
+  closed(error: ZmqError): number;
+  memoryFreed(): void;
+  /** Calls that wait; the setter says whether they keep the event loop alive. */
+  readonly pending: number;
+  referenced: boolean;
+  readonly sent: number;
+  readonly received: number;
+}
+
+/** What a pattern gets of its socket. */
+export interface SocketCore {
+  readonly member: Membership;
+  readonly options: OptionValues;
+  readonly inproc: Inproc;
+  /** The endpoint that errors name. */
+  readonly address: string | undefined;
+  /** @throws ZmqError EBADF or ETERM if the socket is closed. */
+  check(): void;
+  leave(pipe: Pipe): void;
+}
+
+/**
+ * A socket: one of the classes below, by its messaging pattern.
+ *
+ * It belongs to the thread that opened it. Any thread reaches its peers by name: `bind` takes a
+ * name, `connect` links to whoever is, or will be, bound to it.
+ */
+export abstract class Socket {
+  /** `ZMQ_TYPE`: the number of the socket's type, as in `zmq.h`. */
+  readonly type: SocketType;
+  /** The context it was opened in. */
+  readonly context: Context;
+  readonly #member: Membership;
+  readonly #options: OptionValues;
+  readonly #inproc: Inproc;
+  readonly #pattern: Pattern;
+  readonly #managed: ManagedSocket;
+  readonly #object: number;
+  #lastEndpoint: string | null = null;
+  /** Makes the error of every call after the close. */
+  #closedBy: (() => ZmqError) | undefined;
+  #dropped = 0;
+
+  /** @throws ZmqError EINVAL for a bad option, EMFILE, ETERM. */
+  protected constructor(
+    type: SocketType,
+    given: SocketOptions,
+    known: readonly OptionName[],
+    pattern: (core: SocketCore) => Pattern,
+  ) {
+    const context = given.context ?? defaultContext;
+    this.type = type;
+    this.context = context;
+    this.#options = readOptions(given, known, typeName(type));
+    this.#member = membershipOf(context);
+    this.#managed = {
+      close: () => this.close(),
+      stop: () => this.#close(() => terminated(this.#lastEndpoint ?? undefined)),
+      memoryFreed: () => this.#pattern.memoryFreed(),
+    };
+    this.#member.add(this.#managed);
+    this.#object = this.#member.thread.register(this.#target());
+    this.#inproc = new Inproc(this.#member, this.#linked());
+    this.#pattern = pattern(this.#core());
+    refuseCloning(this, "Open a socket in the other thread, and connect it by name.");
+  }
+
+  /** Whether the socket is closed. */
+  get closed(): boolean {
+    return this.#closedBy !== undefined;
+  }
+
+  /** `ZMQ_LAST_ENDPOINT`: what was last bound or connected, or null. */
+  get lastEndpoint(): string | null {
+    return this.#lastEndpoint;
+  }
+
+  /** `ZMQ_LINGER`, in milliseconds; see {@link SocketOptions.linger}. */
+  get linger(): number {
+    return this.#options.linger;
+  }
+
+  set linger(value: number) {
+    this.setOption("linger", value);
+  }
+
+  /** `ZMQ_IMMEDIATE`; see {@link SocketOptions.immediate}. */
+  get immediate(): boolean {
+    return this.#options.immediate;
+  }
+
+  set immediate(value: boolean) {
+    this.setOption("immediate", value);
+  }
+
+  /**
+   * Takes a name: `inproc://` and 1 to 256 bytes. A socket may have several.
+   *
+   * @throws ZmqError EADDRINUSE, EINVAL, EPROTONOSUPPORT, ENOCOMPATPROTO if sockets of an unfit type
+   *   wait there, ENOMEM, EBADF, ETERM.
+   */
+  async bind(endpoint: string): Promise<void> {
+    this.bindSync(endpoint);
+  }
+
+  /** As {@link bind}, at once. */
+  bindSync(endpoint: string): void {
+    this.#check();
+    this.#inproc.bind(endpoint);
+    this.#lastEndpoint = endpoint;
+  }
+
+  /**
+   * Gives a name back, and lets go of the links that came by it: nothing more is sent there, what
+   * has arrived can still be received, and those who had connected wait for the next bind.
+   *
+   * @throws ZmqError ENOENT if the socket is not bound to it; and as for `bind`.
+   */
+  async unbind(endpoint: string): Promise<void> {
+    this.unbindSync(endpoint);
+  }
+
+  /** As {@link unbind}, at once. */
+  unbindSync(endpoint: string): void {
+    this.#check();
+    this.#inproc.unbind(endpoint);
+  }
+
+  /**
+   * Links to whoever is bound to a name, now or later, and again after a change of who that is.
+   *
+   * @throws ZmqError ENOCOMPATPROTO if the socket there is of an unfit type, ENOMEM, EINVAL,
+   *   EPROTONOSUPPORT, EBADF, ETERM.
+   */
+  connect(endpoint: string): void {
+    this.#check();
+    this.#inproc.connect(endpoint);
+    this.#lastEndpoint = endpoint;
+  }
+
+  /**
+   * Ends the links made by `connect`: what was sent is still received there, what has arrived here
+   * can still be received.
+   *
+   * @throws ZmqError ENOENT if the socket is not connected to it; and as for `connect`.
+   */
+  disconnect(endpoint: string): void {
+    this.#check();
+    this.#inproc.disconnect(endpoint);
+  }
+
+  /**
+   * Closes the socket. When it returns, its names are free and nothing more is accepted for it;
+   * calls that wait have failed with EBADF. Closing twice is nothing.
+   */
+  close(): void {
+    const hint = "Open a new one to go on.";
+    this.#close(() => new ZmqError("EBADF", { address: this.#lastEndpoint ?? undefined, hint }));
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Lets calls that wait keep the event loop alive (the default). An idle socket never does. */
+  ref(): this {
+    this.#pattern.referenced = true;
+    return this;
+  }
+
+  /** Lets the thread end although calls wait. */
+  unref(): this {
+    this.#pattern.referenced = false;
+    return this;
+  }
+
+  /** What the socket has done, and what it holds now. */
+  stats(): SocketStats {
+    let queuedOut = 0;
+    let queuedIn = 0;
+    for (const pipe of this.#inproc.pipes) {
+      queuedOut += pipe.queuedOut;
+      queuedIn += pipe.queuedIn;
+    }
+    const { sent, received, pending } = this.#pattern;
+    const pipes = this.#inproc.pipes.size;
+    return { pipes, sent, received, queuedOut, queuedIn, dropped: this.#dropped, pending };
+  }
+
+  /** Reads an option, for the classes that have it. */
+  protected option<Name extends OptionName>(name: Name): OptionValues[Name] {
+    return this.#options[name];
+  }
+
+  /** Checks and sets an option, and lets it take effect on the links that there are. */
+  protected setOption<Name extends OptionName>(name: Name, value: OptionValues[Name]): void {
+    checkOption(name, value);
+    this.#options[name] = value;
+    if (this.closed) return;
+    for (const pipe of this.#inproc.pipes) {
+      if (name === "sendHighWaterMark" && pipe.writer) pipe.writer.highWaterMark = value as number;
+      if (name === "receiveHighWaterMark" && pipe.reader && !pipe.draining) {
+        pipe.reader.highWaterMark = value as number;
+      }
+      this.#pattern.writeActivated(pipe);
+    }
+    if (name === "receiveHighWaterMark") this.#inproc.changeLimit(value as number);
+  }
+
+  #check(): void {
+    const { thread } = this.#member;
+    if (this.#closedBy === undefined && thread.mailbox.hasMail) thread.dispatch();
+    if (this.#closedBy !== undefined) throw this.#closedBy();
+  }
+
+  #close(error: () => ZmqError): void {
+    if (this.closed) return;
+    this.#closedBy = error;
+    this.#dropped = this.#pattern.closed(error());
+    this.#inproc.close(this.#options.linger);
+    this.#member.thread.unregister(this.#object);
+    this.#member.remove(this.#managed);
+  }
+
+  #leave(pipe: Pipe): void {
+    this.#pattern.detached(pipe);
+    this.#inproc.leave(pipe, this.#options.linger);
+  }
+
+  #target(): CommandTarget {
+    return {
+      command: (block, bits) => {
+        if ((bits & BIND) !== 0) this.#inproc.accept(block);
+      },
+    };
+  }
+
+  #linked(): Linked {
+    const socket = this;
+    return {
+      type: this.type,
+      object: this.#object,
+      pipeOptions: this.#options,
+      get directions() {
+        return socket.#pattern.directions;
+      },
+      attached: (pipe) => this.#pattern.attached(pipe),
+      released: (pipe) => this.#pattern.released(pipe),
+      readActivated: (pipe) => this.#pattern.readActivated(pipe),
+      writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
+      peerChanged: (pipe) => this.#pattern.peerChanged(pipe),
+    };
+  }
+
+  #core(): SocketCore {
+    const socket = this;
+    return {
+      member: this.#member,
+      options: this.#options,
+      inproc: this.#inproc,
+      get address() {
+        return socket.#lastEndpoint ?? undefined;
+      },
+      check: () => this.#check(),
+      leave: (pipe) => this.#leave(pipe),
+    };
+  }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+
+import { ZmqError } from "../base/index.ts";
+import type { Thread } from "../command/index.ts";
+
+/** How one call may be told to wait. */
+export interface WaitOptions {
+  /** How long, in milliseconds; -1 is for ever, 0 not at all. Default: the socket's own option. */
+  timeout?: number;
+  /** Aborts the wait: the call rejects with the signal's reason, and has done nothing. */
+  signal?: AbortSignal;
+}
+
+/** A call that waits: it settles itself when it succeeds. */
+interface Operation {
+  /** True if it is settled. */
+  attempt(): boolean;
+  fail(error: unknown): void;
+}
+
+/**
+ * waiting — the calls of one socket and one direction that wait, first come first served.
+ *
+ * A call is an attempt that yields a value or undefined. It is tried at once if nobody is before it,
+ * then spinning, then whenever a command says that something has changed.
+ */
+export class Waiting {
+  readonly #thread: Thread;
+  readonly #park: () => boolean;
+  readonly #operations = new Set<Operation>();
+  #referenced = true;
+  #holding = false;
+
+  /** @param park Asks for a wake-up; false if it is worth trying again at once. */
+  constructor(thread: Thread, park: () => boolean) {
+    this.#thread = thread;
+    this.#park = park;
+  }
+
+  /** Whether no call waits. */
+  get idle(): boolean {
+    return this.#operations.size === 0;
+  }
+
+  get size(): number {
+    return this.#operations.size;
+  }
+
+  /** Whether a waiting call keeps the event loop alive. */
+  set referenced(referenced: boolean) {
+    this.#referenced = referenced;
+    this.#hold();
+  }
+
+  /** Does it now if it can be done, else when it can be done. */
+  run<T>(
+    attempt: () => T | undefined,
+    timeout: number,
+    signal: AbortSignal | undefined,
+    address: string | undefined,
+  ): Promise<T> {
+    const { turn } = this.#thread;
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const tryNow = () => {
+        const value = attempt();
+        if (value === undefined) return false;
+        // A value that came without waiting lets the event loop have its turn now and then.
+        if (turn.due) resolve(turn.pass(value));
+        else resolve(value);
+        return true;
+      };
+      if (this.idle && (tryNow() || (timeout !== 0 && this.#thread.spin(tryNow)))) return;
+      if (timeout === 0) throw timedOut(address);
+      this.#enqueue({ attempt: tryNow, fail: reject }, timeout, signal, address);
+    });
+  }
+
+  /** The same for a call that blocks its thread. */
+  runSync<T>(attempt: () => T | undefined, timeout: number, address: string | undefined): T {
+    const deadline = timeout < 0 ? Number.POSITIVE_INFINITY : performance.now() + timeout;
+    let value: T | undefined;
+    const tryNow = () => {
+      if (!this.idle) this.pump();
+      if (this.idle) value = attempt();
+      return value !== undefined;
+    };
+    if (timeout === 0) tryNow();
+    else this.#thread.waitFor(tryNow, this.#park, deadline);
+    if (value === undefined) throw timedOut(address);
+    return value;
+  }
+
+  /** Something has changed: lets the waiting calls try, in their order. */
+  pump(): void {
+    while (!this.idle) {
+      for (const operation of this.#operations) if (!operation.attempt()) break;
+      if (this.idle || this.#park()) return;
+    }
+  }
+
+  /** Fails all waiting calls. */
+  fail(error: unknown): void {
+    for (const operation of this.#operations) operation.fail(error);
+  }
+
+  #enqueue(
+    { attempt, fail }: Operation,
+    timeout: number,
+    signal: AbortSignal | undefined,
+    address: string | undefined,
+  ): void {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const operation: Operation = {
+      attempt: () => {
+        try {
+          if (!attempt()) return false;
+        } catch (error) {
+          fail(error);
+        }
+        leave();
+        return true;
+      },
+      fail: (error) => {
+        leave();
+        fail(error);
+      },
+    };
+    const abort = () => operation.fail(signal?.reason);
+    const leave = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      this.#operations.delete(operation);
+      this.#hold();
+    };
+    this.#operations.add(operation);
+    signal?.addEventListener("abort", abort);
+    if (timeout > 0) timer = setTimeout(() => operation.fail(timedOut(address)), timeout);
+    this.#hold();
+    this.pump();
+    this.#thread.signaler.arm();
+  }
+
+  #hold(): void {
+    const wanted = this.#referenced && this.#operations.size > 0;
+    if (wanted === this.#holding) return;
+    this.#holding = wanted;
+    if (wanted) this.#thread.signaler.hold();
+    else this.#thread.signaler.unhold();
+  }
+}
+
+function timedOut(address: string | undefined): ZmqError {
+  return new ZmqError("EAGAIN", {
+    address,
+    hint: "Nothing was sent or received; the socket may be used as before.",
+  });
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+
+import type { Message, Pipe, PipeReader } from "../pipe/index.ts";
+import { Rotation } from "./rotation.ts";
+
+/** So many empty pipes are looked at again and again; more are put to sleep when found empty. */
+const POLLED = 4;
+
+/**
+ * fq — fair queueing: takes one message from each pipe that has one, in turn.
+ *
+ * A pipe that is found empty stays in the rotation while there are few, because looking is cheaper
+ * than to sleep and be woken; `park` puts them all to sleep when the thread is going to.
+ *
+ * A pipe that will get no more, because its writer is gone or our end is leaving, is drained first:
+ * so many messages are taken, and then `onDrained` is told.
+ */
+export class Fq {
+  readonly #rotation = new Rotation();
+  readonly #draining: { pipe: Pipe; left: number }[] = [];
+  readonly #onDrained: (pipe: Pipe) => void;
+
+  constructor(onDrained: (pipe: Pipe) => void) {
+    this.#onDrained = onDrained;
+  }
+
+  attach(pipe: Pipe): void {
+    this.#rotation.add(pipe);
+  }
+
+  /** The pipe, which was asleep, has messages. */
+  activated(pipe: Pipe): void {
+    this.#rotation.activate(pipe);
+  }
+
+  /** Takes `left` more messages from the pipe, and then no more. */
+  drain(pipe: Pipe, left: number): void {
+    if (!this.#rotation.has(pipe)) return;
+    this.#rotation.remove(pipe);
+    if (left === 0) this.#onDrained(pipe);
+    else this.#draining.push({ pipe, left });
+  }
+
+  /** The pipe is no longer ours. */
+  remove(pipe: Pipe): void {
+    this.#rotation.remove(pipe);
+    const index = this.#draining.findIndex((entry) => entry.pipe === pipe);
+    if (index >= 0) this.#draining.splice(index, 1);
+  }
+
+  /** The next message, or undefined. */
+  receive(): Message | undefined {
+    if (this.#draining.length > 0) return this.#receiveDraining();
+    const rotation = this.#rotation;
+    for (let tries = rotation.active; tries > 0; tries--) {
+      const pipe = rotation.pipes[rotation.current] as Pipe;
+      const reader = pipe.reader as PipeReader;
+      const message = reader.read();
+      if (message !== undefined) {
+        reader.release();
+        rotation.advance();
+        return message;
+      }
+      if (rotation.active > POLLED && reader.sleep()) rotation.deactivate(pipe);
+      else rotation.advance();
+    }
+    return undefined;
+  }
+
+  /** Appends up to `max` messages; as many as there are. */
+  receiveMany(messages: Message[], max: number): void {
+    const rotation = this.#rotation;
+    while (messages.length < max) {
+      if (rotation.active === 1 && this.#draining.length === 0) {
+        // From one pipe all at once: its room is given back once.
+        const reader = (rotation.pipes[0] as Pipe).reader as PipeReader;
+        const before = messages.length;
+        while (messages.length < max) {
+          const message = reader.read();
+          if (message === undefined) break;
+          messages.push(message);
+        }
+        if (messages.length > before) reader.release();
+        return;
+      }
+      const message = this.receive();
+      if (message === undefined) return;
+      messages.push(message);
+    }
+  }
+
+  /** Asks every pipe to be woken by its next message; false if there is one now. */
+  park(): boolean {
+    if (this.#draining.length > 0) return false;
+    const rotation = this.#rotation;
+    while (rotation.active > 0) {
+      const pipe = rotation.pipes[0] as Pipe;
+      if (!(pipe.reader as PipeReader).sleep()) return false;
+      rotation.deactivate(pipe);
+    }
+    return true;
+  }
+
+  #receiveDraining(): Message | undefined {
+    const entry = this.#draining[0] as { pipe: Pipe; left: number };
+    const reader = entry.pipe.reader as PipeReader;
+    const message = reader.read();
+    reader.release();
+    entry.left--;
+    if (entry.left === 0 || message === undefined) {
+      this.#draining.shift();
+      this.#onDrained(entry.pipe);
+    }
+    return message ?? this.receive();
+  }
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * strategy — which of many pipes.
+ *
+ *   rotation   pipes in turn, those that can be used in front
+ *   lb         load balancing: where the next message goes
+ *   fq         fair queueing: where the next message comes from
+ */
+export { Fq } from "./fq.ts";
+export { Lb } from "./lb.ts";

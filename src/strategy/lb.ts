@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+
+import type { Message, MessageLike, Pipe, PipeReader, PipeWriter } from "../pipe/index.ts";
+import type { Thread } from "../command/index.ts";
+import { Rotation } from "./rotation.ts";
+
+/** So many full pipes are looked at again and again; more are asked for a wake-up when found full. */
+const POLLED = 4;
+
+/**
+ * lb — load balancing: gives each message to the next pipe that can take it, in turn.
+ *
+ * A pipe that is full is skipped, and has its turn again when there is room. `write` fails only if no
+ * pipe has room at this moment, by counts read at this moment: those that were full before are looked
+ * at once more.
+ *
+ * # Returned messages
+ *
+ * What a peer left unread, `reclaim` gives to the other peers. Those messages were accepted first, so
+ * they go first: while any is left nothing new is accepted.
+ */
+export class Lb {
+  readonly #thread: Thread;
+  readonly #rotation = new Rotation();
+  readonly #dirty: PipeWriter[] = [];
+  readonly #returned: { reader: PipeReader; done: () => void }[] = [];
+  #held: Message | undefined;
+  #noMemory = false;
+
+  constructor(thread: Thread) {
+    this.#thread = thread;
+  }
+
+  attach(pipe: Pipe): void {
+    this.#rotation.add(pipe);
+  }
+
+  has(pipe: Pipe): boolean {
+    return this.#rotation.has(pipe);
+  }
+
+  /** The pipe, which was full, may have room. */
+  activated(pipe: Pipe): void {
+    this.#rotation.activate(pipe);
+  }
+
+  /** The pipe takes no more. */
+  remove(pipe: Pipe): void {
+    this.#rotation.remove(pipe);
+  }
+
+  /** Gives a message to the next pipe and shows it. False if none can take it. */
+  send(message: MessageLike): boolean {
+    if (!this.write(message)) return false;
+    this.flush();
+    return true;
+  }
+
+  /** Gives a message to the next pipe; `flush` shows it. False if none can take it. */
+  write(message: MessageLike): boolean {
+    if (this.#returned.length > 0 && !this.pump()) return false;
+    return this.#give(message);
+  }
+
+  /** Shows all that was written. */
+  flush(): void {
+    const dirty = this.#dirty;
+    for (let i = 0; i < dirty.length; i++) (dirty[i] as PipeWriter).flush();
+    dirty.length = 0;
+  }
+
+  /** Asks every pipe to be woken when it has room; false if it is worth trying again at once. */
+  park(): boolean {
+    this.flush();
+    if (this.#noMemory) return !this.#thread.wantMemory();
+    const rotation = this.#rotation;
+    while (rotation.active > 0) {
+      const pipe = rotation.pipes[0] as Pipe;
+      if (!(pipe.writer as PipeWriter).wait()) return false;
+      rotation.deactivate(pipe);
+    }
+    return true;
+  }
+
+  /** Gives what lies unread in a pipe that nobody reads any more to the others; then `done`. */
+  reclaim(reader: PipeReader, done: () => void): void {
+    this.#returned.push({ reader, done });
+    if (!this.pump()) this.park();
+  }
+
+  /** Gives away returned messages; false if some are left. */
+  pump(): boolean {
+    for (let entry = this.#returned[0]; entry !== undefined; entry = this.#returned[0]) {
+      this.#held ??= entry.reader.read();
+      while (this.#held !== undefined && this.#give(this.#held)) this.#held = entry.reader.read();
+      this.flush();
+      entry.reader.release();
+      if (this.#held !== undefined) return false;
+      this.#returned.shift();
+      entry.done();
+    }
+    return true;
+  }
+
+  /** Ends the giving away; what is left is dropped. Returns how many messages that are. */
+  abandon(): number {
+    let dropped = this.#held === undefined ? 0 : 1;
+    this.#held = undefined;
+    for (let entry = this.#returned.shift(); entry !== undefined; entry = this.#returned.shift()) {
+      while (entry.reader.read() !== undefined) dropped++;
+      entry.done();
+    }
+    return dropped;
+  }
+
+  #give(message: MessageLike): boolean {
+    this.#noMemory = false;
+    const rotation = this.#rotation;
+    for (let tries = rotation.active; tries > 0; tries--) {
+      const pipe = rotation.pipes[rotation.current] as Pipe;
+      const writer = pipe.writer as PipeWriter;
+      if (writer.hasRoom) return this.#put(message, writer);
+      if (rotation.active > POLLED && writer.wait()) rotation.deactivate(pipe);
+      else rotation.advance();
+    }
+    for (let index = rotation.active; index < rotation.pipes.length; index++) {
+      const pipe = rotation.pipes[index] as Pipe;
+      const writer = pipe.writer as PipeWriter;
+      if (!writer.hasRoom) continue;
+      rotation.activate(pipe);
+      rotation.current = rotation.active - 1;
+      return this.#put(message, writer);
+    }
+    return false;
+  }
+
+  #put(message: MessageLike, writer: PipeWriter): boolean {
+    const written = writer.write(message);
+    if (written) {
+      const dirty = this.#dirty;
+      if (dirty.length === 0 || dirty[dirty.length - 1] !== writer) dirty.push(writer);
+      this.#rotation.advance();
+      this.#thread.gotMemory();
+    }
+    this.#noMemory = !written;
+    return written;
+  }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+
+import type { Pipe } from "../pipe/index.ts";
+
+/**
+ * rotation — pipes in turn, those that can be used in front.
+ *
+ *      pipes   [ a  b  c  d | e  f  g ]
+ *                   ▲       │
+ *                current  active
+ *
+ * The first `active` pipes take part; to change a pipe's standing is to swap it across the border.
+ */
+export class Rotation {
+  readonly pipes: Pipe[] = [];
+  readonly #index = new Map<Pipe, number>();
+  active = 0;
+  current = 0;
+
+  has(pipe: Pipe): boolean {
+    return this.#index.has(pipe);
+  }
+
+  /** A new pipe takes part, after all others. */
+  add(pipe: Pipe): void {
+    this.#index.set(pipe, this.pipes.length);
+    this.pipes.push(pipe);
+    this.activate(pipe);
+  }
+
+  activate(pipe: Pipe): void {
+    const index = this.#index.get(pipe);
+    if (index === undefined || index < this.active) return;
+    this.#swap(index, this.active);
+    this.active++;
+  }
+
+  deactivate(pipe: Pipe): void {
+    const index = this.#index.get(pipe);
+    if (index === undefined || index >= this.active) return;
+    this.active--;
+    this.#swap(index, this.active);
+    if (this.current >= this.active) this.current = 0;
+  }
+
+  remove(pipe: Pipe): void {
+    this.deactivate(pipe);
+    const index = this.#index.get(pipe);
+    if (index === undefined) return;
+    this.#swap(index, this.pipes.length - 1);
+    this.pipes.pop();
+    this.#index.delete(pipe);
+  }
+
+  /** The turn passes on. */
+  advance(): void {
+    this.current++;
+    if (this.current >= this.active) this.current = 0;
+  }
+
+  #swap(a: number, b: number): void {
+    if (a === b) return;
+    const first = this.pipes[a] as Pipe;
+    const second = this.pipes[b] as Pipe;
+    this.pipes[a] = second;
+    this.pipes[b] = first;
+    this.#index.set(second, a);
+    this.#index.set(first, b);
+  }
+}
