@@ -130,9 +130,9 @@ export function firstPage(maxPages: number): number {
 /** Adds to one of a slot's 64-bit counters; only the thread that owns the slot may. */
 function count(arena: Arena, at: Addr, by: number): void {
   const words = arena.words;
-  const low = (words[at] >>> 0) + by;
+  const low = (words[at] + by) | 0;
   words[at] = low;
-  if (low >= 2 ** 32) words[at + 1] = words[at + 1] + 1;
+  if (low >>> 0 < by) words[at + 1]++;
 }
 
 /** Reads such a counter. Another thread may be adding to it: the value may be a little old. */

@@ -50,21 +50,23 @@ export class MessageWriter {
    * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
    */
   write(message: MessageLike): boolean {
-    this.#queue.mark();
-    if (message instanceof Uint8Array) {
-      // The most frequent message by far, and one that needs no other check.
-      if (this.#writeBytes(message, 0)) return true;
-    } else {
-      const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
-      checkParts(parts);
-      const last = parts.length - 1;
-      let index = 0;
-      while (index <= last && this.#writePart(parts[index] as Part, index < last ? MORE : 0)) index++;
-      if (index > last) return true;
+    if (message instanceof Uint8Array && message.length <= INLINE_BYTES) {
+      // The most frequent message by far, and one that needs no checks and nothing taken back.
+      const length = message.length;
+      const at = this.#queue.reserveWhole(recordWords(length));
+      if (at === 0) return this.#noMemory(message);
+      this.#put(at, message, length, 0);
+      return true;
     }
+    this.#queue.mark();
+    const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
+    checkParts(parts);
+    const last = parts.length - 1;
+    let index = 0;
+    while (index <= last && this.#writePart(parts[index] as Part, index < last ? MORE : 0)) index++;
+    if (index > last) return true;
     this.#queue.rollback();
-    this.#checkSize(message);
-    return false;
+    return this.#noMemory(message);
   }
 
   #writePart(part: Part, more: number): boolean {
@@ -82,9 +84,11 @@ export class MessageWriter {
     if (length > SHORT_TEXT || !isAscii(text)) {
       return this.#writeBytes(this.#encoder.encode(text), more);
     }
-    const at = this.#reserve(length, more);
+    const at = this.#queue.reserve(recordWords(length));
     if (at === 0) return false;
-    const bytes = this.#arena.bytes;
+    const { words, bytes } = this.#arena;
+    words[at + LENGTH] = length;
+    words[at + FLAGS] = more;
     for (let i = 0, to = (at + RECORD_HEAD) * 4; i < length; i++) bytes[to + i] = text.charCodeAt(i);
     return true;
   }
@@ -92,23 +96,18 @@ export class MessageWriter {
   #writeBytes(source: Uint8Array, more: number): boolean {
     const length = source.length;
     if (length > INLINE_BYTES) return this.#writeReference(source, more);
-    const at = this.#reserve(length, more);
-    if (at === 0) return false;
-    const to = (at + RECORD_HEAD) * 4;
-    const bytes = this.#arena.bytes;
-    if (length > SHORT_BYTES) bytes.set(source, to);
-    else for (let i = 0; i < length; i++) bytes[to + i] = source[i] as number;
-    return true;
+    const at = this.#queue.reserve(recordWords(length));
+    if (at !== 0) this.#put(at, source, length, more);
+    return at !== 0;
   }
 
-  /** Room for a record with an inline body, its two words written; 0 if there is no memory. */
-  #reserve(length: number, more: number): number {
-    const at = this.#queue.reserve(recordWords(length));
-    if (at === 0) return 0;
-    const words = this.#arena.words;
+  #put(at: number, source: Uint8Array, length: number, more: number): void {
+    const { words, bytes } = this.#arena;
     words[at + LENGTH] = length;
     words[at + FLAGS] = more;
-    return at;
+    const to = (at + RECORD_HEAD) * 4;
+    if (length > SHORT_BYTES) bytes.set(source, to);
+    else for (let i = 0; i < length; i++) bytes[to + i] = source[i] as number;
   }
 
   #writeReference(source: Uint8Array, more: number): boolean {
@@ -131,14 +130,15 @@ export class MessageWriter {
     return true;
   }
 
-  /** Tells a message that has to wait for memory from one that would wait for ever. */
-  #checkSize(message: MessageLike): void {
+  /** False, for a message that has to wait for memory; throws for one that would wait for ever. */
+  #noMemory(message: MessageLike): false {
     let bytes = 0;
     for (const part of Array.isArray(message) ? message : [message]) {
       if (typeof part === "string") bytes += this.#encoder.encode(part).length;
       else bytes += part === null ? 0 : (part as ArrayBuffer).byteLength;
     }
     if (bytes > this.#pool.pages.largestRunWords * 4) throw tooLarge(bytes);
+    return false;
   }
 }
 

@@ -14,7 +14,7 @@ const os = process.getBuiltinModule("node:os");
  * The class of Buffers, which the function `Buffer` hides: what `Buffer.from(buffer, offset, length)`
  * makes after a chain of type checks, at two thirds of the price.
  */
-const FastBuffer = Buffer[Symbol.species as keyof typeof Buffer] as unknown as PartConstructor;
+const FastBuffer = (Buffer as unknown as Record<symbol, PartConstructor>)[Symbol.species];
 
 /** The longest that a timer of Node can run: 24 days; it is an interval, so it goes on. */
 const FOREVER = 2 ** 31 - 1;

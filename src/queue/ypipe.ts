@@ -197,7 +197,18 @@ export class YpipeWriter {
     this.#markChunk = this.#chunk;
   }
 
-  /** Room for a record of so many words; 0 if the arena is at its maximum. */
+  /** Room for a message of one record of so many words; 0 if the arena is at its maximum. */
+  reserveWhole(size: number): Addr {
+    const at = this.#position;
+    if (at + size > this.#limit) {
+      this.mark();
+      return this.#reserveInNewChunk(size);
+    }
+    this.#position = at + size;
+    return at;
+  }
+
+  /** Room for one more record of the message begun by `mark`; 0 if the arena is at its maximum. */
   reserve(size: number): Addr {
     const at = this.#position;
     if (at + size > this.#limit) return this.#reserveInNewChunk(size);

@@ -39,9 +39,25 @@ export class Receiver implements Pattern {
         }
       }
       const { timeout, signal } = this.#wait(options);
+      this.#core.enter();
       return this.#waiting.run(this.#attempt, timeout, signal, this.#core.address);
     } catch (error) {
       return Promise.reject(error);
+    }
+  }
+
+  /** The next step of an iteration, which ends when the socket is closed. */
+  next(closed: () => boolean): Promise<IteratorResult<Message>> {
+    const failed = (error: unknown): Promise<IteratorResult<Message>> =>
+      closed() ? Promise.resolve(END) : Promise.reject(error);
+    try {
+      const value = this.tryReceive();
+      if (value === undefined) return this.receive(undefined).then(toResult, failed);
+      const { turn } = this.#thread;
+      const result: IteratorResult<Message> = { done: false, value };
+      return turn.due ? turn.pass(result) : Promise.resolve(result);
+    } catch (error) {
+      return failed(error);
     }
   }
 
@@ -53,7 +69,7 @@ export class Receiver implements Pattern {
   }
 
   tryReceive(): Message | undefined {
-    this.#core.check();
+    this.#core.enter();
     if (!this.#waiting.idle) this.#waiting.pump();
     return this.#waiting.idle ? this.#take() : undefined;
   }
@@ -61,6 +77,7 @@ export class Receiver implements Pattern {
   receiveMany(max: number, options: WaitOptions | undefined): Promise<Message[]> {
     try {
       checkRange("max", max, 1, 2 ** 31 - 1);
+      this.#core.enter();
       const { timeout, signal } = this.#wait(options);
       const attempt = () => this.#takeMany(max);
       return this.#waiting.run(attempt, timeout, signal, this.#core.address);
@@ -71,6 +88,7 @@ export class Receiver implements Pattern {
 
   receiveManySync(max: number, options: WaitOptions | undefined): Message[] {
     checkRange("max", max, 1, 2 ** 31 - 1);
+    this.#core.enter();
     const { timeout } = this.#wait(options);
     return this.#waiting.runSync(() => this.#takeMany(max), timeout, this.#core.address);
   }
@@ -221,11 +239,7 @@ export abstract class ReceivingSocket extends Socket {
     const receiver = this.#receiver;
     const closed = () => this.closed;
     return {
-      next: () =>
-        receiver.receive(undefined).then(toResult, (error: unknown) => {
-          if (closed()) return END;
-          throw error;
-        }),
+      next: () => receiver.next(closed),
       return: () => Promise.resolve(END),
       [Symbol.asyncIterator]() {
         return this;

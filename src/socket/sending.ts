@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { assert, FLUSH_EVERY, ZmqError } from "../base/index.ts";
+import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import type { SocketType } from "../context/index.ts";
 import { type Arena, countDropped, countSent } from "../memory/index.ts";
@@ -40,6 +40,7 @@ export class Sender implements Pattern {
         return turn.due ? turn.pass(undefined) : DONE;
       }
       const { timeout, signal } = this.#wait(options);
+      this.#core.enter();
       const attempt = () => this.#attempt(message);
       return this.#waiting.run(attempt, timeout, signal, this.#core.address).then(ignore);
     } catch (error) {
@@ -54,7 +55,7 @@ export class Sender implements Pattern {
   }
 
   trySend(message: MessageLike): boolean {
-    this.#core.check();
+    this.#core.enter();
     if (!this.#waiting.idle) this.#waiting.pump();
     if (!this.#waiting.idle || !this.#lb.send(message)) return false;
     this.#count(1);
@@ -63,6 +64,7 @@ export class Sender implements Pattern {
 
   async sendMany(messages: Iterable<MessageLike>, options: WaitOptions | undefined): Promise<void> {
     const { timeout, signal } = this.#wait(options);
+    this.#core.enter();
     const batch = new Batch(messages);
     try {
       while (!batch.done) {
@@ -76,6 +78,7 @@ export class Sender implements Pattern {
 
   sendManySync(messages: Iterable<MessageLike>, options: WaitOptions | undefined): void {
     const { timeout } = this.#wait(options);
+    this.#core.enter();
     const batch = new Batch(messages);
     const attempt = () => this.#attemptBatch(batch, Number.POSITIVE_INFINITY);
     try {
@@ -192,9 +195,13 @@ export class Sender implements Pattern {
 
 /** Messages on their way out, one after the other. */
 class Batch {
-  readonly #iterator: Iterator<MessageLike>;
-  #current: IteratorResult<MessageLike>;
+  /** Arrays are walked by index: an iterator costs a third of a small message. */
+  readonly #array: readonly MessageLike[] | undefined;
+  readonly #iterator: Iterator<MessageLike> | undefined;
   accepted = 0;
+  done = false;
+  /** The next one to send, unless `done`. */
+  message: MessageLike = null;
 
   constructor(messages: Iterable<MessageLike>) {
     if (typeof messages === "string" || typeof messages?.[Symbol.iterator] !== "function") {
@@ -202,23 +209,27 @@ class Batch {
         hint: "sendMany takes an array, or another iterable, of messages.",
       });
     }
-    this.#iterator = messages[Symbol.iterator]();
-    this.#current = this.#iterator.next();
-  }
-
-  get done(): boolean {
-    return this.#current.done === true;
-  }
-
-  get message(): MessageLike {
-    assert(this.#current.done !== true, "a batch that is done has no message");
-    return this.#current.value;
+    if (Array.isArray(messages)) this.#array = messages;
+    else this.#iterator = messages[Symbol.iterator]();
+    this.#take();
   }
 
   /** The message was accepted. */
   next(): void {
     this.accepted++;
-    this.#current = this.#iterator.next();
+    this.#take();
+  }
+
+  #take(): void {
+    const array = this.#array;
+    if (array !== undefined) {
+      if (this.accepted < array.length) this.message = array[this.accepted] as MessageLike;
+      else this.done = true;
+    } else {
+      const result = (this.#iterator as Iterator<MessageLike>).next();
+      if (result.done === true) this.done = true;
+      else this.message = result.value;
+    }
   }
 
   /** The error of the whole call: it says how many messages were accepted. */

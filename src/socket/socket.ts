@@ -66,7 +66,9 @@ export interface SocketCore {
   readonly inproc: Inproc;
   /** The endpoint that errors name. */
   readonly address: string | undefined;
-  /** @throws ZmqError EBADF or ETERM if the socket is closed. */
+  /** Begins a call: hears what has come. @throws ZmqError EBADF or ETERM if the socket is closed. */
+  enter(): void;
+  /** The same for an attempt within a call; commands are heard outside of attempts only. */
   check(): void;
   leave(pipe: Pipe): void;
 }
@@ -157,7 +159,7 @@ export abstract class Socket {
 
   /** As {@link bind}, at once. */
   bindSync(endpoint: string): void {
-    this.#check();
+    this.#enter();
     this.#inproc.bind(endpoint);
     this.#lastEndpoint = endpoint;
   }
@@ -174,7 +176,7 @@ export abstract class Socket {
 
   /** As {@link unbind}, at once. */
   unbindSync(endpoint: string): void {
-    this.#check();
+    this.#enter();
     this.#inproc.unbind(endpoint);
   }
 
@@ -185,7 +187,7 @@ export abstract class Socket {
    *   EPROTONOSUPPORT, EBADF, ETERM.
    */
   connect(endpoint: string): void {
-    this.#check();
+    this.#enter();
     this.#inproc.connect(endpoint);
     this.#lastEndpoint = endpoint;
   }
@@ -197,7 +199,7 @@ export abstract class Socket {
    * @throws ZmqError ENOENT if the socket is not connected to it; and as for `connect`.
    */
   disconnect(endpoint: string): void {
-    this.#check();
+    this.#enter();
     this.#inproc.disconnect(endpoint);
   }
 
@@ -259,9 +261,13 @@ export abstract class Socket {
     if (name === "receiveHighWaterMark") this.#inproc.changeLimit(value as number);
   }
 
-  #check(): void {
+  #enter(): void {
     const { thread } = this.#member;
     if (this.#closedBy === undefined && thread.mailbox.hasMail) thread.dispatch();
+    this.#check();
+  }
+
+  #check(): void {
     if (this.#closedBy !== undefined) throw this.#closedBy();
   }
 
@@ -313,6 +319,7 @@ export abstract class Socket {
       get address() {
         return socket.#lastEndpoint ?? undefined;
       },
+      enter: () => this.#enter(),
       check: () => this.#check(),
       leave: (pipe) => this.#leave(pipe),
     };

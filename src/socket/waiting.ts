@@ -30,6 +30,7 @@ export class Waiting {
   readonly #operations = new Set<Operation>();
   #referenced = true;
   #holding = false;
+  #pumping = false;
 
   /** @param park Asks for a wake-up; false if it is worth trying again at once. */
   constructor(thread: Thread, park: () => boolean) {
@@ -93,10 +94,13 @@ export class Waiting {
 
   /** Something has changed: lets the waiting calls try, in their order. */
   pump(): void {
+    if (this.#pumping) return; // An attempt has called the library: the loop below goes on anyway.
+    this.#pumping = true;
     while (!this.idle) {
       for (const operation of this.#operations) if (!operation.attempt()) break;
-      if (this.idle || this.#park()) return;
+      if (this.idle || this.#park()) break;
     }
+    this.#pumping = false;
   }
 
   /** Fails all waiting calls. */

@@ -22,7 +22,9 @@ const POLLED = 4;
 export class Lb {
   readonly #thread: Thread;
   readonly #rotation = new Rotation();
+  /** Those that were written to since the last flush; one may be there twice. */
   readonly #dirty: PipeWriter[] = [];
+  #dirtyCount = 0;
   readonly #returned: { reader: PipeReader; done: () => void }[] = [];
   #held: Message | undefined;
   #noMemory = false;
@@ -59,14 +61,19 @@ export class Lb {
   /** Gives a message to the next pipe; `flush` shows it. False if none can take it. */
   write(message: MessageLike): boolean {
     if (this.#returned.length > 0 && !this.pump()) return false;
+    const rotation = this.#rotation;
+    if (rotation.active > 0 && !this.#noMemory) {
+      // Nearly always the next one can take it.
+      const writer = (rotation.pipes[rotation.current] as Pipe).writer as PipeWriter;
+      if (writer.hasRoom) return this.#put(message, writer);
+    }
     return this.#give(message);
   }
 
   /** Shows all that was written. */
   flush(): void {
-    const dirty = this.#dirty;
-    for (let i = 0; i < dirty.length; i++) (dirty[i] as PipeWriter).flush();
-    dirty.length = 0;
+    for (let i = 0; i < this.#dirtyCount; i++) (this.#dirty[i] as PipeWriter).flush();
+    this.#dirtyCount = 0;
   }
 
   /** Asks every pipe to be woken when it has room; false if it is worth trying again at once. */
@@ -114,7 +121,10 @@ export class Lb {
   }
 
   #give(message: MessageLike): boolean {
-    this.#noMemory = false;
+    if (this.#noMemory) {
+      this.#noMemory = false;
+      this.#thread.gotMemory();
+    }
     const rotation = this.#rotation;
     for (let tries = rotation.active; tries > 0; tries--) {
       const pipe = rotation.pipes[rotation.current] as Pipe;
@@ -135,14 +145,13 @@ export class Lb {
   }
 
   #put(message: MessageLike, writer: PipeWriter): boolean {
-    const written = writer.write(message);
-    if (written) {
-      const dirty = this.#dirty;
-      if (dirty.length === 0 || dirty[dirty.length - 1] !== writer) dirty.push(writer);
+    if (writer.write(message)) {
+      const count = this.#dirtyCount;
+      if (count === 0 || this.#dirty[count - 1] !== writer) this.#dirty[this.#dirtyCount++] = writer;
       this.#rotation.advance();
-      this.#thread.gotMemory();
+      return true;
     }
-    this.#noMemory = !written;
-    return written;
+    this.#noMemory = true;
+    return false;
   }
 }
