@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
-import type { Arena, Pool } from "../memory/index.ts";
 import {
   BODY_HEAD,
   FLAGS,
@@ -11,7 +10,7 @@ import {
   RECORD_HEAD,
   REFERENCE,
   recordWords,
-  type YpipeWriter,
+  YpipeWriter,
 } from "../queue/index.ts";
 
 /** What one part of a message may be made of. Text is sent as UTF-8; `null` is an empty part. */
@@ -26,23 +25,14 @@ export type Message = ReceivedPart[];
 const SHORT_TEXT = 64;
 const SHORT_BYTES = 24;
 
+const encoder = new TextEncoder();
+
 /**
- * message — puts the parts of a message into records, all of them or none.
+ * message — a queue of messages: puts the parts of each into records, all of them or none.
  *
  * Everything is copied: what the caller does with its buffers after the call is its own affair.
  */
-export class MessageWriter {
-  readonly #arena: Arena;
-  readonly #pool: Pool;
-  readonly #queue: YpipeWriter;
-  readonly #encoder = new TextEncoder();
-
-  constructor(arena: Arena, pool: Pool, queue: YpipeWriter) {
-    this.#arena = arena;
-    this.#pool = pool;
-    this.#queue = queue;
-  }
-
+export class MessageWriter extends YpipeWriter {
   /**
    * Writes a whole message.
    *
@@ -53,20 +43,29 @@ export class MessageWriter {
     if (message instanceof Uint8Array && message.length <= INLINE_BYTES) {
       // The most frequent message by far, and one that needs no checks and nothing taken back.
       const length = message.length;
-      const at = this.#queue.reserveWhole(recordWords(length));
+      const at = this.reserveWhole(recordWords(length));
       if (at === 0) return this.#noMemory(message);
       this.#put(at, message, length, 0);
       return true;
     }
-    this.#queue.mark();
     const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
     checkParts(parts);
+    this.mark();
+    let written = false;
+    try {
+      written = this.#writeParts(parts);
+    } finally {
+      if (!written) this.rollback();
+    }
+    return written || this.#noMemory(message);
+  }
+
+  #writeParts(parts: readonly Part[]): boolean {
     const last = parts.length - 1;
-    let index = 0;
-    while (index <= last && this.#writePart(parts[index] as Part, index < last ? MORE : 0)) index++;
-    if (index > last) return true;
-    this.#queue.rollback();
-    return this.#noMemory(message);
+    for (let index = 0; index <= last; index++) {
+      if (!this.#writePart(parts[index] as Part, index < last ? MORE : 0)) return false;
+    }
+    return true;
   }
 
   #writePart(part: Part, more: number): boolean {
@@ -82,11 +81,11 @@ export class MessageWriter {
   #writeText(text: string, more: number): boolean {
     const length = text.length;
     if (length > SHORT_TEXT || !isAscii(text)) {
-      return this.#writeBytes(this.#encoder.encode(text), more);
+      return this.#writeBytes(encoder.encode(text), more);
     }
-    const at = this.#queue.reserve(recordWords(length));
+    const at = this.reserve(recordWords(length));
     if (at === 0) return false;
-    const { words, bytes } = this.#arena;
+    const { words, bytes } = this.arena;
     words[at + LENGTH] = length;
     words[at + FLAGS] = more;
     for (let i = 0, to = (at + RECORD_HEAD) * 4; i < length; i++) bytes[to + i] = text.charCodeAt(i);
@@ -96,13 +95,13 @@ export class MessageWriter {
   #writeBytes(source: Uint8Array, more: number): boolean {
     const length = source.length;
     if (length > INLINE_BYTES) return this.#writeReference(source, more);
-    const at = this.#queue.reserve(recordWords(length));
+    const at = this.reserve(recordWords(length));
     if (at !== 0) this.#put(at, source, length, more);
     return at !== 0;
   }
 
   #put(at: number, source: Uint8Array, length: number, more: number): void {
-    const { words, bytes } = this.#arena;
+    const { words, bytes } = this.arena;
     words[at + LENGTH] = length;
     words[at + FLAGS] = more;
     const to = (at + RECORD_HEAD) * 4;
@@ -113,17 +112,17 @@ export class MessageWriter {
   #writeReference(source: Uint8Array, more: number): boolean {
     const length = source.length;
     const bodyWords = BODY_HEAD + Math.ceil(length / 4);
-    if (bodyWords > this.#pool.pages.largestRunWords) throw tooLarge(length);
-    const body = this.#pool.allocate(bodyWords);
+    if (bodyWords > this.pool.pages.largestRunWords) throw tooLarge(length);
+    const body = this.pool.allocate(bodyWords);
     if (body === 0) return false;
-    this.#arena.words[body] = 1;
-    this.#arena.bytes.set(source, (body + BODY_HEAD) * 4);
-    const at = this.#queue.reserve(recordWords(8));
+    this.arena.words[body] = 1;
+    this.arena.bytes.set(source, (body + BODY_HEAD) * 4);
+    const at = this.reserve(recordWords(8));
     if (at === 0) {
-      this.#pool.free(body);
+      this.pool.free(body);
       return false;
     }
-    const words = this.#arena.words;
+    const words = this.arena.words;
     words[at + LENGTH] = length;
     words[at + FLAGS] = more | REFERENCE;
     words[at + RECORD_HEAD] = body;
@@ -134,10 +133,10 @@ export class MessageWriter {
   #noMemory(message: MessageLike): false {
     let bytes = 0;
     for (const part of Array.isArray(message) ? message : [message]) {
-      if (typeof part === "string") bytes += this.#encoder.encode(part).length;
+      if (typeof part === "string") bytes += encoder.encode(part).length;
       else bytes += part === null ? 0 : (part as ArrayBuffer).byteLength;
     }
-    if (bytes > this.#pool.pages.largestRunWords * 4) throw tooLarge(bytes);
+    if (bytes > this.pool.pages.largestRunWords * 4) throw tooLarge(bytes);
     return false;
   }
 }

@@ -69,11 +69,9 @@ export class Slab {
  *
  * For watermarks and synchronisation see writer.ts: what there is the writer's is here the reader's.
  */
-export class PipeReader {
+export class PipeReader extends YpipeReader {
   readonly #thread: Thread;
-  readonly #lane: Addr;
   readonly #writerBlock: Addr;
-  readonly #queue: YpipeReader;
   readonly #slab: Slab;
   readonly #Part: Host["Part"];
   /** The run: a copy of the words from `front` on. `#next` is the place of the next record in it. */
@@ -86,10 +84,9 @@ export class PipeReader {
   #read: number;
 
   constructor(thread: Thread, lane: Addr, writerBlock: Addr, slab: Slab) {
+    super(thread.arena, thread.pool, lane);
     this.#thread = thread;
-    this.#lane = lane;
     this.#writerBlock = writerBlock;
-    this.#queue = new YpipeReader(thread.arena, thread.pool, lane);
     this.#slab = slab;
     this.#Part = thread.host.Part;
     this.#buffer = slab.buffer;
@@ -99,20 +96,10 @@ export class PipeReader {
 
   /** The reader's watermark, or NO_READER when it leaves. The writer is told if it waits. */
   set highWaterMark(highWaterMark: number) {
-    const words = this.#thread.arena.words;
+    const words = this.arena.words;
     // SYNC(limit) publish: the writer computes its room with it.
-    store(words, this.#lane + LANE_LIMIT, highWaterMark);
-    if (load(words, this.#lane + LANE_WAITS) !== 0) this.#wakeWriter();
-  }
-
-  /** Whether a message can be read now. */
-  get ready(): boolean {
-    return this.#queue.ready;
-  }
-
-  /** Asks to be woken by the next message; false if there is one now. */
-  sleep(): boolean {
-    return this.#queue.sleep();
+    store(words, this.lane + LANE_LIMIT, highWaterMark);
+    if (load(words, this.lane + LANE_WAITS) !== 0) this.#wakeWriter();
   }
 
   /** The next message, or undefined. The writer learns of the room it leaves by `release`. */
@@ -134,31 +121,31 @@ export class PipeReader {
 
   /** Gives back the room of all messages read, and wakes a writer that waits for it. */
   release(): void {
-    const words = this.#thread.arena.words;
+    const words = this.arena.words;
     // SYNC(room) publish: these messages have been taken.
-    store(words, this.#lane + LANE_READ, this.#read);
+    store(words, this.lane + LANE_READ, this.#read);
     // SYNC(waits) observe: wakeAt.
-    if (load(words, this.#lane + LANE_WAITS) === 0) return;
-    if (((this.#read - load(words, this.#lane + LANE_WAKE_AT)) | 0) >= 0) this.#wakeWriter();
+    if (load(words, this.lane + LANE_WAITS) === 0) return;
+    if (((this.#read - load(words, this.lane + LANE_WAKE_AT)) | 0) >= 0) this.#wakeWriter();
   }
 
   #wakeWriter(): void {
     // SYNC(waits) observe: exactly one of those who see it set wakes the writer.
-    if (exchange(this.#thread.arena.words, this.#lane + LANE_WAITS, 0) !== 0) {
+    if (exchange(this.arena.words, this.lane + LANE_WAITS, 0) !== 0) {
       this.#thread.post(this.#writerBlock, ACTIVATE_WRITE);
     }
   }
 
   /** Copies the next run. False if there is none, or its first body has a block of its own. */
   #fill(): boolean {
-    const run = Math.min(this.#queue.run(), RUN_WORDS);
+    const run = Math.min(this.run(), RUN_WORDS);
     if (run === 0) return false;
-    if ((this.#thread.arena.words[this.#queue.front + FLAGS] & REFERENCE) !== 0) return false;
+    if ((this.arena.words[this.front + FLAGS] & REFERENCE) !== 0) return false;
     const slab = this.#slab;
     slab.ensure(run);
     const to = slab.position;
-    const front = this.#queue.front;
-    const arena = this.#thread.arena;
+    const front = this.front;
+    const { arena } = this;
     if (run <= LOOP_WORDS) {
       const source = arena.words;
       const target = slab.words;
@@ -178,7 +165,7 @@ export class PipeReader {
   /** The message that ends at this place of the run has been taken. */
   #taken(next: number): void {
     this.#next = next;
-    this.#queue.advance(next + this.#shift);
+    this.advance(next + this.#shift);
     this.#read = (this.#read + 1) | 0;
   }
 
@@ -205,10 +192,10 @@ export class PipeReader {
   #readInPlace(): Message | undefined {
     this.#end = 0; // What is left of the run is not used; the next call begins with a new one.
     this.#next = 0;
-    if (this.#queue.run() === 0) return undefined;
-    const { words } = this.#thread.arena;
+    if (this.run() === 0) return undefined;
+    const { words } = this.arena;
     const message: Message = [];
-    let at = this.#queue.front;
+    let at = this.front;
     for (let more = true; more; ) {
       const length = words[at + LENGTH];
       const flags = words[at + FLAGS];
@@ -221,8 +208,8 @@ export class PipeReader {
         at += recordWords(length);
       }
     }
-    const from = this.#queue.front;
-    this.#queue.advance(at);
+    const from = this.front;
+    this.advance(at);
     this.#read = (this.#read + 1) | 0;
     this.#freeBodies(from, at);
     return message;
@@ -233,14 +220,15 @@ export class PipeReader {
     const words = recordWords(length) - RECORD_HEAD;
     slab.ensure(words);
     const at = slab.position * 4;
-    slab.bytes.set(this.#thread.arena.bytes.subarray(from * 4, from * 4 + length), at);
+    slab.bytes.set(this.arena.bytes.subarray(from * 4, from * 4 + length), at);
     slab.position += words;
     return new this.#Part(slab.buffer, at, length);
   }
 
   /** A large body gets memory of its own. */
   #copyBody(body: Addr, length: number): ReceivedPart {
-    const { arena, host } = this.#thread;
+    const { arena } = this;
+    const { host } = this.#thread;
     arena.reach(body + BODY_HEAD + ((length - 1) >> 2));
     const from = (body + BODY_HEAD) * 4;
     const buffer = host.allocate(length);
@@ -250,7 +238,7 @@ export class PipeReader {
 
   /** After the message was taken: should we die before, the next reader finds its bodies. */
   #freeBodies(from: Addr, to: Addr): void {
-    const { arena, pool } = this.#thread;
+    const { arena, pool } = this;
     for (let at = from; at !== to; ) {
       const reference = (arena.words[at + FLAGS] & REFERENCE) !== 0;
       if (reference) freeBody(arena, pool, arena.words[at + RECORD_HEAD]);

@@ -8,7 +8,6 @@ import {
   LANE_WAITS,
   LANE_WAKE_AT,
   LANE_WRITTEN,
-  YpipeWriter,
 } from "../queue/index.ts";
 import { type MessageLike, MessageWriter } from "./message.ts";
 
@@ -42,12 +41,9 @@ const UNLIMITED = 1 << 30;
  *                                                              first and reads the other's after
  *   SYNC(limit)   reader's store of limit ⇒ writer's load      the reader's watermark
  */
-export class PipeWriter {
+export class PipeWriter extends MessageWriter {
   readonly #thread: Thread;
-  readonly #lane: Addr;
   readonly #readerBlock: Addr;
-  readonly #queue: YpipeWriter;
-  readonly #messages: MessageWriter;
   #highWaterMark: number;
   #written: number;
   /** The count of written messages that may not be passed. */
@@ -56,11 +52,9 @@ export class PipeWriter {
   #peerMark = NO_READER;
 
   constructor(thread: Thread, lane: Addr, readerBlock: Addr, highWaterMark: number) {
+    super(thread.arena, thread.pool, lane);
     this.#thread = thread;
-    this.#lane = lane;
     this.#readerBlock = readerBlock;
-    this.#queue = new YpipeWriter(thread.arena, thread.pool, lane);
-    this.#messages = new MessageWriter(thread.arena, thread.pool, this.#queue);
     this.#highWaterMark = highWaterMark;
     this.#written = thread.arena.words[lane + LANE_WRITTEN];
     this.#limit = this.#written;
@@ -75,45 +69,47 @@ export class PipeWriter {
   /** Whether the watermarks let one more message in, by the counts of this moment. */
   get hasRoom(): boolean {
     // SYNC(limit) observe: the reader may have changed its watermark.
-    const peerMark = load(this.#thread.arena.words, this.#lane + LANE_LIMIT);
+    const peerMark = load(this.arena.words, this.lane + LANE_LIMIT);
     if (peerMark === this.#peerMark && ((this.#limit - this.#written) | 0) > 0) return true;
     return this.#recount();
   }
 
   /** How many messages lie in the lane. */
   get queued(): number {
-    return queuedIn(this.#thread.arena.words, this.#lane);
+    return queuedIn(this.arena.words, this.lane);
   }
 
   /** Writes a message, without showing it yet. False if there is no memory; throws if it is none. */
-  write(message: MessageLike): boolean {
-    if (!this.#messages.write(message)) return false;
+  override write(message: MessageLike): boolean {
+    if (!super.write(message)) return false;
     this.#written = (this.#written + 1) | 0;
-    this.#thread.arena.words[this.#lane + LANE_WRITTEN] = this.#written;
+    this.arena.words[this.lane + LANE_WRITTEN] = this.#written;
     return true;
   }
 
   /** Shows all that was written to the reader, and wakes it if it sleeps. */
-  flush(): void {
-    if (!this.#queue.flush()) this.#thread.post(this.#readerBlock, ACTIVATE_READ);
+  override flush(): boolean {
+    if (super.flush()) return true;
+    this.#thread.post(this.#readerBlock, ACTIVATE_READ);
+    return false;
   }
 
   /** Asks to be woken when there is room. False if there is some now. */
   wait(): boolean {
-    const words = this.#thread.arena.words;
-    const half = ((this.#limit - load(words, this.#lane + LANE_READ)) | 0) >> 1;
-    store(words, this.#lane + LANE_WAKE_AT, (this.#written - half) | 0);
+    const words = this.arena.words;
+    const half = ((this.#limit - load(words, this.lane + LANE_READ)) | 0) >> 1;
+    store(words, this.lane + LANE_WAKE_AT, (this.#written - half) | 0);
     // SYNC(waits) publish: wakeAt. The counts are looked at once more, after this.
-    store(words, this.#lane + LANE_WAITS, 1);
+    store(words, this.lane + LANE_WAITS, 1);
     return !this.#recount();
   }
 
   #recount(): boolean {
-    const words = this.#thread.arena.words;
+    const words = this.arena.words;
     // SYNC(limit) observe: the reader's watermark.
-    const peerMark = load(words, this.#lane + LANE_LIMIT);
+    const peerMark = load(words, this.lane + LANE_LIMIT);
     // SYNC(room) observe: so many messages have been taken.
-    const read = load(words, this.#lane + LANE_READ);
+    const read = load(words, this.lane + LANE_READ);
     const own = this.#highWaterMark;
     const mark = own === 0 || peerMark === 0 ? 0 : own + Math.max(peerMark, 0);
     this.#peerMark = peerMark;

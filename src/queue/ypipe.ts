@@ -159,9 +159,9 @@ export function freeBody(arena: Arena, pool: Pool, body: Addr): void {
 
 /** The role that puts records in. */
 export class YpipeWriter {
-  readonly #arena: Arena;
-  readonly #pool: Pool;
-  readonly #at: Addr;
+  protected readonly arena: Arena;
+  protected readonly pool: Pool;
+  protected readonly lane: Addr;
   #position: Addr;
   /** Where records of this chunk must end: the record that leads to the next chunk fits behind. */
   #limit: Addr;
@@ -176,9 +176,9 @@ export class YpipeWriter {
   constructor(arena: Arena, pool: Pool, at: Addr) {
     arena.refresh();
     const words = arena.words;
-    this.#arena = arena;
-    this.#pool = pool;
-    this.#at = at;
+    this.arena = arena;
+    this.pool = pool;
+    this.lane = at;
     this.#w = words[at + LANE_W];
     this.#position = this.#w;
     this.#chunk = words[at + LANE_WRITER_CHUNK];
@@ -219,7 +219,7 @@ export class YpipeWriter {
   /** Takes back all records since the mark, and frees what they refer to. */
   rollback(): void {
     const moved = this.#chunk !== this.#markChunk;
-    freeRecords(this.#arena, this.#pool, this.#start, this.#position, moved ? this.#chunk : 0);
+    freeRecords(this.arena, this.pool, this.#start, this.#position, moved ? this.#chunk : 0);
     this.#position = this.#mark;
     this.#start = this.#mark;
     this.#limit = this.#markLimit;
@@ -235,8 +235,8 @@ export class YpipeWriter {
     const position = this.#position;
     const w = this.#w;
     if (w === position) return true;
-    const words = this.#arena.words;
-    const at = this.#at;
+    const words = this.arena.words;
+    const at = this.lane;
     if (words[at + LANE_WRITER_CHUNK] !== this.#chunk) {
       words[at + LANE_WRITER_CHUNK] = this.#chunk;
       words[at + LANE_WRITER_END] = this.#limit + RECORD_HEAD;
@@ -260,13 +260,13 @@ export class YpipeWriter {
     const begun = this.#position - this.#start;
     const chunk = this.#newChunk(CHUNK_HEAD + begun + size + RECORD_HEAD);
     if (chunk === 0) return 0;
-    const words = this.#arena.words;
+    const words = this.arena.words;
     const first = chunk + CHUNK_HEAD;
     words.copyWithin(first, this.#start, this.#position);
-    if (this.#chunk !== this.#markChunk) this.#pool.free(this.#chunk);
+    if (this.#chunk !== this.#markChunk) this.pool.free(this.#chunk);
     words[this.#mark + LENGTH] = chunk;
     words[this.#mark + FLAGS] = END;
-    words[this.#at + LANE_CHUNK_SIZE] = words[chunk];
+    words[this.lane + LANE_CHUNK_SIZE] = words[chunk];
     this.#chunk = chunk;
     this.#limit = chunk + words[chunk] - RECORD_HEAD;
     this.#start = first;
@@ -276,26 +276,26 @@ export class YpipeWriter {
 
   /** A chunk of at least so many words, twice as large as the last if that can be; 0 if none. */
   #newChunk(least: number): Addr {
-    const last = this.#arena.words[this.#at + LANE_CHUNK_SIZE];
+    const last = this.arena.words[this.lane + LANE_CHUNK_SIZE];
     const wanted = Math.max(least, Math.min(2 * last, LAST_CHUNK_WORDS));
     // SYNC(spare) observe: the reader has done with it.
-    const spare = exchange(this.#arena.words, this.#at + LANE_SPARE, 0);
+    const spare = exchange(this.arena.words, this.lane + LANE_SPARE, 0);
     if (spare !== 0) {
-      if (this.#arena.words[spare] >= wanted) return spare;
-      this.#pool.free(spare);
+      if (this.arena.words[spare] >= wanted) return spare;
+      this.pool.free(spare);
     }
-    let chunk = this.#pool.allocate(wanted);
-    if (chunk === 0) chunk = this.#pool.allocate(least); // Little memory is left; be modest.
-    if (chunk !== 0) this.#arena.words[chunk] = this.#pool.sizeOf(chunk);
+    let chunk = this.pool.allocate(wanted);
+    if (chunk === 0) chunk = this.pool.allocate(least); // Little memory is left; be modest.
+    if (chunk !== 0) this.arena.words[chunk] = this.pool.sizeOf(chunk);
     return chunk;
   }
 }
 
 /** The role that takes records out. */
 export class YpipeReader {
-  readonly #arena: Arena;
-  readonly #pool: Pool;
-  readonly #at: Addr;
+  protected readonly arena: Arena;
+  protected readonly pool: Pool;
+  protected readonly lane: Addr;
   #front: Addr;
   #known: Addr;
   #chunk: Addr;
@@ -304,9 +304,9 @@ export class YpipeReader {
   constructor(arena: Arena, pool: Pool, at: Addr) {
     arena.refresh();
     const words = arena.words;
-    this.#arena = arena;
-    this.#pool = pool;
-    this.#at = at;
+    this.arena = arena;
+    this.pool = pool;
+    this.lane = at;
     this.#front = words[at + LANE_FRONT];
     this.#known = this.#front;
     this.#chunk = words[at + LANE_READER_CHUNK];
@@ -322,9 +322,9 @@ export class YpipeReader {
   get ready(): boolean {
     if (this.#front !== this.#known) return true;
     // SYNC(flush) observe: take all that was flushed so far, in one step.
-    const c = load(this.#arena.words, this.#at + LANE_C);
+    const c = load(this.arena.words, this.lane + LANE_C);
     if (c === ASLEEP || c === this.#front) return false;
-    this.#known = this.#arena.reach(c);
+    this.#known = this.arena.reach(c);
     return true;
   }
 
@@ -335,7 +335,7 @@ export class YpipeReader {
    */
   run(): number {
     if (!this.ready) return 0;
-    while (((this.#arena.words[this.#front + FLAGS]) & END) !== 0) this.#nextChunk();
+    while (((this.arena.words[this.#front + FLAGS]) & END) !== 0) this.#nextChunk();
     const known = this.#known;
     const here = known > this.#chunk && known <= this.#chunkEnd;
     return (here ? known : this.#chunkEnd) - this.#front;
@@ -344,7 +344,7 @@ export class YpipeReader {
   /** Everything before `to` has been taken. */
   advance(to: Addr): void {
     this.#front = to;
-    this.#arena.words[this.#at + LANE_FRONT] = to;
+    this.arena.words[this.lane + LANE_FRONT] = to;
   }
 
   /**
@@ -356,23 +356,23 @@ export class YpipeReader {
     if (this.#front !== this.#known) return false;
     // SYNC(sleep) publish, if c = front: our thread will be waiting, or look again.
     // SYNC(flush) observe, if not: there are records.
-    const seen = swapIf(this.#arena.words, this.#at + LANE_C, this.#front, ASLEEP);
+    const seen = swapIf(this.arena.words, this.lane + LANE_C, this.#front, ASLEEP);
     if (seen === this.#front || seen === ASLEEP) return true;
-    this.#known = this.#arena.reach(seen);
+    this.#known = this.arena.reach(seen);
     return false;
   }
 
   /** Leaves a chunk for the one that the record END at `front` leads to. */
   #nextChunk(): void {
     const left = this.#chunk;
-    const next = this.#arena.reach(this.#arena.words[this.#front + LENGTH]);
-    const words = this.#arena.words;
+    const next = this.arena.reach(this.arena.words[this.#front + LENGTH]);
+    const words = this.arena.words;
     this.#chunk = next;
     this.#chunkEnd = next + words[next];
-    words[this.#at + LANE_READER_CHUNK] = next;
+    words[this.lane + LANE_READER_CHUNK] = next;
     this.advance(next + CHUNK_HEAD);
-    if (this.#chunkEnd >= words.length) this.#arena.refresh();
+    if (this.#chunkEnd >= words.length) this.arena.refresh();
     // SYNC(spare) publish: the chunk is out of use (I5).
-    if (swapIf(words, this.#at + LANE_SPARE, 0, left) !== 0) this.#pool.free(left);
+    if (swapIf(words, this.lane + LANE_SPARE, 0, left) !== 0) this.pool.free(left);
   }
 }

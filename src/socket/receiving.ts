@@ -17,7 +17,10 @@ export class Receiver implements Pattern {
   readonly #thread: Thread;
   readonly #arena: Arena;
   readonly #fq: Fq;
-  readonly #waiting: Waiting;
+  /** Made when the first call has to wait, as in the sender. */
+  #waits: Waiting | undefined;
+  #closedBy: (() => ZmqError) | undefined;
+  #referenced = true;
   readonly sent = 0;
   received = 0;
 
@@ -26,7 +29,6 @@ export class Receiver implements Pattern {
     this.#thread = core.member.thread;
     this.#arena = core.member.arena;
     this.#fq = new Fq((pipe) => this.#core.leave(pipe));
-    this.#waiting = new Waiting(this.#thread, () => this.#fq.park());
   }
 
   receive(options: WaitOptions | undefined): Promise<Message> {
@@ -39,7 +41,7 @@ export class Receiver implements Pattern {
         }
       }
       const { timeout, signal } = this.#wait(options);
-      this.#core.enter();
+      this.#enter();
       return this.#waiting.run(this.#attempt, timeout, signal, this.#core.address);
     } catch (error) {
       return Promise.reject(error);
@@ -69,15 +71,15 @@ export class Receiver implements Pattern {
   }
 
   tryReceive(): Message | undefined {
-    this.#core.enter();
-    if (!this.#waiting.idle) this.#waiting.pump();
-    return this.#waiting.idle ? this.#take() : undefined;
+    this.#enter();
+    if (this.#waits !== undefined && !this.#waits.yields()) return undefined;
+    return this.#take();
   }
 
   receiveMany(max: number, options: WaitOptions | undefined): Promise<Message[]> {
     try {
       checkRange("max", max, 1, 2 ** 31 - 1);
-      this.#core.enter();
+      this.#enter();
       const { timeout, signal } = this.#wait(options);
       const attempt = () => this.#takeMany(max);
       return this.#waiting.run(attempt, timeout, signal, this.#core.address);
@@ -88,24 +90,24 @@ export class Receiver implements Pattern {
 
   receiveManySync(max: number, options: WaitOptions | undefined): Message[] {
     checkRange("max", max, 1, 2 ** 31 - 1);
-    this.#core.enter();
+    this.#enter();
     const { timeout } = this.#wait(options);
     return this.#waiting.runSync(() => this.#takeMany(max), timeout, this.#core.address);
   }
 
   attached(pipe: Pipe): void {
     this.#fq.attach(pipe);
-    this.#waiting.pump();
+    this.#waits?.pump();
   }
 
   released(pipe: Pipe): void {
     this.#fq.drain(pipe, pipe.queuedIn);
-    this.#waiting.pump();
+    this.#waits?.pump();
   }
 
   readActivated(pipe: Pipe): void {
     this.#fq.activated(pipe);
-    this.#waiting.pump();
+    this.#waits?.pump();
   }
 
   writeActivated(): void {}
@@ -121,23 +123,41 @@ export class Receiver implements Pattern {
     this.#fq.remove(pipe);
   }
 
-  closed(error: ZmqError): number {
-    this.#waiting.fail(error);
+  closed(error: () => ZmqError): number {
+    this.#closedBy = error;
+    this.#waits?.fail(error());
     return 0;
   }
 
   memoryFreed(): void {}
 
   get pending(): number {
-    return this.#waiting.size;
+    return this.#waits?.size ?? 0;
   }
 
   set referenced(referenced: boolean) {
-    this.#waiting.referenced = referenced;
+    this.#referenced = referenced;
+    if (this.#waits !== undefined) this.#waits.referenced = referenced;
+  }
+
+  get #waiting(): Waiting {
+    this.#waits ??= new Waiting(this.#thread, () => this.#fq.park(), this.#referenced);
+    return this.#waits;
+  }
+
+  /** Begins a call: hears what has come. */
+  #enter(): void {
+    if (this.#thread.mailbox.hasMail) this.#thread.dispatch();
+    this.#check();
+  }
+
+  /** Attempts only check: commands are heard between them. */
+  #check(): void {
+    if (this.#closedBy !== undefined) throw this.#closedBy();
   }
 
   readonly #attempt = (): Message | undefined => {
-    this.#core.check();
+    this.#check();
     return this.#take();
   };
 
@@ -148,7 +168,7 @@ export class Receiver implements Pattern {
   }
 
   #takeMany(max: number): Message[] | undefined {
-    this.#core.check();
+    this.#check();
     const messages: Message[] = [];
     this.#fq.receiveMany(messages, max);
     if (messages.length === 0) return undefined;

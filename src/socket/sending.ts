@@ -21,7 +21,10 @@ export class Sender implements Pattern {
   readonly #thread: Thread;
   readonly #arena: Arena;
   readonly #lb: Lb;
-  readonly #waiting: Waiting;
+  /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
+  #waits: Waiting | undefined;
+  #closedBy: (() => ZmqError) | undefined;
+  #referenced = true;
   sent = 0;
   readonly received = 0;
 
@@ -30,7 +33,6 @@ export class Sender implements Pattern {
     this.#thread = core.member.thread;
     this.#arena = core.member.arena;
     this.#lb = new Lb(this.#thread);
-    this.#waiting = new Waiting(this.#thread, () => this.#lb.park());
   }
 
   send(message: MessageLike, options: WaitOptions | undefined): Promise<void> {
@@ -40,7 +42,7 @@ export class Sender implements Pattern {
         return turn.due ? turn.pass(undefined) : DONE;
       }
       const { timeout, signal } = this.#wait(options);
-      this.#core.enter();
+      this.#enter();
       const attempt = () => this.#attempt(message);
       return this.#waiting.run(attempt, timeout, signal, this.#core.address).then(ignore);
     } catch (error) {
@@ -55,16 +57,16 @@ export class Sender implements Pattern {
   }
 
   trySend(message: MessageLike): boolean {
-    this.#core.enter();
-    if (!this.#waiting.idle) this.#waiting.pump();
-    if (!this.#waiting.idle || !this.#lb.send(message)) return false;
+    this.#enter();
+    if (this.#waits !== undefined && !this.#waits.yields()) return false;
+    if (!this.#lb.send(message)) return false;
     this.#count(1);
     return true;
   }
 
   async sendMany(messages: Iterable<MessageLike>, options: WaitOptions | undefined): Promise<void> {
     const { timeout, signal } = this.#wait(options);
-    this.#core.enter();
+    this.#enter();
     const batch = new Batch(messages);
     try {
       while (!batch.done) {
@@ -78,7 +80,7 @@ export class Sender implements Pattern {
 
   sendManySync(messages: Iterable<MessageLike>, options: WaitOptions | undefined): void {
     const { timeout } = this.#wait(options);
-    this.#core.enter();
+    this.#enter();
     const batch = new Batch(messages);
     const attempt = () => this.#attemptBatch(batch, Number.POSITIVE_INFINITY);
     try {
@@ -120,8 +122,9 @@ export class Sender implements Pattern {
     this.#lb.remove(pipe);
   }
 
-  closed(error: ZmqError): number {
-    this.#waiting.fail(error);
+  closed(error: () => ZmqError): number {
+    this.#closedBy = error;
+    this.#waits?.fail(error());
     this.#lb.flush();
     const dropped = this.#lb.abandon();
     countDropped(this.#arena, this.#thread.slot, dropped);
@@ -133,17 +136,34 @@ export class Sender implements Pattern {
   }
 
   get pending(): number {
-    return this.#waiting.size;
+    return this.#waits?.size ?? 0;
   }
 
   set referenced(referenced: boolean) {
-    this.#waiting.referenced = referenced;
+    this.#referenced = referenced;
+    if (this.#waits !== undefined) this.#waits.referenced = referenced;
   }
 
   /** Something may go now: first what was returned, then the calls that wait. */
   #again(): void {
     if (!this.#lb.pump()) this.#lb.park();
-    this.#waiting.pump();
+    this.#waits?.pump();
+  }
+
+  get #waiting(): Waiting {
+    this.#waits ??= new Waiting(this.#thread, () => this.#lb.park(), this.#referenced);
+    return this.#waits;
+  }
+
+  /** Begins a call: hears what has come. */
+  #enter(): void {
+    if (this.#thread.mailbox.hasMail) this.#thread.dispatch();
+    this.#check();
+  }
+
+  /** Attempts only check: commands are heard between them. */
+  #check(): void {
+    if (this.#closedBy !== undefined) throw this.#closedBy();
   }
 
   /** Whether messages may be written to a pipe: its reader is there, or will be. */
@@ -154,7 +174,7 @@ export class Sender implements Pattern {
   }
 
   #attempt(message: MessageLike): true | undefined {
-    this.#core.check();
+    this.#check();
     if (!this.#lb.send(message)) return undefined;
     this.#count(1);
     return true;
@@ -162,7 +182,7 @@ export class Sender implements Pattern {
 
   /** Sends what is left of a batch, at most `max`; undefined if it has to wait. */
   #attemptBatch(batch: Batch, max: number): true | undefined {
-    this.#core.check();
+    this.#check();
     const before = batch.accepted;
     const lb = this.#lb;
     try {

@@ -49,8 +49,8 @@ export interface Pattern {
   peerChanged(pipe: Pipe): void;
   /** The pipe is about to be left. */
   detached(pipe: Pipe): void;
-  /** The socket closes: pending calls fail with this error. Returns how many messages are lost. */
-  closed(error: ZmqError): number;
+  /** The socket closes: pending and later calls fail with this error. Returns how many messages are lost. */
+  closed(error: () => ZmqError): number;
   memoryFreed(): void;
   /** Calls that wait; the setter says whether they keep the event loop alive. */
   readonly pending: number;
@@ -66,10 +66,6 @@ export interface SocketCore {
   readonly inproc: Inproc;
   /** The endpoint that errors name. */
   readonly address: string | undefined;
-  /** Begins a call: hears what has come. @throws ZmqError EBADF or ETERM if the socket is closed. */
-  enter(): void;
-  /** The same for an attempt within a call; commands are heard outside of attempts only. */
-  check(): void;
   leave(pipe: Pipe): void;
 }
 
@@ -263,18 +259,14 @@ export abstract class Socket {
 
   #enter(): void {
     const { thread } = this.#member;
-    if (this.#closedBy === undefined && thread.mailbox.hasMail) thread.dispatch();
-    this.#check();
-  }
-
-  #check(): void {
+    if (thread.mailbox.hasMail) thread.dispatch();
     if (this.#closedBy !== undefined) throw this.#closedBy();
   }
 
   #close(error: () => ZmqError): void {
     if (this.closed) return;
     this.#closedBy = error;
-    this.#dropped = this.#pattern.closed(error());
+    this.#dropped = this.#pattern.closed(error);
     this.#inproc.close(this.#options.linger);
     this.#member.thread.unregister(this.#object);
     this.#member.remove(this.#managed);
@@ -319,8 +311,6 @@ export abstract class Socket {
       get address() {
         return socket.#lastEndpoint ?? undefined;
       },
-      enter: () => this.#enter(),
-      check: () => this.#check(),
       leave: (pipe) => this.#leave(pipe),
     };
   }

@@ -28,14 +28,15 @@ export class Waiting {
   readonly #thread: Thread;
   readonly #park: () => boolean;
   readonly #operations = new Set<Operation>();
-  #referenced = true;
+  #referenced: boolean;
   #holding = false;
   #pumping = false;
 
   /** @param park Asks for a wake-up; false if it is worth trying again at once. */
-  constructor(thread: Thread, park: () => boolean) {
+  constructor(thread: Thread, park: () => boolean, referenced: boolean) {
     this.#thread = thread;
     this.#park = park;
+    this.#referenced = referenced;
   }
 
   /** Whether no call waits. */
@@ -101,6 +102,12 @@ export class Waiting {
       if (this.idle || this.#park()) break;
     }
     this.#pumping = false;
+  }
+
+  /** Whether a new call may go at once: those that wait have had their chance before it. */
+  yields(): boolean {
+    this.pump();
+    return this.idle;
   }
 
   /** Fails all waiting calls. */

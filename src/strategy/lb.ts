@@ -53,21 +53,19 @@ export class Lb {
 
   /** Gives a message to the next pipe and shows it. False if none can take it. */
   send(message: MessageLike): boolean {
-    if (!this.write(message)) return false;
-    this.flush();
+    const writer = this.#give(message);
+    if (writer === undefined) return false;
+    writer.flush();
     return true;
   }
 
   /** Gives a message to the next pipe; `flush` shows it. False if none can take it. */
   write(message: MessageLike): boolean {
-    if (this.#returned.length > 0 && !this.pump()) return false;
-    const rotation = this.#rotation;
-    if (rotation.active > 0 && !this.#noMemory) {
-      // Nearly always the next one can take it.
-      const writer = (rotation.pipes[rotation.current] as Pipe).writer as PipeWriter;
-      if (writer.hasRoom) return this.#put(message, writer);
-    }
-    return this.#give(message);
+    const writer = this.#give(message);
+    if (writer === undefined) return false;
+    const count = this.#dirtyCount;
+    if (count === 0 || this.#dirty[count - 1] !== writer) this.#dirty[this.#dirtyCount++] = writer;
+    return true;
   }
 
   /** Shows all that was written. */
@@ -99,8 +97,12 @@ export class Lb {
   pump(): boolean {
     for (let entry = this.#returned[0]; entry !== undefined; entry = this.#returned[0]) {
       this.#held ??= entry.reader.read();
-      while (this.#held !== undefined && this.#give(this.#held)) this.#held = entry.reader.read();
-      this.flush();
+      while (this.#held !== undefined) {
+        const writer = this.#put(this.#held);
+        if (writer === undefined) break;
+        writer.flush();
+        this.#held = entry.reader.read();
+      }
       entry.reader.release();
       if (this.#held !== undefined) return false;
       this.#returned.shift();
@@ -120,16 +122,34 @@ export class Lb {
     return dropped;
   }
 
-  #give(message: MessageLike): boolean {
-    if (this.#noMemory) {
-      this.#noMemory = false;
-      this.#thread.gotMemory();
+  #give(message: MessageLike): PipeWriter | undefined {
+    if (this.#held !== undefined && !this.pump()) return undefined;
+    return this.#put(message);
+  }
+
+  /** Writes to the next pipe with room. */
+  #put(message: MessageLike): PipeWriter | undefined {
+    const writer = this.#next();
+    if (writer?.write(message) === true) {
+      if (this.#noMemory) this.#gotMemory();
+      this.#rotation.advance();
+      return writer;
     }
+    this.#noMemory = writer !== undefined;
+    return undefined;
+  }
+
+  /** The next pipe with room, if there is one. It is then the current one. */
+  #next(): PipeWriter | undefined {
     const rotation = this.#rotation;
+    if (rotation.active > 0) {
+      const writer = (rotation.pipes[rotation.current] as Pipe).writer as PipeWriter;
+      if (writer.hasRoom) return writer; // Nearly always.
+    }
     for (let tries = rotation.active; tries > 0; tries--) {
       const pipe = rotation.pipes[rotation.current] as Pipe;
       const writer = pipe.writer as PipeWriter;
-      if (writer.hasRoom) return this.#put(message, writer);
+      if (writer.hasRoom) return writer;
       if (rotation.active > POLLED && writer.wait()) rotation.deactivate(pipe);
       else rotation.advance();
     }
@@ -139,19 +159,13 @@ export class Lb {
       if (!writer.hasRoom) continue;
       rotation.activate(pipe);
       rotation.current = rotation.active - 1;
-      return this.#put(message, writer);
+      return writer;
     }
-    return false;
+    return undefined;
   }
 
-  #put(message: MessageLike, writer: PipeWriter): boolean {
-    if (writer.write(message)) {
-      const count = this.#dirtyCount;
-      if (count === 0 || this.#dirty[count - 1] !== writer) this.#dirty[this.#dirtyCount++] = writer;
-      this.#rotation.advance();
-      return true;
-    }
-    this.#noMemory = true;
-    return false;
+  #gotMemory(): void {
+    this.#noMemory = false;
+    this.#thread.gotMemory();
   }
 }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createArena, inWorker, type Roles, startRole } from "../testing/index.ts";
+import { load, store } from "./atomics.ts";
+import { NAMES_LOCK, SLOTS } from "./layout.ts";
+import { Lock } from "./lock.ts";
+
+/** Words that nothing else uses here: the slots, of which these tests have none. */
+const COUNT = SLOTS;
+const INSIDE = SLOTS + 1;
+const QUEUE = 1 << 30;
+
+const roles: Roles = {
+  /** Counts without atomics, under the lock. Returns how often it was not alone. */
+  count(arena, [slot, times, canBlock]) {
+    const lock = new Lock(arena, NAMES_LOCK, slot, canBlock === 1);
+    const { words } = arena;
+    let crowded = 0;
+    for (let i = 0; i < times; i++) {
+      lock.hold(() => {
+        if (words[INSIDE] !== 0) crowded++;
+        words[INSIDE] = slot;
+        words[COUNT] = words[COUNT] + 1;
+        if (words[INSIDE] !== slot) crowded++;
+        words[INSIDE] = 0;
+      });
+    }
+    return crowded;
+  },
+
+  /** Holds the lock until it is wanted. */
+  holdUntilWanted(arena, [slot]) {
+    const lock = new Lock(arena, NAMES_LOCK, slot, true);
+    lock.hold(() => {
+      store(arena.words, INSIDE, 1);
+      while ((load(arena.words, NAMES_LOCK) & QUEUE) === 0);
+    });
+  },
+
+  /** Takes the lock that another holds. Returns the word as it was inside. */
+  want(arena, [slot]) {
+    const lock = new Lock(arena, NAMES_LOCK, slot, true);
+    while (load(arena.words, INSIDE) === 0);
+    return lock.hold(() => load(arena.words, NAMES_LOCK));
+  },
+};
+
+if (!inWorker(roles)) {
+  describe("a lock", () => {
+    it("gives back what its section returns, and is free then", () => {
+      const arena = createArena();
+      const lock = new Lock(arena, NAMES_LOCK, 3, true);
+      assert.equal(
+        lock.hold(() => 5),
+        5,
+      );
+      assert.equal(load(arena.words, NAMES_LOCK), 0);
+    });
+
+    it("names who is in the section, and nobody else (I1)", () => {
+      const arena = createArena();
+      for (const slot of [0, 1, 255]) {
+        const lock = new Lock(arena, NAMES_LOCK, slot, true);
+        lock.hold(() => assert.equal(load(arena.words, NAMES_LOCK), slot + 1));
+        assert.equal(load(arena.words, NAMES_LOCK), 0);
+      }
+    });
+
+    it("is let go if its section throws", () => {
+      const arena = createArena();
+      const lock = new Lock(arena, NAMES_LOCK, 3, true);
+      const fail = () => {
+        throw new TypeError("mine");
+      };
+      assert.throws(() => lock.hold(fail), /mine/);
+      assert.equal(load(arena.words, NAMES_LOCK), 0);
+    });
+
+    it("is not taken twice by one thread, and survives the attempt", () => {
+      const arena = createArena();
+      const lock = new Lock(arena, NAMES_LOCK, 3, true);
+      lock.hold(() => {
+        assert.throws(() => lock.hold(() => {}), /a lock is not taken twice/);
+        assert.equal(load(arena.words, NAMES_LOCK), 4);
+      });
+      assert.equal(load(arena.words, NAMES_LOCK), 0);
+    });
+
+    it("is not let go by another than its holder (I1)", () => {
+      const arena = createArena();
+      const lock = new Lock(arena, NAMES_LOCK, 3, true);
+      assert.throws(() => lock.hold(() => store(arena.words, NAMES_LOCK, 9)), /let go by its/);
+    });
+
+    it("lets in one thread at a time, of those that block and those that spin", async () => {
+      const arena = createArena();
+      const times = 20_000;
+      const crew = [
+        startRole(import.meta.url, "count", arena, 1, times, 1),
+        startRole(import.meta.url, "count", arena, 2, times, 1),
+        startRole(import.meta.url, "count", arena, 3, times, 0),
+      ];
+      const crowded = await Promise.all(crew.map(({ result }) => result));
+      assert.deepEqual(crowded, [0, 0, 0]);
+      assert.equal(arena.words[COUNT], 3 * times);
+      assert.equal(load(arena.words, NAMES_LOCK), 0);
+    });
+
+    it("says that it is waited for, and is handed on with that mark (I2)", async () => {
+      const arena = createArena();
+      const holder = startRole(import.meta.url, "holdUntilWanted", arena, 1);
+      const next = startRole(import.meta.url, "want", arena, 2);
+      await holder.result;
+      assert.equal(await next.result, 3 | QUEUE);
+      assert.equal(load(arena.words, NAMES_LOCK), 0);
+    });
+  });
+}

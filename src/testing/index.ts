@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * testing — what unit tests of several layers need. No part of the package.
+ *
+ *   random   properties and numbers that say how to repeat them
+ *   rig      an arena with threads in it that are all this one
+ *   crew     real threads that run a role of the test file
+ *   pair     a pipe with both its ends
+ */
+export { checkAll, type Random, seeded } from "./random.ts";
+export { FakeHost, createArena, createThread, type ArenaSize, assertFreed } from "./rig.ts";
+export { type Crew, type Roles, inWorker, startRole } from "./crew.ts";
+export { createPair, type Pair, type PairOptions } from "./pair.ts";
