@@ -44,7 +44,7 @@ export const DEFAULT_SPIN_MICROSECONDS = 50;
 export const FAIRNESS_CHECK_OPERATIONS = 64;
 export const FAIRNESS_MILLISECONDS = 1;
 
-/** `receiveMany` without a maximum: enough to pay for the call, little enough to stay in the cache. */
+/** `receiveMany` without a maximum: enough to pay for the call, and still in the cache. */
 export const DEFAULT_RECEIVE_MANY = 512;
 
 /** `sendMany` shows its messages to the reader every so many, so that both sides work at once. */

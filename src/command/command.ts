@@ -5,8 +5,8 @@
  *
  * Threads share messages through pipes and say everything else by commands. A command is a bit in a
  * block that lives where the thing it is about lives: each end of a pipe has one, and each thread
- * has one for itself. To post is to set the bit and, if the block had none, to push the block on the
- * receiver's mailbox; to receive is to take the block and then its bits, all at once.
+ * has one for itself. To post is to set the bit and, if the block had none, to push the block on
+ * the receiver's mailbox; to receive is to take the block and then its bits, all at once.
  *
  *           +0       +1       +2       +3
  *         +--------+--------+--------+--------+
@@ -20,12 +20,12 @@
  * "look at this, it has changed", and what it is now stands in shared memory.
  *
  *   bit              from → to                          what to look at
- *   ───────────────  ─────────────────────────────────  ─────────────────────────────────────────────
- *   BIND             who completes a link → binder      a pipe was assigned to your socket: attach it
+ *   ───────────────  ─────────────────────────────────  ───────────────────────────────────────────
+ *   BIND             who completes a link → binder      a pipe was assigned to you: attach it
  *   ACTIVATE_READ    pipe writer → its sleeping reader  there are messages
  *   ACTIVATE_WRITE   pipe reader → its waiting writer   there is room, or the watermark has changed
  *   PIPE_TERM        an end → its peer                  I have left the pipe, or am leaving it
- *   STOP             who terminates → every thread      the context is terminated: close all sockets
+ *   STOP             who terminates → every thread      the context is terminated: close sockets
  *   REAPED           who closes the last → every thread no socket is left in a terminated context
  *   MEMORY           who frees → every thread           memory is wanted: give back; and try again
  *   CLOSED           (the owner of the block itself)    nobody is here: do not push
@@ -35,7 +35,8 @@
  *
  * # Invariants
  *
- *   I1  A block is on a mailbox, or on its way there, if and only if it has a bit other than CLOSED.
+ *   I1  A block is on a mailbox, or on its way there, if and only if it has a bit other than
+ *       CLOSED.
  *   I2  CLOSED is set while nobody receives for the block: before it is attached, and after it was
  *       withdrawn. Then its memory may be freed.
  *

@@ -16,9 +16,9 @@ import { BLOCK_NEXT } from "./command.ts";
  *        head ─▶ [ 3rd ] ─▶ [ 2nd ] ─▶ [ 1st ] ─▶ EMPTY          pushed one by one,
  *        take ─▶ [ 1st ] ─▶ [ 2nd ] ─▶ [ 3rd ]                   taken whole and reversed
  *
- * libzmq guards a ypipe with a mutex here. We cannot: a page's main thread must not wait for a lock,
- * and a terminated worker would keep one for ever. A stack needs one swap to push, and its states
- * before and after are both good.
+ * libzmq guards a ypipe with a mutex here. We cannot: a page's main thread must not wait for a
+ * lock, and a terminated worker would keep one for ever. A stack needs one swap to push, and its
+ * states before and after are both good.
  *
  * # Roles
  *
@@ -40,8 +40,8 @@ import { BLOCK_NEXT } from "./command.ts";
  * # The race that is not there
  *
  * A block comes just after take() found nothing and just before the thread sleeps: then doze()
- * fails. If it comes after doze() but before the thread is suspended, the wait finds that the word is
- * no longer ASLEEP and returns at once.
+ * fails. If it comes after doze() but before the thread is suspended, the wait finds that the word
+ * is no longer ASLEEP and returns at once.
  *
  * # If a thread dies
  *

@@ -7,8 +7,8 @@ import { ASLEEP, type Mailbox } from "./mailbox.ts";
 /**
  * signaler — how a thread waits for its mailbox: spinning, blocked, or in its event loop.
  *
- * A sleeping thread takes 50 to 75 µs to answer, whatever wakes it; a spinning one less than one. So
- * every wait begins with a busy one, as long as that has lately paid, and never longer than the
+ * A sleeping thread takes 50 to 75 µs to answer, whatever wakes it; a spinning one less than one.
+ * So every wait begins with a busy one, as long as that has lately paid, and never longer than the
  * context's `spin`. When it has not paid, the next 1, 2, 4 … 64 waits do without.
  *
  * # Waiting in the event loop

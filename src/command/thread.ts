@@ -4,9 +4,9 @@ import { assert, type Host } from "../base/index.ts";
 import {
   type Addr,
   type Arena,
+  add,
   exchange,
   MEMORY_WANTED,
-  add,
   or,
   type Pool,
   SLOT_HEAD,
@@ -102,7 +102,7 @@ export class Thread {
     words[block + BLOCK_OBJECT] = object;
     // SYNC(post) publish: as in post. Bits that were posted to a closed block are void.
     const was = exchange(words, block + BLOCK_BITS, bits);
-    assert((was & CLOSED) !== 0, "only a closed block is assigned (I2)");
+    assert((was & CLOSED) !== 0, "only a closed block is assigned (command.ts I2)");
     push(this.arena, slotAt(slot) + SLOT_HEAD, block);
   }
 
@@ -135,7 +135,10 @@ export class Thread {
       const target = this.#targets[words[block + BLOCK_OBJECT]];
       // SYNC(post) observe: all that the sender did before it posted.
       const bits = exchange(words, block + BLOCK_BITS, 0);
-      assert(target !== undefined && (bits & CLOSED) === 0, "a command finds its target (I2)");
+      assert(
+        target !== undefined && (bits & CLOSED) === 0,
+        "a command finds its target (command.ts I2)",
+      );
       target.command(block, bits);
     }
   }

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import {
-  FAIRNESS_CHECK_OPERATIONS,
-  FAIRNESS_MILLISECONDS,
-  type Host,
-} from "../base/index.ts";
+import { FAIRNESS_CHECK_OPERATIONS, FAIRNESS_MILLISECONDS, type Host } from "../base/index.ts";
 
 /**
  * turn — lets the event loop have its turn.

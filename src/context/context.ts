@@ -8,6 +8,7 @@ import {
   MAX_SOCKETS_LIMIT,
   ZmqError,
 } from "../base/index.ts";
+import { BLOCK_BITS, CLOSED } from "../command/index.ts";
 import {
   Arena,
   CONTEXT_SLOT,
@@ -25,7 +26,6 @@ import {
   slotAt,
   store,
 } from "../memory/index.ts";
-import { BLOCK_BITS, CLOSED } from "../command/index.ts";
 import { host } from "../platform/index.ts";
 import { Membership, terminated } from "./membership.ts";
 import { isLive } from "./slots.ts";
@@ -101,7 +101,10 @@ export class Context {
     const given = options instanceof Opening ? options : undefined;
     this.#open = given?.open ?? (() => create(options));
     if (given === undefined) this.#arena = this.#open();
-    refuseCloning(this, "Pass `context.handle`, and take it with `Context.from` in the other thread.");
+    refuseCloning(
+      this,
+      "Pass `context.handle`, and take it with `Context.from` in the other thread.",
+    );
   }
 
   /** The context behind a handle. In one thread the same memory is always the same context. */
@@ -249,8 +252,8 @@ function create(options: ContextOptions): Arena {
 }
 
 /**
- * The default context: the first thread that loads the library publishes it, and all threads started
- * after that find it.
+ * The default context: the first thread that loads the library publishes it, and all threads
+ * started after that find it.
  */
 function openDefault(): Context {
   const published = host.published(PUBLISHED);

@@ -4,8 +4,8 @@ import { type Host, ZmqError } from "../base/index.ts";
 import { type CommandTarget, MEMORY, REAPED, STOP, Thread } from "../command/index.ts";
 import {
   type Addr,
-  add,
   type Arena,
+  add,
   CONTEXT_STATE,
   load,
   MAX_SLOTS,
@@ -78,7 +78,7 @@ export class Membership implements CommandTarget {
       this.#countOut();
       if (stopped) throw terminated();
       throw new ZmqError("EMFILE", {
-        hint: `The context's maxSockets is ${max}: close sockets that are no longer used, or raise it.`,
+        hint: `The context's maxSockets is ${max}: close sockets that are not used, or raise it.`,
       });
     }
     this.#sockets.add(socket);

@@ -35,9 +35,9 @@ import { compatible, typeName } from "./peers.ts";
 /**
  * registry — the names, who is bound to each, and all pipes that were connected to it.
  *
- * A name is an entry in one of 256 lists. It exists as long as somebody is bound to it or a pipe was
- * connected to it and is not destroyed. Its pipes stand in the order of their connects, so that a
- * binder, whether the first or a later one, gets them in that order. Everything is done under one
+ * A name is an entry in one of 256 lists. It exists as long as somebody is bound to it or a pipe
+ * was connected to it and is not destroyed. Its pipes stand in the order of their connects, so that
+ * a binder, whether the first or a later one, gets them in that order. Everything is done under one
  * lock, which no message passes.
  *
  * Entry
@@ -55,8 +55,8 @@ import { compatible, typeName } from "./peers.ts";
  *
  * # If a thread dies
  *
- * In the section: lists are changed by one store each, so they can be walked at any step; the entries
- * and pipes that name the dead slot are then left on its behalf.
+ * In the section: lists are changed by one store each, so they can be walked at any step; the
+ * entries and pipes that name the dead slot are then left on its behalf.
  */
 const NEXT = 0;
 const HASH = 1;

@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { ZmqError } from "../base/index.ts";
-import {
-  type Arena,
-  load,
-  MAX_SLOTS,
-  SLOT_STATE,
-  slotAt,
-  store,
-  swapIf,
-} from "../memory/index.ts";
+import { type Arena, load, MAX_SLOTS, SLOT_STATE, slotAt, store, swapIf } from "../memory/index.ts";
 
 /**
  * slots — which threads are in the context.
@@ -42,7 +34,9 @@ export function joinSlot(arena: Arena): number {
     }
   }
   throw new ZmqError("EMFILE", {
-    hint: `A context has room for ${MAX_SLOTS - 1} threads at a time: let some end, or give the others a context of their own.`,
+    hint:
+      `A context has room for ${MAX_SLOTS - 1} threads at a time: ` +
+      "let some end, or give the others a context of their own.",
   });
 }
 

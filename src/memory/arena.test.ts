@@ -4,8 +4,16 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MAX_MEMORY_LIMIT } from "../base/index.ts";
 import { Arena, countDropped, counted, countReceived, countSent, firstPage } from "./arena.ts";
-import { LAYOUT, LAYOUT_VERSION, PAGE_BYTES, SLOT_DROPPED, SLOT_RECEIVED } from "./layout.ts";
-import { MAGIC, SLOT_SENT, slotAt } from "./layout.ts";
+import {
+  LAYOUT,
+  LAYOUT_VERSION,
+  MAGIC,
+  PAGE_BYTES,
+  SLOT_DROPPED,
+  SLOT_RECEIVED,
+  SLOT_SENT,
+  slotAt,
+} from "./layout.ts";
 
 const MAX = 1 << 24;
 
@@ -45,7 +53,15 @@ describe("a new arena", () => {
     assert.throws(() => Arena.create(0, least - 1), { code: "EINVAL" });
   });
 
-  for (const bad of [0, -1, 1.5, Number.NaN, Infinity, 2 ** 31, MAX_MEMORY_LIMIT + 1]) {
+  for (const bad of [
+    0,
+    -1,
+    1.5,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    2 ** 31,
+    MAX_MEMORY_LIMIT + 1,
+  ]) {
     it(`is not made with a maximum of ${bad}`, () => {
       assert.throws(() => Arena.create(0, bad), { code: "EINVAL" });
     });

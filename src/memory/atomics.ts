@@ -4,9 +4,10 @@
  * atomics — the seam: the only file that names `Atomics`.
  *
  * All of JavaScript's atomic operations are sequentially consistent, and plain accesses between two
- * of them are ordered by nothing. So every word that two threads touch at the same time goes through
- * here, and each call says in a comment what it publishes or observes: SYNC(name). An explorer of
- * interleavings takes this module's place and decides, at each call, which thread goes next.
+ * of them are ordered by nothing. So every word that two threads touch at the same time goes
+ * through here, and each call says in a comment what it publishes or observes: SYNC(name). An
+ * explorer of interleavings takes this module's place and decides, at each call, which thread goes
+ * next.
  */
 
 /** The arena as 32-bit words. */

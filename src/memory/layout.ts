@@ -25,7 +25,7 @@
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
  *     +32 | state     | sockets   | maximum   | wanted    | released  | spin      | Atomics only
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *     +64 | lock      | in use    | search    | pages                   lock: Atomics; others under it
+ *     +64 | lock      | in use    | search    | pages               lock: Atomics; others under it
  *         +-----------+-----------+-----------+
  *     +96 | lock      | names                                           lock: Atomics
  *         +-----------+
@@ -39,7 +39,7 @@
  *         +-----------+-----------+-----------+-----------+-----------+- -
  *     +64 | state     |           | next      | bits      | slot      | object    |
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *         | sent lo,hi            | received lo,hi        | dropped lo,hi         |   from +80; owner
+ *         | sent lo,hi            | received lo,hi        | dropped lo,hi         | from +80; owner
  *         +-----------------------+-----------------------+-----------------------+
  *     +96 | partial, one for each size class                              pool: the slot's owner
  *         +- -

@@ -22,7 +22,7 @@ const roles: Roles = {
       lock.hold(() => {
         if (words[INSIDE] !== 0) crowded++;
         words[INSIDE] = slot;
-        words[COUNT] = words[COUNT] + 1;
+        words[COUNT] += 1;
         if (words[INSIDE] !== slot) crowded++;
         words[INSIDE] = 0;
       });

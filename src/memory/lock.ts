@@ -7,7 +7,8 @@ import { type Addr, exchange, load, notify, pause, swapIf, wait } from "./atomic
 /**
  * lock — mutual exclusion on the cold path, with a name on it.
  *
- * Names and pages change seldom, and in several steps; there a lock is right. No message passes one.
+ * Names and pages change seldom, and in several steps; there a lock is right. No message passes
+ * one.
  *
  *      word = 0                 free
  *      word = slot + 1          held by that slot's thread
@@ -29,8 +30,8 @@ import { type Addr, exchange, load, notify, pause, swapIf, wait } from "./atomic
  *
  * # If a thread dies
  *
- * The word keeps its name (I1). Whoever waits looks at the owner every few milliseconds and, if that
- * one is dead, swaps its own name in and repairs what the section may have left half done.
+ * The word keeps its name (I1). Whoever waits looks at the owner every few milliseconds and, if
+ * that one is dead, swaps its own name in and repairs what the section may have left half done.
  */
 const QUEUE = 1 << 30;
 const SPINS = 200;

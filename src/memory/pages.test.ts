@@ -5,8 +5,16 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { checkAll, createArena } from "../testing/index.ts";
 import { Arena, firstPage, releases } from "./arena.ts";
-import { MAX_PAGES, PAGE_BYTES, PAGE_OWNER, PAGE_RUN, PAGE_TABLE } from "./layout.ts";
-import { PAGE_WORDS, PAGES_SEARCH, PAGES_USED } from "./layout.ts";
+import {
+  MAX_PAGES,
+  PAGE_BYTES,
+  PAGE_OWNER,
+  PAGE_RUN,
+  PAGE_TABLE,
+  PAGE_WORDS,
+  PAGES_SEARCH,
+  PAGES_USED,
+} from "./layout.ts";
 import { Pages } from "./pages.ts";
 
 /** An arena of so many pages beyond the header, of which `initial` are there at first. */

@@ -19,8 +19,9 @@ import { Lock } from "./lock.ts";
 /**
  * pages — the arena's memory in runs of pages, each run with an owner.
  *
- * The page table has a word for each page: 0, or 1 + the slot that owns the run it belongs to. A run
- * is found by first fit, from the lowest page that may be free; the arena grows when there is none.
+ * The page table has a word for each page: 0, or 1 + the slot that owns the run it belongs to. A
+ * run is found by first fit, from the lowest page that may be free; the arena grows when there is
+ * none.
  *
  * # Invariants, under the lock
  *
@@ -54,7 +55,7 @@ export class Pages {
       words[page + PAGE_OWNER] = this.#slot;
       words[page + PAGE_RUN] = run;
       words.fill(this.#slot + 1, PAGE_TABLE + first, PAGE_TABLE + first + run);
-      words[PAGES_USED] = words[PAGES_USED] + run;
+      words[PAGES_USED] += run;
       if (words[PAGES_SEARCH] === first) words[PAGES_SEARCH] = first + run;
       return page;
     });
@@ -71,7 +72,7 @@ export class Pages {
     const first = page / PAGE_WORDS;
     const run = words[page + PAGE_RUN];
     words.fill(0, PAGE_TABLE + first, PAGE_TABLE + first + run);
-    words[PAGES_USED] = words[PAGES_USED] - run;
+    words[PAGES_USED] -= run;
     words[PAGES_SEARCH] = Math.min(words[PAGES_SEARCH], first);
     add(words, MEMORY_RELEASED, 1); // A counter: it only says "look again".
   }
@@ -104,12 +105,12 @@ export class Pages {
 
   /** How many bytes of the arena are taken up, pages and what comes before them. */
   get usedBytes(): number {
-    return (this.#firstPage() + (this.#arena.words[PAGES_USED])) * PAGE_BYTES;
+    return (this.#firstPage() + this.#arena.words[PAGES_USED]) * PAGE_BYTES;
   }
 
   /** The largest body that could ever be stored, in words, if nothing else were in the arena. */
   get largestRunWords(): number {
-    return ((this.#arena.words[MAX_PAGES]) - this.#firstPage()) * PAGE_WORDS;
+    return (this.#arena.words[MAX_PAGES] - this.#firstPage()) * PAGE_WORDS;
   }
 
   #find(run: number): number {

@@ -3,12 +3,27 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { assertFreed, checkAll, createArena, inWorker } from "../testing/index.ts";
-import { type Roles, seeded, startRole } from "../testing/index.ts";
+import {
+  assertFreed,
+  checkAll,
+  createArena,
+  inWorker,
+  type Roles,
+  seeded,
+  startRole,
+} from "../testing/index.ts";
 import { Arena, firstPage } from "./arena.ts";
 import { type Addr, add, exchange, load, store } from "./atomics.ts";
-import { MEMORY_WANTED, PAGE_BYTES, PAGE_OWNER, PAGE_WORDS, PAGES_USED } from "./layout.ts";
-import { SLOT_PARTIAL, SLOT_REMOTE, slotAt } from "./layout.ts";
+import {
+  MEMORY_WANTED,
+  PAGE_BYTES,
+  PAGE_OWNER,
+  PAGE_WORDS,
+  PAGES_USED,
+  SLOT_PARTIAL,
+  SLOT_REMOTE,
+  slotAt,
+} from "./layout.ts";
 import { Pool } from "./pool.ts";
 
 const SMALL = [16, 32, 64, 128, 256, 508, 1016, 2032];

@@ -52,8 +52,8 @@ import { Pages } from "./pages.ts";
  *                                     in use   freed    never     with room, by class
  *                                              blocks   used
  *
- * Small classes cut a page into blocks; a span class is one block over one or more pages; beyond the
- * largest class a block has a run to itself and goes straight back to all.
+ * Small classes cut a page into blocks; a span class is one block over one or more pages; beyond
+ * the largest class a block has a run to itself and goes straight back to all.
  *
  * # Invariants
  *
@@ -65,14 +65,14 @@ import { Pages } from "./pages.ts";
  *
  * # Synchronisation
  *
- *   SYNC(free)    push on remote ⇒ owner's exchange       the freeing thread's last use of the block
+ *   SYNC(free)    push on remote ⇒ owner's exchange     the freeing thread's last use of the block
  *   SYNC(owner)   the owner's leaving ⇒ a freeing thread   whose list it has to go to
  *
  * # Why there is no ABA problem
  *
  * A stack breaks when one thread pops a node by swapping the head for the *next* it read earlier,
- * while others popped that node and pushed it back. Here nobody pops one: push uses the head only as
- * the value its own block shall point to, and the owner takes all by an exchange.
+ * while others popped that node and pushed it back. Here nobody pops one: push uses the head only
+ * as the value its own block shall point to, and the owner takes all by an exchange.
  *
  * # A race that is handled
  *
@@ -128,7 +128,7 @@ export class Pool {
     const page = at & -PAGE_WORDS;
     const sizeClass = this.#arena.words[page + PAGE_CLASS];
     if (sizeClass < OWN_RUN) return CLASS_WORDS[sizeClass];
-    return (this.#arena.words[page + PAGE_RUN]) * PAGE_WORDS - PAGE_HEAD_WORDS;
+    return this.#arena.words[page + PAGE_RUN] * PAGE_WORDS - PAGE_HEAD_WORDS;
   }
 
   /** Frees a block, whoever allocated it. */
@@ -215,7 +215,7 @@ export class Pool {
       block = words[page + PAGE_FRESH];
       words[page + PAGE_FRESH] = block + size;
     }
-    words[page + PAGE_LIVE] = words[page + PAGE_LIVE] + 1;
+    words[page + PAGE_LIVE] += 1;
     if (words[page + PAGE_FREE] === 0 && !hasFresh(words, page, size)) {
       this.#unlink(page, sizeClass);
     }
@@ -233,7 +233,7 @@ export class Pool {
       this.#push(page, at);
     } else if (owner === CONTEXT_SLOT) {
       this.#pages.lock.hold(() => {
-        words[page + PAGE_LIVE] = words[page + PAGE_LIVE] - 1;
+        words[page + PAGE_LIVE] -= 1;
         if (words[page + PAGE_LIVE] === 0) this.#pages.freeLocked(page);
       });
     } else {

@@ -13,6 +13,13 @@
 export * from "./layout.ts";
 export * from "./link.ts";
 export type { Message, MessageLike, Part } from "./message.ts";
-export { createPipe, type Directions, destroyPipe, Pipe, type PipeEvents, type PipeOptions } from "./pipe.ts";
+export {
+  createPipe,
+  type Directions,
+  destroyPipe,
+  Pipe,
+  type PipeEvents,
+  type PipeOptions,
+} from "./pipe.ts";
 export { type PipeReader, Slab } from "./reader.ts";
 export { NO_READER, type PipeWriter, queuedIn } from "./writer.ts";

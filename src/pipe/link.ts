@@ -35,7 +35,8 @@ import { PIPE_STATE } from "./layout.ts";
  * An end that has left has put its positions where the next holder of its roles finds them, and has
  * withdrawn its block. So the pipe's memory may be freed when the connecter is gone and the binder
  * absent, by whoever made the last of these two true. There is no delimiter in the queue and no
- * acknowledgement: nothing about an end can fail for lack of memory, and any order of events is good.
+ * acknowledgement: nothing about an end can fail for lack of memory, and any order of events is
+ * good.
  *
  * Transitions are made under the lock of the names, because assign and leave also change its lists.
  * The word is read without it: by a writer, to know whether its peer still reads; by a reader that
@@ -105,8 +106,7 @@ export function move(arena: Arena, pipe: Addr, side: Side, event: LinkEvent): vo
     const state = ((side === "binder" ? word : word >> BITS) & MASK) as EndState;
     const next = transition(side, state, event);
     assert(next !== undefined, `a ${side} in state ${state} can ${event}`);
-    const moved =
-      side === "binder" ? (word & ~MASK) | next : (word & MASK) | (next << BITS);
+    const moved = side === "binder" ? (word & ~MASK) | next : (word & MASK) | (next << BITS);
     // SYNC(link) publish: everything this end did before.
     if (swapIf(arena.words, pipe + PIPE_STATE, word, moved) === word) return;
   }

@@ -19,7 +19,7 @@ export type Part = string | ArrayBufferView | ArrayBuffer | SharedArrayBuffer | 
 /** A message as it is sent: one part, or several. */
 export type MessageLike = Part | readonly Part[];
 
-/** A message as it is received: one entry a part, at least one. The bytes belong to the receiver. */
+/** A message as it is received: one entry a part, at least one. The bytes are the receiver's. */
 export type Message = ReceivedPart[];
 
 const SHORT_TEXT = 64;
@@ -88,7 +88,8 @@ export class MessageWriter extends YpipeWriter {
     const { words, bytes } = this.arena;
     words[at + LENGTH] = length;
     words[at + FLAGS] = more;
-    for (let i = 0, to = (at + RECORD_HEAD) * 4; i < length; i++) bytes[to + i] = text.charCodeAt(i);
+    for (let i = 0, to = (at + RECORD_HEAD) * 4; i < length; i++)
+      bytes[to + i] = text.charCodeAt(i);
     return true;
   }
 

@@ -50,8 +50,8 @@ export interface PipeOptions {
  *      └──────────┘    in   ◀═══════ lane ═══════  out       └──────────┘
  *            ╰──────── activate_read, activate_write, pipe_term ─────╯
  *
- * A lane is there only if both socket types use it: PUSH and PULL have one between them. The pipe is
- * made by the connecter and outlives its binders (link.ts).
+ * A lane is there only if both socket types use it: PUSH and PULL have one between them. The pipe
+ * is made by the connecter and outlives its binders (link.ts).
  */
 export class Pipe implements CommandTarget {
   readonly thread: Thread;

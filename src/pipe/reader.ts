@@ -23,7 +23,7 @@ import type { Message } from "./message.ts";
 
 /** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
 const SLAB_BYTES = 65_536;
-/** How much is copied at a time: a hundred messages of 64 bytes, a fraction of a first-level cache. */
+/** How much is copied at a time: a hundred messages of 64 bytes, a part of a first-level cache. */
 const RUN_WORDS = 2048;
 /** Below this, a loop is faster than making the view that `set` wants. */
 const LOOP_WORDS = 40;
@@ -32,8 +32,8 @@ const LOOP_WORDS = 40;
  * Where received bytes are copied to: one for all pipes of a thread.
  *
  * Making a view of shared memory costs as much as copying a small message. So records are copied a
- * run at a time, heads and all, and each part is a view of the copy. A part therefore keeps the slab
- * it lies in alive, as a small Buffer does with Node's pool.
+ * run at a time, heads and all, and each part is a view of the copy. A part therefore keeps the
+ * slab it lies in alive, as a small Buffer does with Node's pool.
  */
 export class Slab {
   readonly #host: Host;
@@ -67,14 +67,15 @@ export class Slab {
  * there one by one. `front` moves with the messages handed out, not with the copying: should the
  * reader go, what it has copied and not handed out is still in the pipe for the next.
  *
- * For watermarks and synchronisation see writer.ts: what there is the writer's is here the reader's.
+ * For watermarks and synchronisation see writer.ts: what there is the writer's is here the
+ * reader's.
  */
 export class PipeReader extends YpipeReader {
   readonly #thread: Thread;
   readonly #writerBlock: Addr;
   readonly #slab: Slab;
   readonly #Part: Host["Part"];
-  /** The run: a copy of the words from `front` on. `#next` is the place of the next record in it. */
+  /** The run: a copy of the words from `front` on. `#next` is where the next record is in it. */
   #buffer: ArrayBuffer;
   #words: Int32Array<ArrayBuffer>;
   #next = 0;

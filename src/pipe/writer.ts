@@ -2,13 +2,7 @@
 
 import { ACTIVATE_READ, type Thread } from "../command/index.ts";
 import { type Addr, load, store, type Words } from "../memory/index.ts";
-import {
-  LANE_LIMIT,
-  LANE_READ,
-  LANE_WAITS,
-  LANE_WAKE_AT,
-  LANE_WRITTEN,
-} from "../queue/index.ts";
+import { LANE_LIMIT, LANE_READ, LANE_WAITS, LANE_WAKE_AT, LANE_WRITTEN } from "../queue/index.ts";
 import { type MessageLike, MessageWriter } from "./message.ts";
 
 /** In LANE_LIMIT: nobody reads, so only the writer's own watermark counts. */
@@ -79,7 +73,7 @@ export class PipeWriter extends MessageWriter {
     return queuedIn(this.arena.words, this.lane);
   }
 
-  /** Writes a message, without showing it yet. False if there is no memory; throws if it is none. */
+  /** Writes a message without showing it. False if there is no memory; throws if it is none. */
   override write(message: MessageLike): boolean {
     if (!super.write(message)) return false;
     this.#written = (this.#written + 1) | 0;
@@ -113,7 +107,7 @@ export class PipeWriter extends MessageWriter {
     const own = this.#highWaterMark;
     const mark = own === 0 || peerMark === 0 ? 0 : own + Math.max(peerMark, 0);
     this.#peerMark = peerMark;
-    this.#limit = ((mark === 0 ? this.#written + UNLIMITED : read + mark) | 0);
+    this.#limit = (mark === 0 ? this.#written + UNLIMITED : read + mark) | 0;
     return ((this.#limit - this.#written) | 0) > 0;
   }
 }

@@ -5,14 +5,15 @@ import type { Host, KeepAlive, PartConstructor } from "../base/index.ts";
 /**
  * node — the host on Node, Bun and Deno.
  *
- * Node's own modules are asked for by `process.getBuiltinModule`, so that a bundler never sees them.
+ * Node's own modules are asked for by `process.getBuiltinModule`, so that a bundler never sees
+ * them.
  */
 const threads = process.getBuiltinModule("node:worker_threads");
 const os = process.getBuiltinModule("node:os");
 
 /**
- * The class of Buffers, which the function `Buffer` hides: what `Buffer.from(buffer, offset, length)`
- * makes after a chain of type checks, at two thirds of the price.
+ * The class of Buffers, which the function `Buffer` hides: what `Buffer.from(buffer, offset,
+ * length)` makes after a chain of type checks, at two thirds of the price.
  */
 const FastBuffer = (Buffer as unknown as Record<symbol, PartConstructor>)[Symbol.species];
 

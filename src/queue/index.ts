@@ -6,14 +6,16 @@
  *   layout   chunks, records, and the rows of a lane
  *   ypipe    when records may be seen: flush, sleep; and the chunks they are in
  *
- * Below is `memory`, which gives addresses and atomic words. Above is `command`, whose mailbox takes
- * from many threads and so is not built of these, and `pipe`, which puts messages through them.
+ * Below is `memory`, which gives addresses and atomic words. Above is `command`, whose mailbox
+ * takes from many threads and so is not built of these, and `pipe`, which puts messages through
+ * them.
  *
  * Everything here has exactly one writer and one reader. The two roles are separate classes, so a
- * thread that was given the reader has no method that writes. If you want many writers, use one pipe
- * for each and fair queueing (strategy/fq.ts).
+ * thread that was given the reader has no method that writes. If you want many writers, use one
+ * pipe for each and fair queueing (strategy/fq.ts).
  *
- * Nothing here blocks, allocates on the JavaScript heap while running, or knows what a record means.
+ * Nothing here blocks, allocates on the JavaScript heap while running, or knows what a record
+ * means.
  */
 export * from "./layout.ts";
 export { createYpipe, destroyYpipe, freeBody, YpipeReader, YpipeWriter } from "./ypipe.ts";

@@ -41,28 +41,29 @@ import {
  * and swap; the reader looks at `c` and takes everything before it. A burst costs the same few
  * atomic operations however long it is.
  *
- * The same word carries sleep. A reader that is about to wait swaps `c` to ASLEEP; the writer's next
- * flush sees that and tells its caller to wake the reader. So no wake-up is lost, and none is sent to
- * a reader that is awake.
+ * The same word carries sleep. A reader that is about to wait swaps `c` to ASLEEP; the writer's
+ * next flush sees that and tells its caller to wake the reader. So no wake-up is lost, and none is
+ * sent to a reader that is awake.
  *
  * # Roles
  *
  *   YpipeWriter   mark, reserve, rollback, flush      one thread
  *   YpipeReader   run, advance, sleep                 one thread, commonly another
  *
- * A role can pass to another thread: it starts from the words the last holder left. The end that had
- * it has then left the pipe, in a state word that the next one has read (pipe/link.ts).
+ * A role can pass to another thread: it starts from the words the last holder left. The end that
+ * had it has then left the pipe, in a state word that the next one has read (pipe/link.ts).
  *
  * # Memory
  *
- * Four rows, drawn in layout.ts. `w` and `front` are private to their threads while those live; they
- * are in shared memory for the next holder of the role.
+ * Four rows, drawn in layout.ts. `w` and `front` are private to their threads while those live;
+ * they are in shared memory for the next holder of the role.
  *
  *      . . . .|============|============|============|- - - - - - - -
  *             front        known        w = c        position
  *              taken        in flight    complete     unfinished
  *
- * A position is the address of a record. Addresses are even and past the header, so 1 can be ASLEEP.
+ * A position is the address of a record. Addresses are even and past the header, so 1 can be
+ * ASLEEP.
  *
  * # Invariants
  *
@@ -80,7 +81,7 @@ import {
  *
  *   SYNC(flush)   writer's swap w → position  ⇒ reader's load or swap of c   records, chunk links
  *   SYNC(sleep)   reader's swap → ASLEEP      ⇒ writer's failed swap         it will be waiting
- *   SYNC(spare)   reader's swap into spare    ⇒ writer's exchange            the chunk is out of use
+ *   SYNC(spare)   reader's swap into spare    ⇒ writer's exchange           the chunk is out of use
  *
  * # Why there is no ABA problem
  *
@@ -95,8 +96,8 @@ import {
  * not handed out, for it is moved before a message is. Who repairs: the end that frees the pipe.
  *
  * From libzmq's ypipe and yqueue. What differs: records have variable length, roles are types,
- * positions are addresses, and looking does not put the pipe to sleep: a reader that polls costs the
- * writer no wake-ups.
+ * positions are addresses, and looking does not put the pipe to sleep: a reader that polls costs
+ * the writer no wake-ups.
  */
 const ASLEEP = 1;
 
@@ -335,7 +336,7 @@ export class YpipeReader {
    */
   run(): number {
     if (!this.ready) return 0;
-    while (((this.arena.words[this.#front + FLAGS]) & END) !== 0) this.#nextChunk();
+    while ((this.arena.words[this.#front + FLAGS] & END) !== 0) this.#nextChunk();
     const known = this.#known;
     const here = known > this.#chunk && known <= this.#chunkEnd;
     return (here ? known : this.#chunkEnd) - this.#front;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { DEFAULT_HIGH_WATER_MARK, ZmqError } from "../base/index.ts";
-import { checkRange, type Context } from "../context/index.ts";
+import { type Context, checkRange } from "../context/index.ts";
 
 /** Options that every socket has. */
 export interface SocketOptions {
@@ -29,7 +29,7 @@ export interface SendOptions extends SocketOptions {
    * there is none. It may be changed at any time.
    */
   sendHighWaterMark?: number;
-  /** `ZMQ_SNDTIMEO`: how long a send waits, in milliseconds. Default -1, for ever; 0, not at all. */
+  /** `ZMQ_SNDTIMEO`: how long a send waits, in milliseconds. Default -1, for ever; 0 is not. */
   sendTimeout?: number;
 }
 

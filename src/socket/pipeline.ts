@@ -8,8 +8,8 @@ import { SendingSocket } from "./sending.ts";
 /**
  * PUSH: gives each message to one of the linked PULLs, in turn (RFC 30, `ZMQ_PUSH`).
  *
- * Only peers that can take a message take part; when none can, `send` waits. Nothing is dropped, and
- * what a PULL has not received when it closes goes to the others.
+ * Only peers that can take a message take part; when none can, `send` waits. Nothing is dropped,
+ * and what a PULL has not received when it closes goes to the others.
  *
  * @example
  * ```ts

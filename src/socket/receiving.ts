@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { DEFAULT_RECEIVE_MANY, ZmqError } from "../base/index.ts";
+import { DEFAULT_RECEIVE_MANY, type ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import { checkRange, type SocketType } from "../context/index.ts";
 import { type Arena, countReceived } from "../memory/index.ts";
@@ -8,7 +8,7 @@ import { GONE, type Message, type Pipe } from "../pipe/index.ts";
 import { Fq } from "../strategy/index.ts";
 import type { OptionName, ReceiveOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
-import { type WaitOptions, Waiting } from "./waiting.ts";
+import { Waiting, type WaitOptions } from "./waiting.ts";
 
 /** The receiving half of a pattern: fair queueing, and the calls that wait for a message. */
 export class Receiver implements Pattern {

@@ -8,7 +8,7 @@ import { ABSENT, DRAINING, GONE, type MessageLike, type Pipe } from "../pipe/ind
 import { Lb } from "../strategy/index.ts";
 import type { OptionName, SendOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
-import { type WaitOptions, Waiting } from "./waiting.ts";
+import { Waiting, type WaitOptions } from "./waiting.ts";
 
 const DONE: Promise<void> = Promise.resolve();
 /** An asynchronous sendMany lets others have their turn every so many messages. */
@@ -297,8 +297,8 @@ export abstract class SendingSocket extends Socket {
   /**
    * Sends a message: one part, or an array of parts, which arrive all or not at all.
    *
-   * The parts are copied when the message is accepted, which is when the promise settles; until then
-   * do not change them. Several sends may wait: they go in the order of their calls.
+   * The parts are copied when the message is accepted, which is when the promise settles; until
+   * then do not change them. Several sends may wait: they go in the order of their calls.
    *
    * @throws ZmqError by rejection: EAGAIN if the time is up, EINVAL, EMSGSIZE, EBADF, ETERM. Or the
    *   signal's reason. The message was then not accepted.

@@ -49,7 +49,7 @@ export interface Pattern {
   peerChanged(pipe: Pipe): void;
   /** The pipe is about to be left. */
   detached(pipe: Pipe): void;
-  /** The socket closes: pending and later calls fail with this error. Returns how many messages are lost. */
+  /** The socket closes: calls fail with this error. Returns how many messages are lost. */
   closed(error: () => ZmqError): number;
   memoryFreed(): void;
   /** Calls that wait; the setter says whether they keep the event loop alive. */
@@ -146,7 +146,8 @@ export abstract class Socket {
   /**
    * Takes a name: `inproc://` and 1 to 256 bytes. A socket may have several.
    *
-   * @throws ZmqError EADDRINUSE, EINVAL, EPROTONOSUPPORT, ENOCOMPATPROTO if sockets of an unfit type
+   * @throws ZmqError EADDRINUSE, EINVAL, EPROTONOSUPPORT, ENOCOMPATPROTO if sockets of an unfit
+   * type
    *   wait there, ENOMEM, EBADF, ETERM.
    */
   async bind(endpoint: string): Promise<void> {

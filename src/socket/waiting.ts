@@ -21,8 +21,8 @@ interface Operation {
 /**
  * waiting — the calls of one socket and one direction that wait, first come first served.
  *
- * A call is an attempt that yields a value or undefined. It is tried at once if nobody is before it,
- * then spinning, then whenever a command says that something has changed.
+ * A call is an attempt that yields a value or undefined. It is tried at once if nobody is before
+ * it, then spinning, then whenever a command says that something has changed.
  */
 export class Waiting {
   readonly #thread: Thread;

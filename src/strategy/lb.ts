@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT
 
-import type { Message, MessageLike, Pipe, PipeReader, PipeWriter } from "../pipe/index.ts";
 import type { Thread } from "../command/index.ts";
+import type { Message, MessageLike, Pipe, PipeReader, PipeWriter } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 
-/** So many full pipes are looked at again and again; more are asked for a wake-up when found full. */
+/** So many full pipes are looked at again and again; more are asked to wake us when found full. */
 const POLLED = 4;
 
 /**
  * lb — load balancing: gives each message to the next pipe that can take it, in turn.
  *
- * A pipe that is full is skipped, and has its turn again when there is room. `write` fails only if no
- * pipe has room at this moment, by counts read at this moment: those that were full before are looked
- * at once more.
+ * A pipe that is full is skipped, and has its turn again when there is room. `write` fails only if
+ * no pipe has room at this moment, by counts read at this moment: those that were full before are
+ * looked at once more.
  *
  * # Returned messages
  *
- * What a peer left unread, `reclaim` gives to the other peers. Those messages were accepted first, so
- * they go first: while any is left nothing new is accepted.
+ * What a peer left unread, `reclaim` gives to the other peers. Those messages were accepted first,
+ * so they go first: while any is left nothing new is accepted.
  */
 export class Lb {
   readonly #thread: Thread;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+export { type Crew, inWorker, type Roles, startRole } from "./crew.ts";
+export { createPair, type Pair, type PairOptions } from "./pair.ts";
 /**
  * testing — what unit tests of several layers need. No part of the package.
  *
@@ -9,6 +11,4 @@
  *   pair     a pipe with both its ends
  */
 export { checkAll, type Random, seeded } from "./random.ts";
-export { FakeHost, createArena, createThread, type ArenaSize, assertFreed } from "./rig.ts";
-export { type Crew, type Roles, inWorker, startRole } from "./crew.ts";
-export { createPair, type Pair, type PairOptions } from "./pair.ts";
+export { type ArenaSize, assertFreed, createArena, createThread, FakeHost } from "./rig.ts";

@@ -2,8 +2,8 @@
 
 import type { Thread } from "../command/index.ts";
 import type { Addr } from "../memory/index.ts";
-import { BINDER_BLOCK, createPipe, destroyPipe, move, Pipe, Slab } from "../pipe/index.ts";
 import type { PipeEvents, PipeReader, PipeWriter } from "../pipe/index.ts";
+import { BINDER_BLOCK, createPipe, destroyPipe, move, Pipe, Slab } from "../pipe/index.ts";
 
 /** pair — a pipe from one thread to another, with both its ends. */
 export interface PairOptions {

@@ -2,7 +2,7 @@
 
 import { MAX_NAME_BYTES, ZmqError } from "../base/index.ts";
 
-/** An endpoint, checked: what comes after `inproc://`, as UTF-8. Names are compared byte by byte. */
+/** An endpoint, checked: what comes after `inproc://`, as UTF-8; names are compared by bytes. */
 export interface Endpoint {
   readonly address: string;
   readonly name: Uint8Array;
@@ -28,7 +28,7 @@ export function parseEndpoint(address: unknown): Endpoint {
   if (name.length === 0 || name.length > MAX_NAME_BYTES) {
     throw new ZmqError("EINVAL", {
       address: address.slice(0, 80),
-      hint: `The name after ${SCHEME} has 1 to ${MAX_NAME_BYTES} bytes; this one has ${name.length}.`,
+      hint: `A name after ${SCHEME} has 1 to ${MAX_NAME_BYTES} bytes; this one has ${name.length}.`,
     });
   }
   return { address, name };

@@ -24,15 +24,15 @@ export interface Linked extends PipeEvents {
   readonly pipeOptions: PipeOptions;
   /** A pipe is there: to a name that we connected to, or from somebody who connected to ours. */
   attached(pipe: Pipe): void;
-  /** We let go of the pipe: write no more; read what has arrived, if it has a reader; then leave. */
+  /** We let go of the pipe: write no more, read what has arrived if it has a reader, then leave. */
   released(pipe: Pipe): void;
 }
 
 /**
  * inproc — a socket's links to others by names, between and within threads.
  *
- * Connecting makes a pipe and gives it to the name. Whether somebody is bound there, and when, makes
- * no difference to it (pipe/link.ts, context/registry.ts).
+ * Connecting makes a pipe and gives it to the name. Whether somebody is bound there, and when,
+ * makes no difference to it (pipe/link.ts, context/registry.ts).
  */
 export class Inproc {
   readonly #member: Membership;

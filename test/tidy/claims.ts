@@ -32,16 +32,20 @@ export function syncPoints(tree: Tree): Complaint[] {
   const complaints: Complaint[] = [];
   const first = new Map<string, string>();
   const roles = new Map<string, Set<string>>();
-  for (const source of sourcesOf(tree, "src")) {
-    if (isTest(source.path)) continue;
-    const opening = head(source);
-    const declaring = `${opening}\n${section(source, "Synchronisation")}`;
-    const declared = new Set([...declaring.matchAll(/SYNC\(([\w-]+)\)/g)].map((m) => m[1]));
+  const sources = sourcesOf(tree, "src").filter((source) => !isTest(source.path));
+  // A pair may have its halves in two files (a writer's and a reader's): one of them declares it.
+  const declared = new Set<string>();
+  for (const source of sources) {
+    const declaring = `${head(source)}\n${section(source, "Synchronisation")}`;
+    for (const match of declaring.matchAll(/SYNC\(([\w-]+)\)/g)) declared.add(match[1]);
+  }
+  for (const source of sources) {
     for (const match of source.comments.matchAll(/SYNC\((?<name>(?!name\))[\w-]+)\)/g)) {
       const name = match.groups?.name as string;
       const place = `${source.path}:${lineAt(source.text, match.index)}`;
       if (!first.has(name)) first.set(name, place);
-      if (!declared.has(name)) complaints.push(`${place}: SYNC(${name}) is not declared here`);
+      if (!declared.has(name))
+        complaints.push(`${place}: SYNC(${name}) is not declared in any head`);
     }
     for (const match of source.comments.matchAll(USE)) {
       const { name, role } = match.groups as { name: string; role: string };

@@ -165,5 +165,5 @@ export function sourcesOf(tree: Tree, ...folders: string[]): Source[] {
 
 /** Tests, models and benches stand beside the code, but are not part of the library. */
 export function isTest(path: string): boolean {
-  return /\.(test|model|bench)\.ts$/.test(path);
+  return /\.(test|model|bench)\.ts$|^src\/testing\//.test(path);
 }
