@@ -149,7 +149,7 @@ const synced = `/**
 rule("what one thread publishes, another observes", syncPoints, {
   good: { "src/base/a.ts": synced },
   bad: {
-    "a name that is not declared": { "src/base/b.ts": "// SYNC(flush) publish: more." },
+    "a name that is not declared": { "src/base/b.ts": "// SYNC(other) publish, and SYNC(other) observe." },
     "a publish that nobody observes": { "src/base/a.ts": synced.replace("observe", "publish") },
     "an observe of what nobody publishes": {
       "src/base/a.ts": synced.replace("publish", "observe"),
