@@ -86,13 +86,11 @@ let membership: (context: Context) => Membership;
 export class Context {
   readonly #open: () => Arena;
   #arena: Arena | undefined;
-  #membership: Membership | undefined;
 
   static {
     membership = (context) => {
       if (context.closed) throw terminated();
-      context.#membership ??= new Membership(context.#shared, host);
-      return context.#membership;
+      return context.#member;
     };
   }
 
@@ -100,7 +98,7 @@ export class Context {
   constructor(options: ContextOptions = {}) {
     const given = options instanceof Opening ? options : undefined;
     this.#open = given?.open ?? (() => create(options));
-    if (given === undefined) this.#arena = this.#open();
+    if (given === undefined) contexts.set(this.#shared.id, new WeakRef(this));
     refuseCloning(
       this,
       "Pass `context.handle`, and take it with `Context.from` in the other thread.",
@@ -110,10 +108,10 @@ export class Context {
   /** The context behind a handle. In one thread the same memory is always the same context. */
   static from(handle: ContextHandle): Context {
     const arena = Arena.open((handle as Partial<ContextHandle> | null | undefined)?.threadmq);
-    const known = contexts.get(arena.id);
+    const known = contexts.get(arena.id)?.deref();
     if (known !== undefined) return known;
     const context = new Context(new Opening(() => arena) as ContextOptions);
-    contexts.set(arena.id, context);
+    contexts.set(arena.id, new WeakRef(context));
     return context;
   }
 
@@ -160,8 +158,7 @@ export class Context {
     const timeout = options.timeout ?? -1;
     checkRange("timeout", timeout, -1, 2 ** 31 - 1);
     const arena = this.#shared;
-    this.#membership ??= new Membership(arena, host);
-    const member = this.#membership;
+    const member = this.#member;
     member.terminate();
     if (load(arena.words, SOCKETS) > 0) await this.#reaped(member, timeout);
   }
@@ -173,8 +170,7 @@ export class Context {
   /** What is in use now, over all threads. */
   stats(): ContextStats {
     const arena = this.#shared;
-    this.#membership ??= new Membership(arena, host);
-    const member = this.#membership;
+    const member = this.#member;
     member.thread.pool.trim();
     const { endpoints, pipes, queued } = member.registry.count();
     let threads = 0;
@@ -193,6 +189,16 @@ export class Context {
     };
     const sockets = load(arena.words, SOCKETS);
     return { memory, threads, sockets, endpoints, pipes, messages };
+  }
+
+  get #member(): Membership {
+    const arena = this.#shared;
+    let member = memberships.get(arena.id);
+    if (member === undefined) {
+      member = new Membership(arena, host);
+      memberships.set(arena.id, member);
+    }
+    return member;
   }
 
   get #shared(): Arena {
@@ -234,8 +240,9 @@ class Opening {
   }
 }
 
-/** The contexts that this thread knows, by the id of their arenas. */
-const contexts = new Map<string, Context>();
+/** The contexts that this thread knows, and those it is a member of, by the id of their arenas. */
+const contexts = new Map<string, WeakRef<Context>>();
+const memberships = new Map<string, Membership>();
 
 function create(options: ContextOptions): Arena {
   const { maxSockets = DEFAULT_MAX_SOCKETS, maxMemory = DEFAULT_MAX_MEMORY } = options;
@@ -256,17 +263,23 @@ function create(options: ContextOptions): Arena {
  * started after that find it.
  */
 function openDefault(): Context {
-  const published = host.published(PUBLISHED);
+  const published = host.published(PUBLISHED) as ContextHandle | undefined;
   if (published === undefined) {
     const context = new Context();
     host.publish(PUBLISHED, context.handle);
     return context;
   }
-  // Another copy of the library may have published a layout that is not ours: that is an error of
-  // the first use, not of the import.
-  return new Context(
-    new Opening(() => Arena.open((published as ContextHandle).threadmq)) as ContextOptions,
-  );
+  try {
+    return Context.from(published);
+  } catch (error) {
+    // Another copy of the library has published a layout that is not ours. That is an error of the
+    // first use, not of the import.
+    return new Context(
+      new Opening(() => {
+        throw error;
+      }) as ContextOptions,
+    );
+  }
 }
 
 /** The default context of the process. */

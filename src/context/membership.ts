@@ -73,7 +73,7 @@ export class Membership implements CommandTarget {
     const before = add(words, SOCKETS, 1); // A counter; the state is looked at after it.
     const max = load(words, MAX_SOCKETS);
     // SYNC(stop) observe: a socket that is opened from now on would not be closed.
-    const stopped = load(words, CONTEXT_STATE) !== 0;
+    const stopped = this.#left || load(words, CONTEXT_STATE) !== 0;
     if (stopped || before >= max) {
       this.#countOut();
       if (stopped) throw terminated();

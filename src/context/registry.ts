@@ -188,17 +188,6 @@ export class Registry {
     });
   }
 
-  /** Drops what is kept of connecters that are gone, for binders that never came. */
-  dropOrphans(): void {
-    this.#lock.hold(() => {
-      for (const entry of this.#entries()) {
-        for (const pipe of this.#pipes(entry)) {
-          if (this.#isOrphan(pipe)) this.#destroy(pipe);
-        }
-      }
-    });
-  }
-
   /** Counts names, pipes, and messages that lie in pipes. */
   count(): { endpoints: number; pipes: number; queued: number } {
     return this.#lock.hold(() => {

@@ -107,10 +107,15 @@ export class Arena {
     return at;
   }
 
-  /** Makes the arena at least `bytes` long. Called under the lock of the pages. */
-  grow(bytes: number): void {
-    if (bytes > this.buffer.byteLength) this.buffer.grow(bytes);
+  /** Makes the arena `bytes` long, under the lock of the pages. False if the machine refuses. */
+  grow(bytes: number): boolean {
+    try {
+      this.buffer.grow(bytes);
+    } catch {
+      return false;
+    }
     this.refresh();
+    return true;
   }
 
   /** Takes views of all there is now. */

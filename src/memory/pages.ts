@@ -132,8 +132,10 @@ export class Pages {
     const least = count - free + run;
     const most = words[MAX_PAGES];
     if (least > most) return 0;
-    arena.grow(Math.min(Math.max(least, 2 * count), most) * PAGE_BYTES);
-    return count - free;
+    const grown =
+      arena.grow(Math.min(Math.max(least, 2 * count), most) * PAGE_BYTES) ||
+      arena.grow(least * PAGE_BYTES);
+    return grown ? count - free : 0;
   }
 
   #firstPage(): number {

@@ -176,505 +176,397 @@ function createTinyRig(words = 16): Rig {
   return rig;
 }
 
-/** Each of a record's words says the record's number, mixed. */
-const mixed = (id: number): number => Math.imul(id + 1, 0x9e3779b1);
+describe("a ypipe", () => {
+  it("gives records in the order they were put", () => {
+    const rig = createRig();
+    for (let id = 0; id < 500; id++) assert.ok(rig.put(one(id, id % 60)));
+    rig.writer.flush();
+    for (let id = 0; id < 500; id++) assert.equal(rig.take()?.[0]?.bytes, id % 60);
+    assert.equal(rig.take(), undefined);
+    rig.end();
+  });
 
-/** Beside the word that wakes: how many records were taken. The writer is never far ahead. */
-const TAKEN = 2;
-const AHEAD = 4000;
+  it("shows nothing before the flush, and everything after it (I4)", () => {
+    const rig = createRig();
+    rig.put(one(1));
+    rig.put(one(2));
+    assert.equal(rig.reader.ready, false);
+    assert.equal(rig.reader.run(), 0);
+    assert.equal(rig.writer.flush(), true);
+    rig.put(one(3));
+    assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(2), undefined]);
+    rig.writer.flush();
+    assert.deepEqual(rig.take(), one(3));
+    rig.end();
+  });
 
-const roles: Roles = {
-  /** Writes records of sizes by the seed; says when the reader sleeps. Returns how often. */
-  write(arena, [at, wake, count, seed]) {
+  it("keeps front, c and w where it says, in shared memory (I1)", () => {
+    const rig = createRig();
+    const { arena, at } = rig;
+    const first = load(arena.words, at + LANE_C);
+    rig.put(one(1));
+    assert.equal(load(arena.words, at + LANE_C), first);
+    rig.writer.flush();
+    assert.equal(load(arena.words, at + LANE_C), first + recordWords(8));
+    assert.equal(arena.words[at + LANE_FRONT], first);
+    rig.take();
+    assert.equal(arena.words[at + LANE_FRONT], first + recordWords(8));
+    rig.end();
+  });
+
+  it("takes back a message exactly, and nothing before it (I4)", () => {
+    const rig = createRig();
+    rig.put(one(1));
+    rig.put([...one(2), ...one(3), ...one(4, 4000)]);
+    rig.writer.rollback();
+    rig.put(one(5));
+    rig.put(one(6));
+    rig.writer.rollback();
+    rig.writer.rollback();
+    rig.writer.flush();
+    assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(5), undefined]);
+    rig.end();
+  });
+
+  it("frees what a message refers to when it is taken back", () => {
+    const rig = createRig();
+    const used = rig.pool.pages.usedBytes;
+    const parts = Array.from({ length: 300 }, (_, id) => ({ id, bytes: 5000, apart: true }));
+    rig.put(parts);
+    assert.ok(rig.pool.pages.usedBytes > used);
+    rig.writer.rollback();
+    rig.pool.trim();
+    assert.equal(rig.pool.pages.usedBytes, used);
+    rig.end();
+  });
+
+  it("holds a message of one record as `reserveWhole` gives it, in any chunk", () => {
+    const rig = createRig();
+    for (let id = 0; id < 300; id++) {
+      const at = rig.writer.reserveWhole(recordWords(80));
+      rig.arena.words[at + LENGTH] = 80;
+      rig.arena.words[at + FLAGS] = 0;
+      rig.arena.words.fill(id, at + RECORD_HEAD, at + recordWords(80));
+    }
+    rig.writer.flush();
+    for (let id = 0; id < 300; id++) assert.deepEqual(rig.take(), one(id, 80));
+    rig.end();
+  });
+
+  it("is not made if there is no memory, and nothing is left then", () => {
+    const arena = createArena({ maxBytes: 20 * 16_384 });
     const pool = new Pool(arena, 1, true);
-    const writer = new YpipeWriter(arena, pool, at);
-    const random = seeded("ypipe", seed);
-    let wakeUps = 0;
-    const show = (): void => {
-      if (writer.flush()) return;
-      wakeUps++;
-      add(arena.words, wake, 1);
-      notify(arena.words, wake);
-    };
-    for (let id = 0; id < count; id++) {
-      if (id - load(arena.words, wake + TAKEN) > AHEAD) {
-        show();
-        while (id - load(arena.words, wake + TAKEN) > AHEAD / 2);
-      }
-      if (random.below(64) === 0) {
-        // Something that is taken back, perhaps with a change of chunk.
-        putAll(arena, pool, writer, [{ id: 0, bytes: random.below(3000) }, ...one(0, 800)]);
-        writer.rollback();
-      }
-      const big = random.below(1000) === 0;
-      const size = recordWords(big ? random.below(4096) : random.below(90));
-      const record = writer.reserveWhole(size);
-      if (record === 0) return -1;
-      arena.words[record + LENGTH] = (size - RECORD_HEAD) * 4;
-      arena.words[record + FLAGS] = 0;
-      for (let i = RECORD_HEAD; i < size; i++) arena.words[record + i] = mixed(id);
-      if (random.below(8) === 0 || id === count - 1) show();
+    const base = pool.pages.usedBytes;
+    const at = pool.allocate(LANE_WORDS);
+    const blocks: Addr[] = [];
+    for (const size of [2000, FIRST_CHUNK_WORDS]) {
+      for (let b = pool.allocate(size); b !== 0; b = pool.allocate(size)) blocks.push(b);
     }
-    return wakeUps;
-  },
-
-  /** Reads and checks them. Returns how often it slept, or what was wrong. */
-  read(arena, [at, wake, count, seed]) {
-    const pool = new Pool(arena, 2, true);
-    const reader = new YpipeReader(arena, pool, at);
-    const random = seeded("ypipe", seed + 1);
-    let sleeps = 0;
-    for (let id = 0; id < count; ) {
-      const run = reader.run();
-      if (run === 0) {
-        if (random.below(4) !== 0 || !reader.sleep()) continue;
-        sleeps++;
-        // Each sleep is answered once: by as many as there are, the word has grown by one (I3).
-        wait(arena.words, wake, sleeps - 1, 20_000);
-        if (load(arena.words, wake) !== sleeps)
-          return `${sleeps} sleeps, ${load(arena.words, wake)}`;
-        continue;
-      }
-      const { words } = arena;
-      const end = reader.front + run;
-      for (let record = reader.front; record < end; ) {
-        if ((words[record + FLAGS] & END) !== 0) break;
-        const size = recordWords(words[record + LENGTH]);
-        for (let i = RECORD_HEAD; i < size; i++) {
-          if (words[record + i] !== mixed(id)) return `record ${id}: ${words[record + i]}`;
-        }
-        id++;
-        record += size;
-        reader.advance(record);
-      }
-      store(arena.words, wake + TAKEN, id);
-    }
-    return reader.ready ? "too many" : sleeps;
-  },
-};
-
-if (!inWorker(roles)) {
-  describe("a ypipe", () => {
-    it("gives records in the order they were put", () => {
-      const rig = createRig();
-      for (let id = 0; id < 500; id++) assert.ok(rig.put(one(id, id % 60)));
-      rig.writer.flush();
-      for (let id = 0; id < 500; id++) assert.equal(rig.take()?.[0]?.bytes, id % 60);
-      assert.equal(rig.take(), undefined);
-      rig.end();
-    });
-
-    it("shows nothing before the flush, and everything after it (I4)", () => {
-      const rig = createRig();
-      rig.put(one(1));
-      rig.put(one(2));
-      assert.equal(rig.reader.ready, false);
-      assert.equal(rig.reader.run(), 0);
-      assert.equal(rig.writer.flush(), true);
-      rig.put(one(3));
-      assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(2), undefined]);
-      rig.writer.flush();
-      assert.deepEqual(rig.take(), one(3));
-      rig.end();
-    });
-
-    it("keeps front, c and w where it says, in shared memory (I1)", () => {
-      const rig = createRig();
-      const { arena, at } = rig;
-      const first = load(arena.words, at + LANE_C);
-      rig.put(one(1));
-      assert.equal(load(arena.words, at + LANE_C), first);
-      rig.writer.flush();
-      assert.equal(load(arena.words, at + LANE_C), first + recordWords(8));
-      assert.equal(arena.words[at + LANE_FRONT], first);
-      rig.take();
-      assert.equal(arena.words[at + LANE_FRONT], first + recordWords(8));
-      rig.end();
-    });
-
-    it("takes back a message exactly, and nothing before it (I4)", () => {
-      const rig = createRig();
-      rig.put(one(1));
-      rig.put([...one(2), ...one(3), ...one(4, 4000)]);
-      rig.writer.rollback();
-      rig.put(one(5));
-      rig.put(one(6));
-      rig.writer.rollback();
-      rig.writer.rollback();
-      rig.writer.flush();
-      assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(5), undefined]);
-      rig.end();
-    });
-
-    it("frees what a message refers to when it is taken back", () => {
-      const rig = createRig();
-      const used = rig.pool.pages.usedBytes;
-      const parts = Array.from({ length: 300 }, (_, id) => ({ id, bytes: 5000, apart: true }));
-      rig.put(parts);
-      assert.ok(rig.pool.pages.usedBytes > used);
-      rig.writer.rollback();
-      rig.pool.trim();
-      assert.equal(rig.pool.pages.usedBytes, used);
-      rig.end();
-    });
-
-    it("holds a message of one record as `reserveWhole` gives it, in any chunk", () => {
-      const rig = createRig();
-      for (let id = 0; id < 300; id++) {
-        const at = rig.writer.reserveWhole(recordWords(80));
-        rig.arena.words[at + LENGTH] = 80;
-        rig.arena.words[at + FLAGS] = 0;
-        rig.arena.words.fill(id, at + RECORD_HEAD, at + recordWords(80));
-      }
-      rig.writer.flush();
-      for (let id = 0; id < 300; id++) assert.deepEqual(rig.take(), one(id, 80));
-      rig.end();
-    });
-
-    it("is not made if there is no memory, and nothing is left then", () => {
-      const arena = createArena({ maxBytes: 20 * 16_384 });
-      const pool = new Pool(arena, 1, true);
-      const base = pool.pages.usedBytes;
-      const at = pool.allocate(LANE_WORDS);
-      const blocks: Addr[] = [];
-      for (const size of [2000, FIRST_CHUNK_WORDS]) {
-        for (let b = pool.allocate(size); b !== 0; b = pool.allocate(size)) blocks.push(b);
-      }
-      assert.equal(createYpipe(arena, pool, at), false);
-      for (const block of [...blocks, at]) pool.free(block);
-      assertFreed(base, pool);
-    });
-
-    it("says when there is no memory, and is as before", () => {
-      const rig = createRig(30 * 16_384);
-      let put = 0;
-      while (rig.put(one(put, 3000))) put++;
-      rig.writer.rollback();
-      assert.ok(put > 10);
-      assert.equal(rig.writer.reserveWhole(recordWords(3000)), 0);
-      rig.writer.flush();
-      for (let id = 0; id < put; id++) assert.deepEqual(rig.take(), one(id, 3000));
-      assert.equal(rig.take(), undefined);
-      assert.ok(rig.put(one(7, 3000)));
-      rig.writer.flush();
-      assert.deepEqual(rig.take(), one(7, 3000));
-      rig.end();
-    });
+    assert.equal(createYpipe(arena, pool, at), false);
+    for (const block of [...blocks, at]) pool.free(block);
+    assertFreed(base, pool);
   });
 
-  describe("sleep", () => {
-    it("is refused while there is something to take (I2)", () => {
-      const rig = createRig();
-      rig.put(one(1));
-      rig.writer.flush();
-      assert.equal(rig.reader.sleep(), false);
-      assert.equal(rig.reader.sleep(), false);
-      assert.deepEqual(rig.take(), one(1));
-      assert.equal(rig.reader.sleep(), true);
-      assert.equal(load(rig.arena.words, rig.at + LANE_C), ASLEEP);
-      rig.end();
-    });
+  it("says when there is no memory, and is as before", () => {
+    const rig = createRig(30 * 16_384);
+    let put = 0;
+    while (rig.put(one(put, 3000))) put++;
+    rig.writer.rollback();
+    assert.ok(put > 10);
+    assert.equal(rig.writer.reserveWhole(recordWords(3000)), 0);
+    rig.writer.flush();
+    for (let id = 0; id < put; id++) assert.deepEqual(rig.take(), one(id, 3000));
+    assert.equal(rig.take(), undefined);
+    assert.ok(rig.put(one(7, 3000)));
+    rig.writer.flush();
+    assert.deepEqual(rig.take(), one(7, 3000));
+    rig.end();
+  });
+});
 
-    it("is answered by exactly one flush, the first that shows something (I3)", () => {
-      const rig = createRig();
-      assert.equal(rig.reader.sleep(), true);
-      assert.equal(rig.reader.sleep(), true, "a second time is the same sleep");
-      assert.equal(rig.reader.ready, false);
-      assert.equal(rig.writer.flush(), true, "nothing to show wakes nobody");
-      rig.put(one(1));
-      assert.equal(rig.writer.flush(), false);
-      assert.equal(rig.writer.flush(), true);
-      rig.put(one(2));
-      assert.equal(rig.writer.flush(), true);
-      assert.deepEqual([rig.take(), rig.take()], [one(1), one(2)]);
-      assert.equal(rig.reader.sleep(), true);
-      rig.put(one(3));
-      assert.equal(rig.writer.flush(), false);
-      rig.end();
-    });
-
-    it("is not what looking does", () => {
-      const rig = createRig();
-      assert.equal(rig.reader.ready, false);
-      assert.equal(rig.reader.run(), 0);
-      rig.put(one(1));
-      assert.equal(rig.writer.flush(), true);
-      rig.end();
-    });
-
-    it("outlives the reader that fell asleep", () => {
-      const rig = createRig();
-      rig.reader.sleep();
-      rig.reader = new YpipeReader(rig.arena, rig.far, rig.at);
-      assert.equal(rig.reader.ready, false);
-      assert.equal(rig.reader.sleep(), true);
-      rig.put(one(1));
-      assert.equal(rig.writer.flush(), false);
-      assert.deepEqual(rig.take(), one(1));
-      rig.end();
-    });
+describe("sleep", () => {
+  it("is refused while there is something to take (I2)", () => {
+    const rig = createRig();
+    rig.put(one(1));
+    rig.writer.flush();
+    assert.equal(rig.reader.sleep(), false);
+    assert.equal(rig.reader.sleep(), false);
+    assert.deepEqual(rig.take(), one(1));
+    assert.equal(rig.reader.sleep(), true);
+    assert.equal(load(rig.arena.words, rig.at + LANE_C), ASLEEP);
+    rig.end();
   });
 
-  describe("chunks", () => {
-    it("are changed by a message that outgrows one, and it moves whole (I6)", () => {
-      const rig = createTinyRig(32);
-      rig.put(one(1));
-      const parts = Array.from({ length: 40 }, (_, id) => ({
-        id: id + 2,
-        bytes: 8 * (id % 5) + 8,
-      }));
-      rig.put(parts);
-      rig.put(one(99));
-      rig.writer.flush();
-      assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), parts, one(99)]);
-      rig.end();
-    });
+  it("is answered by exactly one flush, the first that shows something (I3)", () => {
+    const rig = createRig();
+    assert.equal(rig.reader.sleep(), true);
+    assert.equal(rig.reader.sleep(), true, "a second time is the same sleep");
+    assert.equal(rig.reader.ready, false);
+    assert.equal(rig.writer.flush(), true, "nothing to show wakes nobody");
+    rig.put(one(1));
+    assert.equal(rig.writer.flush(), false);
+    assert.equal(rig.writer.flush(), true);
+    rig.put(one(2));
+    assert.equal(rig.writer.flush(), true);
+    assert.deepEqual([rig.take(), rig.take()], [one(1), one(2)]);
+    assert.equal(rig.reader.sleep(), true);
+    rig.put(one(3));
+    assert.equal(rig.writer.flush(), false);
+    rig.end();
+  });
 
-    it("are changed and taken back as if nothing had been (I6)", () => {
-      const rig = createTinyRig(32);
-      rig.put(one(1));
-      const used = rig.arena.words[PAGES_USED];
-      for (let i = 0; i < 50; i++) {
-        rig.put(Array.from({ length: 40 }, (_, id) => ({ id, bytes: 64, apart: id % 2 === 0 })));
-        rig.writer.rollback();
-      }
-      rig.pool.trim();
-      assert.ok(rig.arena.words[PAGES_USED] <= used + 1);
-      rig.put(one(2));
-      rig.writer.flush();
-      assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(2), undefined]);
-      rig.end();
-    });
+  it("is not what looking does", () => {
+    const rig = createRig();
+    assert.equal(rig.reader.ready, false);
+    assert.equal(rig.reader.run(), 0);
+    rig.put(one(1));
+    assert.equal(rig.writer.flush(), true);
+    rig.end();
+  });
 
-    it("may be of one record each", () => {
-      const rig = createTinyRig(8);
-      for (let id = 0; id < 200; id++) {
-        rig.keepTiny();
-        rig.put(one(id, 40));
-        if (id % 3 === 0) rig.writer.flush();
-      }
-      rig.writer.flush();
-      for (let id = 0; id < 200; id++) assert.deepEqual(rig.take(), one(id, 40));
-      rig.end();
-    });
+  it("outlives the reader that fell asleep", () => {
+    const rig = createRig();
+    rig.reader.sleep();
+    rig.reader = new YpipeReader(rig.arena, rig.far, rig.at);
+    assert.equal(rig.reader.ready, false);
+    assert.equal(rig.reader.sleep(), true);
+    rig.put(one(1));
+    assert.equal(rig.writer.flush(), false);
+    assert.deepEqual(rig.take(), one(1));
+    rig.end();
+  });
+});
 
-    it("double, up to a size, unless a message is larger", () => {
-      const rig = createRig();
-      const { arena, at } = rig;
-      const sizes: number[] = [];
-      for (let id = 0; id < 3000; id++) {
-        rig.put(one(id, 100));
-        const size = arena.words[at + LANE_CHUNK_SIZE];
-        if (size !== sizes.at(-1)) sizes.push(size);
-      }
-      assert.equal(sizes[0], FIRST_CHUNK_WORDS);
-      assert.ok(
-        sizes.every((size, index) => index === 0 || size >= 2 * (sizes[index - 1] ?? 0) - 8),
-      );
-      assert.equal(sizes.at(-1), LAST_CHUNK_WORDS);
-      rig.put(one(1, 400_000));
-      assert.ok(arena.words[at + LANE_CHUNK_SIZE] >= 100_000);
-      while (arena.words[at + LANE_CHUNK_SIZE] > LAST_CHUNK_WORDS) rig.put(one(2, 100));
-      assert.equal(arena.words[at + LANE_CHUNK_SIZE], LAST_CHUNK_WORDS);
-      rig.end();
-    });
+describe("chunks", () => {
+  it("are changed by a message that outgrows one, and it moves whole (I6)", () => {
+    const rig = createTinyRig(32);
+    rig.put(one(1));
+    const parts = Array.from({ length: 40 }, (_, id) => ({
+      id: id + 2,
+      bytes: 8 * (id % 5) + 8,
+    }));
+    rig.put(parts);
+    rig.put(one(99));
+    rig.writer.flush();
+    assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), parts, one(99)]);
+    rig.end();
+  });
 
-    it("are handed back by the reader, one as a spare that the writer uses again (I5)", () => {
-      const rig = createTinyRig(32);
-      const first = rig.arena.words[rig.at + LANE_WRITER_CHUNK];
-      rig.arena.words[rig.at + LANE_CHUNK_SIZE] = 16;
-      while (rig.arena.words[rig.at + LANE_WRITER_CHUNK] === first) {
-        rig.put(one(1, 40));
-        rig.writer.flush();
-      }
-      assert.equal(load(rig.arena.words, rig.at + LANE_SPARE), 0, "not before it was left");
-      while (rig.take() !== undefined);
-      assert.equal(load(rig.arena.words, rig.at + LANE_SPARE), first);
-      const second = rig.arena.words[rig.at + LANE_WRITER_CHUNK];
+  it("are changed and taken back as if nothing had been (I6)", () => {
+    const rig = createTinyRig(32);
+    rig.put(one(1));
+    const used = rig.arena.words[PAGES_USED];
+    for (let i = 0; i < 50; i++) {
+      rig.put(Array.from({ length: 40 }, (_, id) => ({ id, bytes: 64, apart: id % 2 === 0 })));
+      rig.writer.rollback();
+    }
+    rig.pool.trim();
+    assert.ok(rig.arena.words[PAGES_USED] <= used + 1);
+    rig.put(one(2));
+    rig.writer.flush();
+    assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(2), undefined]);
+    rig.end();
+  });
+
+  it("may be of one record each", () => {
+    const rig = createTinyRig(8);
+    for (let id = 0; id < 200; id++) {
       rig.keepTiny();
-      while (rig.arena.words[rig.at + LANE_WRITER_CHUNK] === second) {
-        rig.put(one(2, 40));
-        rig.writer.flush();
-      }
-      assert.equal(rig.arena.words[rig.at + LANE_WRITER_CHUNK], first);
-      assert.equal(load(rig.arena.words, rig.at + LANE_SPARE), 0);
-      rig.end();
-    });
-
-    it("take no more memory in a pipe that runs for long", () => {
-      const rig = createRig();
-      for (let round = 0; round < 2000; round++) {
-        for (let id = 0; id < 20; id++) rig.put(one(id, 200));
-        rig.writer.flush();
-        for (let id = 0; id < 20; id++) rig.take();
-        if (round === 200) rig.pool.trim();
-      }
-      rig.pool.trim();
-      assert.ok(rig.arena.words[PAGES_USED] <= 8);
-      rig.end();
-    });
-
-    it("and bodies are all freed with the pipe, read or not, shown or taken back", () => {
-      const rig = createTinyRig();
-      for (let id = 0; id < 100; id++) {
-        rig.put([{ id, bytes: 9000, apart: true }, ...one(id, 30)]);
-        rig.writer.flush();
-        if (id % 4 === 0) rig.take();
-      }
-      rig.end();
-    });
+      rig.put(one(id, 40));
+      if (id % 3 === 0) rig.writer.flush();
+    }
+    rig.writer.flush();
+    for (let id = 0; id < 200; id++) assert.deepEqual(rig.take(), one(id, 40));
+    rig.end();
   });
 
-  describe("a role", () => {
-    it("of the reader passes on in the middle, and the next begins where the last was", () => {
-      const rig = createTinyRig();
-      for (let id = 0; id < 60; id++) rig.put(one(id, 24));
-      rig.writer.flush();
-      for (let id = 0; id < 60; id++) {
-        if (id % 3 === 0) rig.reader = new YpipeReader(rig.arena, rig.far, rig.at);
-        assert.deepEqual(rig.take(), one(id, 24));
-      }
-      rig.end();
-    });
-
-    it("of the writer passes on after a flush", () => {
-      const rig = createTinyRig();
-      for (let id = 0; id < 60; id++) {
-        rig.put(one(id, 24));
-        rig.writer.flush();
-        if (id % 3 === 0) rig.writer = new YpipeWriter(rig.arena, rig.pool, rig.at);
-      }
-      for (let id = 0; id < 60; id++) assert.deepEqual(rig.take(), one(id, 24));
-      rig.end();
-    });
-
-    it("of the writer leaves what was not shown invisible for ever (I4)", () => {
-      const rig = createRig();
-      rig.put(one(1));
-      rig.writer.flush();
-      rig.put(one(2));
-      rig.writer = new YpipeWriter(rig.arena, rig.pool, rig.at);
-      rig.put(one(3));
-      rig.writer.flush();
-      assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(3), undefined]);
-      rig.end();
-    });
+  it("double, up to a size, unless a message is larger", () => {
+    const rig = createRig();
+    const { arena, at } = rig;
+    const sizes: number[] = [];
+    for (let id = 0; id < 3000; id++) {
+      rig.put(one(id, 100));
+      const size = arena.words[at + LANE_CHUNK_SIZE];
+      if (size !== sizes.at(-1)) sizes.push(size);
+    }
+    assert.equal(sizes[0], FIRST_CHUNK_WORDS);
+    assert.ok(sizes.every((size, index) => index === 0 || size >= 2 * (sizes[index - 1] ?? 0) - 8));
+    assert.equal(sizes.at(-1), LAST_CHUNK_WORDS);
+    rig.put(one(1, 400_000));
+    assert.ok(arena.words[at + LANE_CHUNK_SIZE] >= 100_000);
+    while (arena.words[at + LANE_CHUNK_SIZE] > LAST_CHUNK_WORDS) rig.put(one(2, 100));
+    assert.equal(arena.words[at + LANE_CHUNK_SIZE], LAST_CHUNK_WORDS);
+    rig.end();
   });
 
-  const part = fc.record({
-    bytes: fc.oneof(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 0, max: 3000 })),
-    apart: fc.boolean(),
+  it("are handed back by the reader, one as a spare that the writer uses again (I5)", () => {
+    const rig = createTinyRig(32);
+    const first = rig.arena.words[rig.at + LANE_WRITER_CHUNK];
+    rig.arena.words[rig.at + LANE_CHUNK_SIZE] = 16;
+    while (rig.arena.words[rig.at + LANE_WRITER_CHUNK] === first) {
+      rig.put(one(1, 40));
+      rig.writer.flush();
+    }
+    assert.equal(load(rig.arena.words, rig.at + LANE_SPARE), 0, "not before it was left");
+    while (rig.take() !== undefined);
+    assert.equal(load(rig.arena.words, rig.at + LANE_SPARE), first);
+    const second = rig.arena.words[rig.at + LANE_WRITER_CHUNK];
+    rig.keepTiny();
+    while (rig.arena.words[rig.at + LANE_WRITER_CHUNK] === second) {
+      rig.put(one(2, 40));
+      rig.writer.flush();
+    }
+    assert.equal(rig.arena.words[rig.at + LANE_WRITER_CHUNK], first);
+    assert.equal(load(rig.arena.words, rig.at + LANE_SPARE), 0);
+    rig.end();
   });
-  const step = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ put: fc.array(part, { minLength: 1, maxLength: 8 }) }) },
-    { weight: 2, arbitrary: fc.record({ back: fc.array(part, { minLength: 1, maxLength: 8 }) }) },
-    { weight: 4, arbitrary: fc.record({ take: fc.integer({ min: 1, max: 6 }) }) },
-    { weight: 3, arbitrary: fc.constant("flush" as const) },
-    { weight: 2, arbitrary: fc.constant("sleep" as const) },
-    { weight: 1, arbitrary: fc.constant("reader" as const) },
-    { weight: 1, arbitrary: fc.constant("writer" as const) },
-  );
-  type Sketch = { bytes: number; apart: boolean };
-  type Step =
-    | { put: Sketch[] }
-    | { back: Sketch[] }
-    | { take: number }
-    | "flush"
-    | "sleep"
-    | "reader"
-    | "writer";
 
-  /** A list that does what a ypipe does. */
-  class Model {
-    readonly rig: Rig;
-    hidden: Part[][] = [];
-    shown: Part[][] = [];
-    asleep = false;
-    count = 0;
-
-    constructor(rig: Rig) {
-      this.rig = rig;
+  it("take no more memory in a pipe that runs for long", () => {
+    const rig = createRig();
+    for (let round = 0; round < 2000; round++) {
+      for (let id = 0; id < 20; id++) rig.put(one(id, 200));
+      rig.writer.flush();
+      for (let id = 0; id < 20; id++) rig.take();
+      if (round === 200) rig.pool.trim();
     }
+    rig.pool.trim();
+    assert.ok(rig.arena.words[PAGES_USED] <= 8);
+    rig.end();
+  });
 
-    message(sketches: Sketch[]): Part[] {
-      return sketches.map(({ bytes, apart }) => {
-        const id = this.count++;
-        if (apart) return { id, bytes, apart };
-        return { id: bytes === 0 ? -1 : id, bytes };
-      });
+  it("and bodies are all freed with the pipe, read or not, shown or taken back", () => {
+    const rig = createTinyRig();
+    for (let id = 0; id < 100; id++) {
+      rig.put([{ id, bytes: 9000, apart: true }, ...one(id, 30)]);
+      rig.writer.flush();
+      if (id % 4 === 0) rig.take();
     }
+    rig.end();
+  });
+});
 
-    flush(): void {
-      const wakes = this.asleep && this.hidden.length > 0;
-      assert.equal(this.rig.writer.flush(), !wakes, "a flush says whether the reader sleeps (I3)");
-      if (wakes) this.asleep = false;
-      this.shown.push(...this.hidden.splice(0));
+describe("a role", () => {
+  it("of the reader passes on in the middle, and the next begins where the last was", () => {
+    const rig = createTinyRig();
+    for (let id = 0; id < 60; id++) rig.put(one(id, 24));
+    rig.writer.flush();
+    for (let id = 0; id < 60; id++) {
+      if (id % 3 === 0) rig.reader = new YpipeReader(rig.arena, rig.far, rig.at);
+      assert.deepEqual(rig.take(), one(id, 24));
     }
+    rig.end();
+  });
 
-    do(step: Step): void {
-      const { rig } = this;
-      if (step === "flush") this.flush();
-      else if (step === "sleep") {
-        assert.equal(rig.reader.sleep(), this.shown.length === 0, "sleep (I2)");
-        this.asleep ||= this.shown.length === 0;
-      } else if (step === "reader") rig.reader = new YpipeReader(rig.arena, rig.far, rig.at);
-      else if (step === "writer") {
-        this.flush();
-        rig.writer = new YpipeWriter(rig.arena, rig.pool, rig.at);
-      } else if ("put" in step) {
-        const parts = this.message(step.put);
-        assert.ok(rig.put(parts));
-        this.hidden.push(parts);
-      } else if ("back" in step) {
-        assert.ok(rig.put(this.message(step.back)));
-        rig.writer.rollback();
-      } else {
-        for (let i = 0; i < step.take; i++) assert.deepEqual(rig.take(), this.shown.shift());
-      }
-      assert.equal(rig.reader.ready, this.shown.length > 0, "ready");
+  it("of the writer passes on after a flush", () => {
+    const rig = createTinyRig();
+    for (let id = 0; id < 60; id++) {
+      rig.put(one(id, 24));
+      rig.writer.flush();
+      if (id % 3 === 0) rig.writer = new YpipeWriter(rig.arena, rig.pool, rig.at);
     }
+    for (let id = 0; id < 60; id++) assert.deepEqual(rig.take(), one(id, 24));
+    rig.end();
+  });
+
+  it("of the writer leaves what was not shown invisible for ever (I4)", () => {
+    const rig = createRig();
+    rig.put(one(1));
+    rig.writer.flush();
+    rig.put(one(2));
+    rig.writer = new YpipeWriter(rig.arena, rig.pool, rig.at);
+    rig.put(one(3));
+    rig.writer.flush();
+    assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(3), undefined]);
+    rig.end();
+  });
+});
+
+const part = fc.record({
+  bytes: fc.oneof(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 0, max: 3000 })),
+  apart: fc.boolean(),
+});
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ put: fc.array(part, { minLength: 1, maxLength: 8 }) }) },
+  { weight: 2, arbitrary: fc.record({ back: fc.array(part, { minLength: 1, maxLength: 8 }) }) },
+  { weight: 4, arbitrary: fc.record({ take: fc.integer({ min: 1, max: 6 }) }) },
+  { weight: 3, arbitrary: fc.constant("flush" as const) },
+  { weight: 2, arbitrary: fc.constant("sleep" as const) },
+  { weight: 1, arbitrary: fc.constant("reader" as const) },
+  { weight: 1, arbitrary: fc.constant("writer" as const) },
+);
+type Sketch = { bytes: number; apart: boolean };
+type Step =
+  | { put: Sketch[] }
+  | { back: Sketch[] }
+  | { take: number }
+  | "flush"
+  | "sleep"
+  | "reader"
+  | "writer";
+
+/** A list that does what a ypipe does. */
+class Model {
+  readonly rig: Rig;
+  hidden: Part[][] = [];
+  shown: Part[][] = [];
+  asleep = false;
+  count = 0;
+
+  constructor(rig: Rig) {
+    this.rig = rig;
   }
 
-  describe("whatever is done to it, a ypipe", () => {
-    it("is a list, in tiny chunks and in its own (I1, I2, I3, I4, I5, I6)", () => {
-      const steps = fc.array(step, { maxLength: 120 });
-      const property = fc.property(steps, fc.boolean(), (steps, tiny) => {
-        const rig = tiny ? createTinyRig() : createRig();
-        const model = new Model(rig);
-        for (const step of steps) {
-          if (tiny) rig.keepTiny();
-          model.do(step as Step);
-        }
-        rig.end();
-      });
-      checkAll("ypipe", 200, property);
+  message(sketches: Sketch[]): Part[] {
+    return sketches.map(({ bytes, apart }) => {
+      const id = this.count++;
+      if (apart) return { id, bytes, apart };
+      return { id: bytes === 0 ? -1 : id, bytes };
     });
-  });
+  }
 
-  describe("between two threads, a ypipe", () => {
-    it("loses, doubles and breaks nothing, and answers each sleep once (I1, I3)", async (t) => {
-      const random = seeded("ypipe");
-      t.diagnostic(random.repeat);
-      const arena = createArena();
-      const pool = new Pool(arena, 3, true);
-      const base = pool.pages.usedBytes;
-      const at = pool.allocate(LANE_WORDS);
-      const wake = pool.allocate(16);
-      arena.words.fill(0, wake, wake + 16);
-      assert.ok(createYpipe(arena, pool, at));
-      const argument = [at, wake, 2_000_000, random.seed];
-      const writer = startRole(import.meta.url, "write", arena, ...argument);
-      const reader = startRole(import.meta.url, "read", arena, ...argument);
-      const sleeps = await reader.result;
-      assert.equal(typeof sleeps, "number", `${sleeps}. ${random.repeat}`);
-      const wakeUps = await writer.result;
-      assert.equal(sleeps, wakeUps, random.repeat);
-      assert.equal(exchange(arena.words, wake, 0), wakeUps);
-      destroyYpipe(arena, pool, at);
-      pool.free(at);
-      pool.free(wake);
-      for (const slot of [1, 2]) new Pool(arena, slot, true).leave();
-      assertFreed(base, pool);
-    });
-  });
+  flush(): void {
+    const wakes = this.asleep && this.hidden.length > 0;
+    assert.equal(this.rig.writer.flush(), !wakes, "a flush says whether the reader sleeps (I3)");
+    if (wakes) this.asleep = false;
+    this.shown.push(...this.hidden.splice(0));
+  }
+
+  do(step: Step): void {
+    const { rig } = this;
+    if (step === "flush") this.flush();
+    else if (step === "sleep") {
+      assert.equal(rig.reader.sleep(), this.shown.length === 0, "sleep (I2)");
+      this.asleep ||= this.shown.length === 0;
+    } else if (step === "reader") rig.reader = new YpipeReader(rig.arena, rig.far, rig.at);
+    else if (step === "writer") {
+      this.flush();
+      rig.writer = new YpipeWriter(rig.arena, rig.pool, rig.at);
+    } else if ("put" in step) {
+      const parts = this.message(step.put);
+      assert.ok(rig.put(parts));
+      this.hidden.push(parts);
+    } else if ("back" in step) {
+      assert.ok(rig.put(this.message(step.back)));
+      rig.writer.rollback();
+    } else {
+      for (let i = 0; i < step.take; i++) assert.deepEqual(rig.take(), this.shown.shift());
+    }
+    assert.equal(rig.reader.ready, this.shown.length > 0, "ready");
+  }
 }
+
+describe("whatever is done to it, a ypipe", () => {
+  it("is a list, in tiny chunks and in its own (I1, I2, I3, I4, I5, I6)", () => {
+    const steps = fc.array(step, { maxLength: 120 });
+    const property = fc.property(steps, fc.boolean(), (steps, tiny) => {
+      const rig = tiny ? createTinyRig() : createRig();
+      const model = new Model(rig);
+      for (const step of steps) {
+        if (tiny) rig.keepTiny();
+        model.do(step as Step);
+      }
+      rig.end();
+    });
+    checkAll("ypipe", 200, property);
+  });
+});

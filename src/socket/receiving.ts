@@ -8,7 +8,7 @@ import { GONE, type Message, type Pipe } from "../pipe/index.ts";
 import { Fq } from "../strategy/index.ts";
 import type { OptionName, ReceiveOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
-import { Waiting, type WaitOptions } from "./waiting.ts";
+import { checkTimeout, Waiting, type WaitOptions } from "./waiting.ts";
 
 /** The receiving half of a pattern: fair queueing, and the calls that wait for a message. */
 export class Receiver implements Pattern {
@@ -183,7 +183,7 @@ export class Receiver implements Pattern {
 
   #wait(options: WaitOptions | undefined): { timeout: number; signal: AbortSignal | undefined } {
     return {
-      timeout: options?.timeout ?? this.#core.options.receiveTimeout,
+      timeout: checkTimeout(options) ?? this.#core.options.receiveTimeout,
       signal: options?.signal,
     };
   }

@@ -8,7 +8,7 @@ import { ABSENT, DRAINING, GONE, type MessageLike, type Pipe } from "../pipe/ind
 import { Lb } from "../strategy/index.ts";
 import type { OptionName, SendOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
-import { Waiting, type WaitOptions } from "./waiting.ts";
+import { checkTimeout, Waiting, type WaitOptions } from "./waiting.ts";
 
 const DONE: Promise<void> = Promise.resolve();
 /** An asynchronous sendMany lets others have their turn every so many messages. */
@@ -112,6 +112,7 @@ export class Sender implements Pattern {
     if (!this.#usable(pipe)) this.#lb.remove(pipe);
     else if (!this.#lb.has(pipe)) this.#lb.attach(pipe);
     if (pipe.side === "binder" && pipe.peerState === GONE) {
+      pipe.draining = true;
       // What the peer has left unread goes to the others.
       this.#lb.reclaim(pipe.readBack(this.#core.member.slab), () => this.#core.leave(pipe));
     }
@@ -207,7 +208,7 @@ export class Sender implements Pattern {
 
   #wait(options: WaitOptions | undefined): { timeout: number; signal: AbortSignal | undefined } {
     return {
-      timeout: options?.timeout ?? this.#core.options.sendTimeout,
+      timeout: checkTimeout(options) ?? this.#core.options.sendTimeout,
       signal: options?.signal,
     };
   }

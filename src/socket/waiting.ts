@@ -2,6 +2,7 @@
 
 import { ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
+import { checkRange } from "../context/index.ts";
 
 /** How one call may be told to wait. */
 export interface WaitOptions {
@@ -9,6 +10,13 @@ export interface WaitOptions {
   timeout?: number;
   /** Aborts the wait: the call rejects with the signal's reason, and has done nothing. */
   signal?: AbortSignal;
+}
+
+/** The timeout that a call was given. @throws ZmqError EINVAL if it is none. */
+export function checkTimeout(options: WaitOptions | undefined): number | undefined {
+  const timeout = options?.timeout;
+  if (timeout !== undefined) checkRange("timeout", timeout, -1, 2 ** 31 - 1);
+  return timeout;
 }
 
 /** A call that waits: it settles itself when it succeeds. */
@@ -97,11 +105,14 @@ export class Waiting {
   pump(): void {
     if (this.#pumping) return; // An attempt has called the library: the loop below goes on anyway.
     this.#pumping = true;
-    while (!this.idle) {
-      for (const operation of this.#operations) if (!operation.attempt()) break;
-      if (this.idle || this.#park()) break;
+    try {
+      while (!this.idle) {
+        for (const operation of this.#operations) if (!operation.attempt()) break;
+        if (this.idle || this.#park()) break;
+      }
+    } finally {
+      this.#pumping = false;
     }
-    this.#pumping = false;
   }
 
   /** Whether a new call may go at once: those that wait have had their chance before it. */

@@ -48,6 +48,7 @@ export class Lb {
 
   /** The pipe takes no more. */
   remove(pipe: Pipe): void {
+    this.flush(); // What was written to it is still accepted.
     this.#rotation.remove(pipe);
   }
 
@@ -117,6 +118,7 @@ export class Lb {
     this.#held = undefined;
     for (let entry = this.#returned.shift(); entry !== undefined; entry = this.#returned.shift()) {
       while (entry.reader.read() !== undefined) dropped++;
+      entry.reader.release();
       entry.done();
     }
     return dropped;
