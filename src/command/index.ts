@@ -9,4 +9,5 @@
  *   thread     one thread's slot: posting, and handing what comes to its target
  */
 export * from "./command.ts";
+export { FOR_A_MESSAGE, FOR_ROOM } from "./signaler.ts";
 export { type CommandTarget, Thread } from "./thread.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { type Addr, type Arena, exchange, load, notify, swapIf } from "../memory/index.ts";
+import { type Addr, type Arena, exchange, load, notify, peek, swapIf } from "../memory/index.ts";
 import { BLOCK_NEXT } from "./command.ts";
 
 /**
@@ -80,13 +80,13 @@ export class Mailbox {
 
   /** Whether a block has come. */
   get hasMail(): boolean {
-    // SYNC(push) observe: only whether there is a block; take() does the rest.
-    return load(this.#arena.words, this.head) > ASLEEP;
+    return peek(this.#arena.words, this.head) > ASLEEP; // A hint; who waits asks doze().
   }
 
   /** Takes all blocks there are and appends them to `blocks`, oldest first. */
   take(blocks: Addr[]): void {
-    if (!this.hasMail) return;
+    // SYNC(push) observe: only whether there is a block.
+    if (load(this.#arena.words, this.head) <= ASLEEP) return;
     // SYNC(push) observe: the blocks' links.
     let block = exchange(this.#arena.words, this.head, EMPTY);
     const from = blocks.length;

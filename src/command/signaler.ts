@@ -21,8 +21,13 @@ import { ASLEEP, type Mailbox } from "./mailbox.ts";
 const LONGEST_SKIP = 64;
 /** How often the clock is looked at: a look costs as much as several tries. */
 const TRIES_A_LOOK = 8;
-/** Between two tries: time for a batch to gather, and for the other thread to have its lines. */
-const PAUSES_A_TRY = 12;
+/**
+ * How long to pause between two tries, in tens of nanoseconds: time for a batch to gather, and for
+ * the other thread to have its cache lines to itself. Who waits for a message looks often; who waits
+ * for room has a full queue before it, and would only slow the reader down.
+ */
+export const FOR_A_MESSAGE = 12;
+export const FOR_ROOM = 100;
 
 export class Signaler {
   readonly #arena: Arena;
@@ -45,7 +50,7 @@ export class Signaler {
   }
 
   /** Tries until it succeeds, or until spinning is no longer worth it. */
-  spin(attempt: () => boolean): boolean {
+  spin(attempt: () => boolean, pauses: number = FOR_A_MESSAGE): boolean {
     if (this.#skip > 0) {
       this.#skip--;
       return false;
@@ -55,7 +60,7 @@ export class Signaler {
     const end = performance.now() + limit / 1000;
     do {
       for (let tries = 0; tries < TRIES_A_LOOK; tries++) {
-        for (let i = 0; i < PAUSES_A_TRY; i++) this.#relax();
+        for (let i = 0; i < pauses; i++) this.#relax();
         if (attempt()) {
           this.#nextSkip = 1;
           return true;

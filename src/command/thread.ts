@@ -15,7 +15,7 @@ import {
 } from "../memory/index.ts";
 import { BLOCK_BITS, BLOCK_OBJECT, BLOCK_SLOT, CLOSED } from "./command.ts";
 import { Mailbox, push } from "./mailbox.ts";
-import { Signaler } from "./signaler.ts";
+import { FOR_A_MESSAGE, Signaler } from "./signaler.ts";
 import { Turn } from "./turn.ts";
 
 /** What can receive commands: a socket, an end of a pipe, the thread itself. */
@@ -143,12 +143,12 @@ export class Thread {
     }
   }
 
-  /** Tries for as long as a busy wait is worth it. */
-  spin(attempt: () => boolean): boolean {
+  /** Tries for as long as a busy wait is worth it, with pauses of some ten nanoseconds between. */
+  spin(attempt: () => boolean, pauses: number = FOR_A_MESSAGE): boolean {
     return this.signaler.spin(() => {
       if (this.mailbox.hasMail) this.dispatch();
       return attempt();
-    });
+    }, pauses);
   }
 
   /**
@@ -157,11 +157,12 @@ export class Thread {
    * @param attempt Tries to do what the caller wants. It is called often and must be cheap.
    * @param park Asks everyone concerned for a wake-up; false if it is worth trying again at once.
    * @param deadline As `performance.now()` counts.
+   * @param pauses See `spin`.
    */
-  waitFor(attempt: () => boolean, park: () => boolean, deadline: number): boolean {
+  waitFor(attempt: () => boolean, park: () => boolean, deadline: number, pauses: number): boolean {
     for (;;) {
       if (this.mailbox.hasMail) this.dispatch();
-      if (attempt() || this.spin(attempt)) return true;
+      if (attempt() || this.spin(attempt, pauses)) return true;
       if (!park() || !this.mailbox.doze()) continue;
       const left = deadline - performance.now();
       if (left <= 0) return false;

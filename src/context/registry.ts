@@ -6,9 +6,11 @@ import {
   type Addr,
   BUCKET_COUNT,
   BUCKETS,
-  countDropped,
+  count,
   Lock,
   NAMES_LOCK,
+  SLOT_DROPPED,
+  slotAt,
   store,
 } from "../memory/index.ts";
 import {
@@ -288,7 +290,7 @@ export class Registry {
     else words[before + PIPE_NEXT] = words[pipe + PIPE_NEXT];
     if (words[entry + LAST] === pipe) words[entry + LAST] = before;
     const { arena, pool, slot } = this.#thread;
-    countDropped(arena, slot, this.#queued(pipe));
+    count(arena, slotAt(slot) + SLOT_DROPPED, this.#queued(pipe));
     destroyPipe(arena, pool, pipe);
   }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MAX_MEMORY_LIMIT } from "../base/index.ts";
-import { Arena, countDropped, counted, countReceived, countSent, firstPage } from "./arena.ts";
+import { Arena, count, counted, firstPage } from "./arena.ts";
 import {
   LAYOUT,
   LAYOUT_VERSION,
@@ -138,15 +138,15 @@ describe("reach", () => {
 describe("the counters of a slot", () => {
   it("are separate, and of 64 bits", () => {
     const arena = Arena.create(0, MAX);
-    countSent(arena, 3, 2 ** 31 - 1);
-    countSent(arena, 3, 2 ** 31 - 1);
-    countSent(arena, 3, 1);
+    count(arena, slotAt(3) + SLOT_SENT, 2 ** 31 - 1);
+    count(arena, slotAt(3) + SLOT_SENT, 2 ** 31 - 1);
+    count(arena, slotAt(3) + SLOT_SENT, 1);
     assert.equal(counted(arena, slotAt(3) + SLOT_SENT), 2 ** 32 - 1);
-    countSent(arena, 3, 1);
+    count(arena, slotAt(3) + SLOT_SENT, 1);
     assert.equal(counted(arena, slotAt(3) + SLOT_SENT), 2 ** 32);
-    countSent(arena, 3, 0);
-    countReceived(arena, 3, 7);
-    countDropped(arena, 3, 9);
+    count(arena, slotAt(3) + SLOT_SENT, 0);
+    count(arena, slotAt(3) + SLOT_RECEIVED, 7);
+    count(arena, slotAt(3) + SLOT_DROPPED, 9);
     assert.equal(counted(arena, slotAt(3) + SLOT_SENT), 2 ** 32);
     assert.equal(counted(arena, slotAt(3) + SLOT_RECEIVED), 7);
     assert.equal(counted(arena, slotAt(3) + SLOT_DROPPED), 9);

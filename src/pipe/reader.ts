@@ -2,7 +2,7 @@
 
 import type { Host, ReceivedPart } from "../base/index.ts";
 import { ACTIVATE_WRITE, type Thread } from "../command/index.ts";
-import { type Addr, exchange, load, store } from "../memory/index.ts";
+import { type Addr, add, and, load, store } from "../memory/index.ts";
 import {
   BODY_HEAD,
   END,
@@ -10,7 +10,6 @@ import {
   freeBody,
   LANE_LIMIT,
   LANE_READ,
-  LANE_WAITS,
   LANE_WAKE_AT,
   LENGTH,
   MORE,
@@ -20,6 +19,7 @@ import {
   YpipeReader,
 } from "../queue/index.ts";
 import type { Message } from "./message.ts";
+import { ONE, WAITS } from "./writer.ts";
 
 /** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
 const SLAB_BYTES = 65_536;
@@ -82,7 +82,8 @@ export class PipeReader extends YpipeReader {
   #end = 0;
   /** Add it to a place in the run for the address of the record. */
   #shift = 0;
-  #read: number;
+  /** Messages handed out since the last release. */
+  #unreleased = 0;
 
   constructor(thread: Thread, lane: Addr, writerBlock: Addr, slab: Slab) {
     super(thread.arena, thread.pool, lane);
@@ -92,7 +93,6 @@ export class PipeReader extends YpipeReader {
     this.#Part = thread.host.Part;
     this.#buffer = slab.buffer;
     this.#words = slab.words;
-    this.#read = load(thread.arena.words, lane + LANE_READ); // Our own count, or our predecessor's.
   }
 
   /** The reader's watermark, or NO_READER when it leaves. The writer is told if it waits. */
@@ -100,7 +100,8 @@ export class PipeReader extends YpipeReader {
     const words = this.arena.words;
     // SYNC(limit) publish: the writer computes its room with it.
     store(words, this.lane + LANE_LIMIT, highWaterMark);
-    if (load(words, this.lane + LANE_WAITS) !== 0) this.#wakeWriter();
+    // SYNC(waits) observe: a writer that waits shall compute its room anew.
+    if ((load(words, this.lane + LANE_READ) & WAITS) !== 0) this.#wakeWriter();
   }
 
   /** The next message, or undefined. The writer learns of the room it leaves by `release`. */
@@ -123,16 +124,19 @@ export class PipeReader extends YpipeReader {
   /** Gives back the room of all messages read, and wakes a writer that waits for it. */
   release(): void {
     const words = this.arena.words;
+    const by = this.#unreleased * ONE;
+    this.#unreleased = 0;
     // SYNC(room) publish: these messages have been taken.
-    store(words, this.lane + LANE_READ, this.#read);
-    // SYNC(waits) observe: wakeAt.
-    if (load(words, this.lane + LANE_WAITS) === 0) return;
-    if (((this.#read - load(words, this.lane + LANE_WAKE_AT)) | 0) >= 0) this.#wakeWriter();
+    // SYNC(waits) observe: wakeAt, if the bit is set.
+    const before = add(words, this.lane + LANE_READ, by);
+    if ((before & WAITS) === 0) return;
+    const read = (before & ~WAITS) + by;
+    if (((read - load(words, this.lane + LANE_WAKE_AT)) | 0) >= 0) this.#wakeWriter();
   }
 
   #wakeWriter(): void {
-    // SYNC(waits) observe: exactly one of those who see it set wakes the writer.
-    if (exchange(this.arena.words, this.lane + LANE_WAITS, 0) !== 0) {
+    // SYNC(waits) observe: exactly one of those who see the bit wakes the writer.
+    if ((and(this.arena.words, this.lane + LANE_READ, ~WAITS) & WAITS) !== 0) {
       this.#thread.post(this.#writerBlock, ACTIVATE_WRITE);
     }
   }
@@ -167,7 +171,7 @@ export class PipeReader extends YpipeReader {
   #taken(next: number): void {
     this.#next = next;
     this.advance(next + this.#shift);
-    this.#read = (this.#read + 1) | 0;
+    this.#unreleased++;
   }
 
   /** Reads a message of several parts from the run; undefined if it is not all there. */
@@ -211,7 +215,7 @@ export class PipeReader extends YpipeReader {
     }
     const from = this.front;
     this.advance(at);
-    this.#read = (this.#read + 1) | 0;
+    this.#unreleased++;
     this.#freeBodies(from, at);
     return message;
   }

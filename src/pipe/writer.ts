@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 
 import { ACTIVATE_READ, type Thread } from "../command/index.ts";
-import { type Addr, load, store, type Words } from "../memory/index.ts";
-import { LANE_LIMIT, LANE_READ, LANE_WAITS, LANE_WAKE_AT, LANE_WRITTEN } from "../queue/index.ts";
+import { type Addr, load, or, peek, store, type Words } from "../memory/index.ts";
+import { LANE_LIMIT, LANE_READ, LANE_WAKE_AT, LANE_WRITTEN } from "../queue/index.ts";
 import { type MessageLike, MessageWriter } from "./message.ts";
 
 /** In LANE_LIMIT: nobody reads, so only the writer's own watermark counts. */
 export const NO_READER = -1;
+/** Counts go in steps of two: bit 0 of `read` is the writer's, and says that it waits. */
+export const ONE = 2;
+export const WAITS = 1;
 /** Without a watermark the counts are compared anew every so many messages. */
-const UNLIMITED = 1 << 30;
+const UNLIMITED = 1 << 29;
 
 /**
  * writer — the end of a lane that messages go into, with its watermark.
@@ -19,21 +22,22 @@ const UNLIMITED = 1 << 30;
  *      written - read < sendHighWaterMark + receiveHighWaterMark     (either is 0: always)
  *
  * The reader's watermark is a shared word too, so that either side may change its own at any time.
- * Counts are 32-bit and wrap; only their difference is used.
+ * Counts wrap; only their difference is used.
  *
  * # Waiting for room
  *
- * A writer that will wait says so in `waits`, and in `wakeAt` the count of the reader that is worth
- * waking for: when half of the messages have been read. Nearer to full, the two threads would step
+ * A writer that will wait says so in a bit of `read`, and in `wakeAt` the count that is worth waking
+ * for: when half of the messages have been read. Nearer to full, the two threads would step
  * in lock-step, a wake-up for each message; nearer to empty, the writer would stand still while the
  * reader drains. A writer that tries again by itself needs no wake-up and is not held to that half.
  *
  * # Synchronisation
  *
- *   SYNC(room)    reader's store of read ⇒ writer's load       the messages have been taken
- *   SYNC(waits)   writer's store of waits ⇒ reader's exchange  wakeAt; each side writes its word
- *                                                              first and reads the other's after
- *   SYNC(limit)   reader's store of limit ⇒ writer's load      the reader's watermark
+ *   SYNC(room)    reader's addition to read ⇒ writer's load     the messages have been taken
+ *   SYNC(waits)   writer's setting the bit ⇒ reader's addition  wakeAt. Both change one word: either
+ *                                                               the reader sees the bit, or the
+ *                                                               writer, which looks again, the count
+ *   SYNC(limit)   reader's store of limit ⇒ writer's load       the reader's watermark
  */
 export class PipeWriter extends MessageWriter {
   readonly #thread: Thread;
@@ -62,21 +66,16 @@ export class PipeWriter extends MessageWriter {
 
   /** Whether the watermarks let one more message in, by the counts of this moment. */
   get hasRoom(): boolean {
-    // SYNC(limit) observe: the reader may have changed its watermark.
-    const peerMark = load(this.arena.words, this.lane + LANE_LIMIT);
+    // A hint: the reader may have changed its watermark.
+    const peerMark = peek(this.arena.words, this.lane + LANE_LIMIT);
     if (peerMark === this.#peerMark && ((this.#limit - this.#written) | 0) > 0) return true;
     return this.#recount();
-  }
-
-  /** How many messages lie in the lane. */
-  get queued(): number {
-    return queuedIn(this.arena.words, this.lane);
   }
 
   /** Writes a message without showing it. False if there is no memory; throws if it is none. */
   override write(message: MessageLike): boolean {
     if (!super.write(message)) return false;
-    this.#written = (this.#written + 1) | 0;
+    this.#written = (this.#written + ONE) | 0;
     this.arena.words[this.lane + LANE_WRITTEN] = this.#written;
     return true;
   }
@@ -93,8 +92,8 @@ export class PipeWriter extends MessageWriter {
     const words = this.arena.words;
     const half = ((this.#limit - load(words, this.lane + LANE_READ)) | 0) >> 1;
     store(words, this.lane + LANE_WAKE_AT, (this.#written - half) | 0);
-    // SYNC(waits) publish: wakeAt. The counts are looked at once more, after this.
-    store(words, this.lane + LANE_WAITS, 1);
+    // SYNC(waits) publish: wakeAt. The count is looked at once more, after this.
+    or(words, this.lane + LANE_READ, WAITS);
     return !this.#recount();
   }
 
@@ -103,11 +102,12 @@ export class PipeWriter extends MessageWriter {
     // SYNC(limit) observe: the reader's watermark.
     const peerMark = load(words, this.lane + LANE_LIMIT);
     // SYNC(room) observe: so many messages have been taken.
-    const read = load(words, this.lane + LANE_READ);
+    const read = load(words, this.lane + LANE_READ) & ~WAITS;
     const own = this.#highWaterMark;
-    const mark = own === 0 || peerMark === 0 ? 0 : own + Math.max(peerMark, 0);
+    const mark = own === 0 || peerMark === 0 ? UNLIMITED : own + Math.max(peerMark, 0);
+    const from = mark < UNLIMITED ? read : this.#written;
     this.#peerMark = peerMark;
-    this.#limit = (mark === 0 ? this.#written + UNLIMITED : read + mark) | 0;
+    this.#limit = (from + ONE * Math.min(mark, UNLIMITED)) | 0;
     return ((this.#limit - this.#written) | 0) > 0;
   }
 }
@@ -115,5 +115,6 @@ export class PipeWriter extends MessageWriter {
 /** How many messages lie in a lane, as any thread may ask. */
 export function queuedIn(words: Words, lane: Addr): number {
   // SYNC(room) observe: only a count.
-  return (words[lane + LANE_WRITTEN] - load(words, lane + LANE_READ)) | 0;
+  const read = load(words, lane + LANE_READ) & ~WAITS;
+  return ((peek(words, lane + LANE_WRITTEN) - read) | 0) / ONE;
 }

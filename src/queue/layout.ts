@@ -9,12 +9,12 @@ import { ROW, WORD_BYTES } from "../memory/index.ts";
  *           +0       +1       +2       +3       +4
  *         +--------+- -
  *      +0 | c      |                                       both: Atomics only
- *         +--------+--------+--------+--------+
- *     +32 | spare  | waits  | wakeAt | limit  |            both: Atomics only, seldom
+ *         +--------+--------+--------+
+ *     +32 | spare  | wakeAt | limit  |                     both: Atomics, seldom
  *         +--------+--------+--------+--------+--------+
  *     +64 | w      | chunk  | end    | size   | written|   writer: plain
  *         +--------+--------+--------+--------+--------+
- *     +96 | front  | chunk  | read   |                     reader: plain, but for read
+ *     +96 | front  | chunk  | read   |                     reader: plain; read: Atomics only
  *         +--------+--------+--------+
  *
  * Chunk: a block of the pool; records one after the other, and the last leads to the next chunk
@@ -37,9 +37,8 @@ import { ROW, WORD_BYTES } from "../memory/index.ts";
  */
 export const LANE_C = 0;
 export const LANE_SPARE: number = ROW;
-export const LANE_WAITS: number = ROW + 1;
-export const LANE_WAKE_AT: number = ROW + 2;
-export const LANE_LIMIT: number = ROW + 3;
+export const LANE_WAKE_AT: number = ROW + 1;
+export const LANE_LIMIT: number = ROW + 2;
 export const LANE_W: number = 2 * ROW;
 export const LANE_WRITER_CHUNK: number = 2 * ROW + 1;
 export const LANE_WRITER_END: number = 2 * ROW + 2;

@@ -3,27 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import {
-  type Addr,
-  type Arena,
-  add,
-  exchange,
-  load,
-  notify,
-  PAGES_USED,
-  Pool,
-  store,
-  wait,
-} from "../memory/index.ts";
-import {
-  assertFreed,
-  checkAll,
-  createArena,
-  inWorker,
-  type Roles,
-  seeded,
-  startRole,
-} from "../testing/index.ts";
+import { type Addr, type Arena, load, PAGES_USED, Pool } from "../memory/index.ts";
+import { assertFreed, checkAll, createArena } from "../testing/index.ts";
 import {
   BODY_HEAD,
   END,

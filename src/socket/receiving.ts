@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 import { DEFAULT_RECEIVE_MANY, type ZmqError } from "../base/index.ts";
-import type { Thread } from "../command/index.ts";
+import { FOR_A_MESSAGE, type Thread } from "../command/index.ts";
 import { checkRange, type SocketType } from "../context/index.ts";
-import { type Arena, countReceived } from "../memory/index.ts";
+import { type Arena, count, SLOT_RECEIVED, slotAt } from "../memory/index.ts";
 import { GONE, type Message, type Pipe } from "../pipe/index.ts";
 import { Fq } from "../strategy/index.ts";
 import type { OptionName, ReceiveOptions } from "./options.ts";
@@ -16,6 +16,7 @@ export class Receiver implements Pattern {
   readonly #core: SocketCore;
   readonly #thread: Thread;
   readonly #arena: Arena;
+  readonly #counter: number;
   readonly #fq: Fq;
   /** Made when the first call has to wait, as in the sender. */
   #waits: Waiting | undefined;
@@ -28,6 +29,7 @@ export class Receiver implements Pattern {
     this.#core = core;
     this.#thread = core.member.thread;
     this.#arena = core.member.arena;
+    this.#counter = slotAt(this.#thread.slot) + SLOT_RECEIVED;
     this.#fq = new Fq((pipe) => this.#core.leave(pipe));
   }
 
@@ -50,17 +52,21 @@ export class Receiver implements Pattern {
 
   /** The next step of an iteration, which ends when the socket is closed. */
   next(closed: () => boolean): Promise<IteratorResult<Message>> {
-    const failed = (error: unknown): Promise<IteratorResult<Message>> =>
-      closed() ? Promise.resolve(END) : Promise.reject(error);
+    let value: Message | undefined;
     try {
-      const value = this.tryReceive();
-      if (value === undefined) return this.receive(undefined).then(toResult, failed);
-      const { turn } = this.#thread;
-      const result: IteratorResult<Message> = { done: false, value };
-      return turn.due ? turn.pass(result) : Promise.resolve(result);
+      value = this.tryReceive();
     } catch (error) {
-      return failed(error);
+      return closed() ? Promise.resolve(END) : Promise.reject(error);
     }
+    if (value !== undefined) {
+      const { turn } = this.#thread;
+      const result: IteratorResult<Message> = { value, done: false };
+      return turn.due ? turn.pass(result) : Promise.resolve(result);
+    }
+    return this.receive(undefined).then(toResult, (error: unknown) => {
+      if (closed()) return END;
+      throw error;
+    });
   }
 
   receiveSync(options: WaitOptions | undefined): Message {
@@ -141,7 +147,12 @@ export class Receiver implements Pattern {
   }
 
   get #waiting(): Waiting {
-    this.#waits ??= new Waiting(this.#thread, () => this.#fq.park(), this.#referenced);
+    this.#waits ??= new Waiting(
+      this.#thread,
+      () => this.#fq.park(),
+      FOR_A_MESSAGE,
+      this.#referenced,
+    );
     return this.#waits;
   }
 
@@ -178,7 +189,7 @@ export class Receiver implements Pattern {
 
   #count(messages: number): void {
     this.received += messages;
-    countReceived(this.#arena, this.#thread.slot, messages);
+    count(this.#arena, this.#counter, messages);
   }
 
   #wait(options: WaitOptions | undefined): { timeout: number; signal: AbortSignal | undefined } {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
-import type { Thread } from "../command/index.ts";
+import { FOR_ROOM, type Thread } from "../command/index.ts";
 import type { SocketType } from "../context/index.ts";
-import { type Arena, countDropped, countSent } from "../memory/index.ts";
+import { type Arena, count, SLOT_DROPPED, SLOT_SENT, slotAt } from "../memory/index.ts";
 import { ABSENT, DRAINING, GONE, type MessageLike, type Pipe } from "../pipe/index.ts";
 import { Lb } from "../strategy/index.ts";
 import type { OptionName, SendOptions } from "./options.ts";
@@ -20,6 +20,7 @@ export class Sender implements Pattern {
   readonly #core: SocketCore;
   readonly #thread: Thread;
   readonly #arena: Arena;
+  readonly #counter: number;
   readonly #lb: Lb;
   /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
   #waits: Waiting | undefined;
@@ -32,6 +33,7 @@ export class Sender implements Pattern {
     this.#core = core;
     this.#thread = core.member.thread;
     this.#arena = core.member.arena;
+    this.#counter = slotAt(this.#thread.slot) + SLOT_SENT;
     this.#lb = new Lb(this.#thread);
   }
 
@@ -128,7 +130,7 @@ export class Sender implements Pattern {
     this.#waits?.fail(error());
     this.#lb.flush();
     const dropped = this.#lb.abandon();
-    countDropped(this.#arena, this.#thread.slot, dropped);
+    count(this.#arena, slotAt(this.#thread.slot) + SLOT_DROPPED, dropped);
     return dropped;
   }
 
@@ -152,7 +154,7 @@ export class Sender implements Pattern {
   }
 
   get #waiting(): Waiting {
-    this.#waits ??= new Waiting(this.#thread, () => this.#lb.park(), this.#referenced);
+    this.#waits ??= new Waiting(this.#thread, () => this.#lb.park(), FOR_ROOM, this.#referenced);
     return this.#waits;
   }
 
@@ -203,7 +205,7 @@ export class Sender implements Pattern {
 
   #count(messages: number): void {
     this.sent += messages;
-    countSent(this.#arena, this.#thread.slot, messages);
+    count(this.#arena, this.#counter, messages);
   }
 
   #wait(options: WaitOptions | undefined): { timeout: number; signal: AbortSignal | undefined } {

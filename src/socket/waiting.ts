@@ -35,14 +35,20 @@ interface Operation {
 export class Waiting {
   readonly #thread: Thread;
   readonly #park: () => boolean;
+  readonly #pauses: number;
   readonly #operations = new Set<Operation>();
   #referenced: boolean;
   #holding = false;
   #pumping = false;
 
-  /** @param park Asks for a wake-up; false if it is worth trying again at once. */
-  constructor(thread: Thread, park: () => boolean, referenced: boolean) {
+  /**
+   * @param park Asks for a wake-up; false if it is worth trying again at once.
+   * @param pauses Between two tries of a busy wait.
+   * @param referenced Whether a waiting call keeps the event loop alive.
+   */
+  constructor(thread: Thread, park: () => boolean, pauses: number, referenced: boolean) {
     this.#thread = thread;
+    this.#pauses = pauses;
     this.#park = park;
     this.#referenced = referenced;
   }
@@ -80,7 +86,8 @@ export class Waiting {
         else resolve(value);
         return true;
       };
-      if (this.idle && (tryNow() || (timeout !== 0 && this.#thread.spin(tryNow)))) return;
+      if (this.idle && (tryNow() || (timeout !== 0 && this.#thread.spin(tryNow, this.#pauses))))
+        return;
       if (timeout === 0) throw timedOut(address);
       this.#enqueue({ attempt: tryNow, fail: reject }, timeout, signal, address);
     });
@@ -96,7 +103,7 @@ export class Waiting {
       return value !== undefined;
     };
     if (timeout === 0) tryNow();
-    else this.#thread.waitFor(tryNow, this.#park, deadline);
+    else this.#thread.waitFor(tryNow, this.#park, deadline, this.#pauses);
     if (value === undefined) throw timedOut(address);
     return value;
   }
@@ -157,7 +164,12 @@ export class Waiting {
     };
     this.#operations.add(operation);
     signal?.addEventListener("abort", abort);
-    if (timeout > 0) timer = setTimeout(() => operation.fail(timedOut(address)), timeout);
+    if (timeout > 0) {
+      timer = setTimeout(() => {
+        this.pump(); // A wake-up may not have been worth its price yet, but there may be room.
+        if (this.#operations.has(operation)) operation.fail(timedOut(address));
+      }, timeout);
+    }
     this.#hold();
     this.pump();
     this.#thread.signaler.arm();
