@@ -159,7 +159,12 @@ export class Thread {
    * @param deadline As `performance.now()` counts.
    * @param pauses See `spin`.
    */
-  waitFor(attempt: () => boolean, park: () => boolean, deadline: number, pauses: number): boolean {
+  waitFor(
+    attempt: () => boolean,
+    park: () => boolean,
+    deadline: number,
+    pauses: number = FOR_A_MESSAGE,
+  ): boolean {
     for (;;) {
       if (this.mailbox.hasMail) this.dispatch();
       if (attempt() || this.spin(attempt, pauses)) return true;

@@ -6,15 +6,15 @@ import { ROW, WORD_BYTES } from "../memory/index.ts";
  * layout — the words of a ypipe, and of what flows through it.
  *
  * Lane: a ypipe, and the counts that the pipe above keeps for the same two threads
- *           +0       +1       +2       +3       +4
- *         +--------+- -
- *      +0 | c      |                                       both: Atomics only
+ *           +0       +1       +2       +3       +4       +5       +6
+ *         +--------+--------+
+ *      +0 | c      | spare  |                              both: Atomics only
+ *         +--------+--------+--------+--------+--------+--------+--------+
+ *     +32 | w      | chunk  | end    | size   | written| wakeAt | limit  |
+ *         +--------+--------+--------+--------+--------+--------+--------+
+ *          writer: plain                                 Atomics  the reader's, seldom: Atomics
  *         +--------+--------+--------+
- *     +32 | spare  | wakeAt | limit  |                     both: Atomics, seldom
- *         +--------+--------+--------+--------+--------+
- *     +64 | w      | chunk  | end    | size   | written|   writer: plain
- *         +--------+--------+--------+--------+--------+
- *     +96 | front  | chunk  | read   |                     reader: plain; read: Atomics only
+ *     +64 | front  | chunk  | read   |                     reader: plain; read: Atomics only
  *         +--------+--------+--------+
  *
  * Chunk: a block of the pool; records one after the other, and the last leads to the next chunk
@@ -36,18 +36,18 @@ import { ROW, WORD_BYTES } from "../memory/index.ts";
  *         +--------+--------+------------------+
  */
 export const LANE_C = 0;
-export const LANE_SPARE: number = ROW;
-export const LANE_WAKE_AT: number = ROW + 1;
-export const LANE_LIMIT: number = ROW + 2;
-export const LANE_W: number = 2 * ROW;
-export const LANE_WRITER_CHUNK: number = 2 * ROW + 1;
-export const LANE_WRITER_END: number = 2 * ROW + 2;
-export const LANE_CHUNK_SIZE: number = 2 * ROW + 3;
-export const LANE_WRITTEN: number = 2 * ROW + 4;
-export const LANE_FRONT: number = 3 * ROW;
-export const LANE_READER_CHUNK: number = 3 * ROW + 1;
-export const LANE_READ: number = 3 * ROW + 2;
-export const LANE_WORDS: number = 4 * ROW;
+export const LANE_SPARE = 1;
+export const LANE_W: number = ROW;
+export const LANE_WRITER_CHUNK: number = ROW + 1;
+export const LANE_WRITER_END: number = ROW + 2;
+export const LANE_CHUNK_SIZE: number = ROW + 3;
+export const LANE_WRITTEN: number = ROW + 4;
+export const LANE_WAKE_AT: number = ROW + 5;
+export const LANE_LIMIT: number = ROW + 6;
+export const LANE_FRONT: number = 2 * ROW;
+export const LANE_READER_CHUNK: number = 2 * ROW + 1;
+export const LANE_READ: number = 2 * ROW + 2;
+export const LANE_WORDS: number = 3 * ROW;
 
 export const CHUNK_HEAD = 2;
 export const RECORD_HEAD = 2;

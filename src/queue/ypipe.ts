@@ -55,7 +55,7 @@ import {
  *
  * # Memory
  *
- * Four rows, drawn in layout.ts. `w` and `front` are private to their threads while those live;
+ * Three rows, drawn in layout.ts. `w` and `front` are private to their threads while those live;
  * they are in shared memory for the next holder of the role.
  *
  *      . . . .|============|============|============|- - - - - - - -

@@ -22,6 +22,8 @@ const POLLED = 4;
 export class Lb {
   readonly #thread: Thread;
   readonly #rotation = new Rotation();
+  /** If there is one pipe and no other: the turn is always its. With many sockets, that counts. */
+  #only: PipeWriter | undefined;
   /** Those that were written to since the last flush; one may be there twice. */
   readonly #dirty: PipeWriter[] = [];
   #dirtyCount = 0;
@@ -35,6 +37,7 @@ export class Lb {
 
   attach(pipe: Pipe): void {
     this.#rotation.add(pipe);
+    this.#count();
   }
 
   has(pipe: Pipe): boolean {
@@ -50,6 +53,7 @@ export class Lb {
   remove(pipe: Pipe): void {
     this.flush(); // What was written to it is still accepted.
     this.#rotation.remove(pipe);
+    this.#count();
   }
 
   /** Gives a message to the next pipe and shows it. False if none can take it. */
@@ -134,7 +138,7 @@ export class Lb {
     const writer = this.#next();
     if (writer?.write(message) === true) {
       if (this.#noMemory) this.#gotMemory();
-      this.#rotation.advance();
+      if (writer !== this.#only) this.#rotation.advance();
       return writer;
     }
     this.#noMemory = writer !== undefined;
@@ -143,11 +147,8 @@ export class Lb {
 
   /** The next pipe with room, if there is one. It is then the current one. */
   #next(): PipeWriter | undefined {
+    if (this.#only?.hasRoom === true) return this.#only;
     const rotation = this.#rotation;
-    if (rotation.active > 0) {
-      const writer = (rotation.pipes[rotation.current] as Pipe).writer as PipeWriter;
-      if (writer.hasRoom) return writer; // Nearly always.
-    }
     for (let tries = rotation.active; tries > 0; tries--) {
       const pipe = rotation.pipes[rotation.current] as Pipe;
       const writer = pipe.writer as PipeWriter;
@@ -164,6 +165,11 @@ export class Lb {
       return writer;
     }
     return undefined;
+  }
+
+  #count(): void {
+    const { pipes } = this.#rotation;
+    this.#only = pipes.length === 1 ? (pipes[0]?.writer as PipeWriter) : undefined;
   }
 
   #gotMemory(): void {
