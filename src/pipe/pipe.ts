@@ -23,7 +23,7 @@ import {
 } from "./layout.ts";
 import { type EndState, PENDING, type Side, stateOf } from "./link.ts";
 import { PipeReader, type Slab } from "./reader.ts";
-import { NO_READER, PipeWriter, queuedIn } from "./writer.ts";
+import { NO_READER, PipeWriter } from "./writer.ts";
 
 /** What the owner of an end hears of it; always in its own thread. */
 export interface PipeEvents {
@@ -65,9 +65,8 @@ export class Pipe implements CommandTarget {
   draining = false;
   readonly #events: PipeEvents;
   readonly #number: number;
-  /** The lanes as this end sees them, or 0. */
+  /** The lane that this end writes, or 0. */
   readonly #outward: Addr;
-  readonly #inward: Addr;
   #left = false;
 
   /** Takes one end of the pipe at `at`, and opens its block. */
@@ -87,13 +86,13 @@ export class Pipe implements CommandTarget {
     this.#events = events;
     const words = thread.arena.words;
     this.#outward = words[at + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
-    this.#inward = words[at + (side === "connecter" ? PIPE_IN : PIPE_OUT)];
+    const inward = words[at + (side === "connecter" ? PIPE_IN : PIPE_OUT)];
     const { sendHighWaterMark } = options;
     if (this.#outward !== 0) {
       this.writer = new PipeWriter(thread, this.#outward, this.peerBlock, sendHighWaterMark);
     }
-    if (this.#inward !== 0) {
-      this.reader = new PipeReader(thread, this.#inward, this.peerBlock, slab);
+    if (inward !== 0) {
+      this.reader = new PipeReader(thread, inward, this.peerBlock, slab);
       this.reader.highWaterMark = options.receiveHighWaterMark;
     }
     this.#number = thread.register(this);
@@ -130,12 +129,12 @@ export class Pipe implements CommandTarget {
 
   /** How many messages lie in the lane that this end reads. */
   get queuedIn(): number {
-    return this.#inward === 0 ? 0 : queuedIn(this.thread.arena.words, this.#inward);
+    return this.reader?.queued ?? 0;
   }
 
   /** How many messages lie in the lane that this end writes. */
   get queuedOut(): number {
-    return this.#outward === 0 ? 0 : queuedIn(this.thread.arena.words, this.#outward);
+    return this.writer?.queued ?? 0;
   }
 
   /** Takes the reader's role of the lane that this end writes; its reader is gone for good. */

@@ -19,7 +19,7 @@ import {
   YpipeReader,
 } from "../queue/index.ts";
 import type { Message } from "./message.ts";
-import { ONE, WAITS } from "./writer.ts";
+import { ONE, queuedIn, WAITS } from "./writer.ts";
 
 /** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
 const SLAB_BYTES = 65_536;
@@ -102,6 +102,11 @@ export class PipeReader extends YpipeReader {
     store(words, this.lane + LANE_LIMIT, highWaterMark);
     // SYNC(waits) observe: a writer that waits shall compute its room anew.
     if ((load(words, this.lane + LANE_READ) & WAITS) !== 0) this.#wakeWriter();
+  }
+
+  /** How many messages lie in the lane. */
+  get queued(): number {
+    return queuedIn(this.arena.words, this.lane);
   }
 
   /** The next message, or undefined. The writer learns of the room it leaves by `release`. */

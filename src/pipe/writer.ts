@@ -72,6 +72,11 @@ export class PipeWriter extends MessageWriter {
     return this.#recount();
   }
 
+  /** How many messages lie in the lane. */
+  get queued(): number {
+    return queuedIn(this.arena.words, this.lane);
+  }
+
   /** Writes a message without showing it. False if there is no memory; throws if it is none. */
   override write(message: MessageLike): boolean {
     if (!super.write(message)) return false;
