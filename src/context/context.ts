@@ -245,8 +245,17 @@ const contexts = new Map<string, WeakRef<Context>>();
 const memberships = new Map<string, Membership>();
 
 function create(options: ContextOptions): Arena {
+  if (typeof options !== "object" || options === null) {
+    throw new ZmqError("EINVAL", { hint: "Give the options of a context as an object." });
+  }
   const { maxSockets = DEFAULT_MAX_SOCKETS, maxMemory = DEFAULT_MAX_MEMORY } = options;
-  const { spin = DEFAULT_SPIN_MICROSECONDS } = options;
+  const { spin = DEFAULT_SPIN_MICROSECONDS, ...rest } = options;
+  for (const name of Object.keys(rest)) {
+    if (name === "maxSockets" || name === "maxMemory") continue;
+    throw new ZmqError("EINVAL", {
+      hint: `A context has no option ${name}; it has maxSockets, maxMemory, spin.`,
+    });
+  }
   checkRange("maxSockets", maxSockets, 1, MAX_SOCKETS_LIMIT);
   checkRange("spin", spin, 0, 1_000_000);
   const arena = Arena.create(INITIAL_MEMORY, maxMemory);

@@ -106,6 +106,7 @@ export class Membership implements CommandTarget {
     store(this.arena.words, CONTEXT_STATE, 1);
     this.command(this.#block, STOP);
     this.#postToOthers(STOP);
+    if (load(this.arena.words, SOCKETS) === 0) this.registry.dropOrphans(); // A counter.
   }
 
   /** The orderly end of a thread. */
@@ -124,6 +125,7 @@ export class Membership implements CommandTarget {
     const before = add(words, SOCKETS, -1); // A counter; the state is looked at after it.
     // SYNC(stop) observe: somebody waits for the last socket.
     if (before !== 1 || load(words, CONTEXT_STATE) === 0) return;
+    this.registry.dropOrphans();
     this.#postToOthers(REAPED);
     for (const tell of [...this.reaped]) tell();
   }

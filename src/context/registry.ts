@@ -190,6 +190,18 @@ export class Registry {
     });
   }
 
+  /** Drops what is kept of connecters that are gone: nobody will bind any more. */
+  dropOrphans(): void {
+    this.#lock.hold(() => {
+      for (const entry of this.#entries()) {
+        for (const pipe of this.#pipes(entry)) {
+          if (this.#isOrphan(pipe)) this.#unlinkAndFree(entry, pipe);
+        }
+        this.#dropIfEmpty(entry);
+      }
+    });
+  }
+
   /** Counts names, pipes, and messages that lie in pipes. */
   count(): { endpoints: number; pipes: number; queued: number } {
     return this.#lock.hold(() => {

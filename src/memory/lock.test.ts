@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createArena, inWorker, type Roles, startRole } from "../testing/index.ts";
-import { load, store } from "./atomics.ts";
+import { load, or, store, waitAsync } from "./atomics.ts";
 import { NAMES_LOCK, SLOTS } from "./layout.ts";
 import { Lock } from "./lock.ts";
 
@@ -106,6 +106,16 @@ if (!inWorker(roles)) {
       assert.deepEqual(crowded, [0, 0, 0]);
       assert.equal(arena.words[COUNT], 3 * times);
       assert.equal(load(arena.words, NAMES_LOCK), 0);
+    });
+
+    it("wakes who waits on its very word, when it is let go (I2)", async () => {
+      const arena = createArena();
+      const lock = new Lock(arena, NAMES_LOCK, 3, true);
+      const woken = lock.hold(() => {
+        or(arena.words, NAMES_LOCK, QUEUE);
+        return waitAsync(arena.words, NAMES_LOCK, 4 | QUEUE);
+      });
+      assert.equal(await woken, "ok");
     });
 
     it("says that it is waited for, and is handed on with that mark (I2)", async () => {

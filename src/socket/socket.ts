@@ -76,10 +76,8 @@ export interface SocketCore {
  * name, `connect` links to whoever is, or will be, bound to it.
  */
 export abstract class Socket {
-  /** `ZMQ_TYPE`: the number of the socket's type, as in `zmq.h`. */
-  readonly type: SocketType;
-  /** The context it was opened in. */
-  readonly context: Context;
+  readonly #type: SocketType;
+  readonly #context: Context;
   readonly #member: Membership;
   readonly #options: OptionValues;
   readonly #inproc: Inproc;
@@ -99,8 +97,8 @@ export abstract class Socket {
     pattern: (core: SocketCore) => Pattern,
   ) {
     const context = given.context ?? defaultContext;
-    this.type = type;
-    this.context = context;
+    this.#type = type;
+    this.#context = context;
     this.#options = readOptions(given, known, typeName(type));
     this.#member = membershipOf(context);
     this.#managed = {
@@ -113,6 +111,16 @@ export abstract class Socket {
     this.#inproc = new Inproc(this.#member, this.#linked());
     this.#pattern = pattern(this.#core());
     refuseCloning(this, "Open a socket in the other thread, and connect it by name.");
+  }
+
+  /** `ZMQ_TYPE`: the number of the socket's type, as in `zmq.h`. */
+  get type(): SocketType {
+    return this.#type;
+  }
+
+  /** The context it was opened in. */
+  get context(): Context {
+    return this.#context;
   }
 
   /** Whether the socket is closed. */

@@ -28,6 +28,7 @@ export class Lb {
   readonly #dirty: PipeWriter[] = [];
   #dirtyCount = 0;
   readonly #returned: { reader: PipeReader; done: () => void }[] = [];
+  /** A returned message that was read, and then found no memory. */
   #held: Message | undefined;
   #noMemory = false;
 
@@ -101,15 +102,7 @@ export class Lb {
   /** Gives away returned messages; false if some are left. */
   pump(): boolean {
     for (let entry = this.#returned[0]; entry !== undefined; entry = this.#returned[0]) {
-      this.#held ??= entry.reader.read();
-      while (this.#held !== undefined) {
-        const writer = this.#put(this.#held);
-        if (writer === undefined) break;
-        writer.flush();
-        this.#held = entry.reader.read();
-      }
-      entry.reader.release();
-      if (this.#held !== undefined) return false;
+      if (!this.#giveBack(entry.reader)) return false;
       this.#returned.shift();
       entry.done();
     }
@@ -118,18 +111,33 @@ export class Lb {
 
   /** Ends the giving away; what is left is dropped. Returns how many messages that are. */
   abandon(): number {
-    let dropped = this.#held === undefined ? 0 : 1;
-    this.#held = undefined;
+    let dropped = 0;
     for (let entry = this.#returned.shift(); entry !== undefined; entry = this.#returned.shift()) {
-      while (entry.reader.read() !== undefined) dropped++;
+      dropped += entry.reader.queued;
+      while (entry.reader.read() !== undefined);
       entry.reader.release();
       entry.done();
     }
     return dropped;
   }
 
+  /** Gives the messages of one pipe to the others; false if some are left. */
+  #giveBack(reader: PipeReader): boolean {
+    for (;;) {
+      // A message is read only when there is room for it, and counts as read when it is written.
+      if (this.#held === undefined && reader.ready && this.#next() === undefined) return false;
+      this.#held ??= reader.read();
+      if (this.#held === undefined) return true;
+      const writer = this.#put(this.#held);
+      if (writer === undefined) return false;
+      writer.flush();
+      reader.release();
+      this.#held = undefined;
+    }
+  }
+
   #give(message: MessageLike): PipeWriter | undefined {
-    if (this.#held !== undefined && !this.pump()) return undefined;
+    if (this.#returned.length > 0 && !this.pump()) return undefined;
     return this.#put(message);
   }
 

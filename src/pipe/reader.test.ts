@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { assertFreed, createArena, createPair, createThread } from "../testing/index.ts";
+import { PIPE_OUT } from "./layout.ts";
+import { PipeReader, Slab } from "./reader.ts";
+
+function createRig() {
+  const arena = createArena();
+  const sender = createThread(arena, 1);
+  const receiver = createThread(arena, 2);
+  const other = createThread(arena, 3);
+  const base = sender.pool.pages.usedBytes;
+  const pair = createPair(sender, receiver, { sendHighWaterMark: 0 });
+  const lane = arena.words[pair.at + PIPE_OUT];
+  return {
+    ...pair,
+    sender,
+    receiver,
+    write(...texts: (string | string[])[]) {
+      for (const text of texts) assert.ok(pair.writer.write(text));
+      pair.writer.flush();
+    },
+    /** Another thread takes the reader's role. */
+    replace(slab = new Slab(other.host)): PipeReader {
+      return new PipeReader(other, lane, pair.binder.peerBlock, slab);
+    },
+    end() {
+      pair.close();
+      assertFreed(base, sender.pool, receiver.pool, other.pool);
+    },
+  };
+}
+
+const textOf = (reader: PipeReader): string | undefined => reader.read()?.join("|");
+
+describe("a reader", () => {
+  it("gives whole messages in order, and undefined when there is none", () => {
+    const rig = createRig();
+    rig.write("a", ["b", "c"], "d");
+    assert.deepEqual(
+      Array.from({ length: 5 }, () => textOf(rig.reader)),
+      ["a", "b|c", "d", undefined, undefined],
+    );
+    rig.write("e");
+    assert.equal(textOf(rig.reader), "e");
+    rig.end();
+  });
+
+  it("sees what was shown while it had a run in hand, after that run", () => {
+    const rig = createRig();
+    rig.write("a", "b");
+    assert.equal(textOf(rig.reader), "a");
+    rig.write("c");
+    assert.equal(textOf(rig.reader), "b");
+    assert.equal(textOf(rig.reader), "c");
+    rig.end();
+  });
+
+  it("is ready while something of its run is left, and does not sleep then", () => {
+    const rig = createRig();
+    rig.write("a", "b");
+    assert.equal(rig.reader.ready, true);
+    textOf(rig.reader);
+    assert.equal(rig.reader.ready, true);
+    assert.equal(rig.reader.sleep(), false);
+    textOf(rig.reader);
+    assert.equal(rig.reader.ready, false);
+    assert.equal(rig.reader.sleep(), true);
+    rig.end();
+  });
+
+  it("gives room back when it says so, all at once", () => {
+    const rig = createRig();
+    rig.write("a", "b", "c");
+    textOf(rig.reader);
+    textOf(rig.reader);
+    assert.equal(rig.binder.queuedIn, 3);
+    rig.reader.release();
+    assert.equal(rig.binder.queuedIn, 1);
+    rig.reader.release();
+    assert.equal(rig.binder.queuedIn, 1);
+    rig.end();
+  });
+
+  it("shares its slab with others, and spoils nothing that was handed out", () => {
+    const rig = createRig();
+    const slab = new Slab(rig.receiver.host);
+    const second = createPair(rig.sender, rig.receiver, { slab, sendHighWaterMark: 0 });
+    const third = createPair(rig.sender, rig.receiver, { slab, sendHighWaterMark: 0 });
+    const kept: Buffer[] = [];
+    const expected: string[] = [];
+    for (let i = 0; i < 3000; i++) {
+      const [one, two] = [`one ${i} ${"x".repeat(i % 90)}`, `two ${i} ${"y".repeat(i % 50)}`];
+      second.writer.write(one);
+      second.writer.flush();
+      third.writer.write(i % 7 === 0 ? [two, two] : two);
+      if (i % 5 === 0) third.writer.flush();
+      kept.push(...(second.reader.read() ?? []));
+      expected.push(one);
+      for (const part of third.reader.read() ?? []) kept.push(part);
+    }
+    const own = kept.map(String).filter((text) => text.startsWith("one"));
+    assert.deepEqual(own, expected);
+    for (const part of kept) assert.match(String(part), /^(one \d+ x*|two \d+ y*)$/);
+    second.close();
+    third.close();
+    rig.end();
+  });
+
+  for (const taken of [0, 1, 7, 99, 100]) {
+    it(`that goes after ${taken} of 100 messages leaves exactly the rest to the next`, () => {
+      const rig = createRig();
+      const texts = Array.from({ length: 100 }, (_, i) =>
+        i % 9 === 4 ? [`${i}`, "x".repeat(5000), "y"] : `${i}`,
+      );
+      rig.write(...texts);
+      for (let i = 0; i < taken; i++) assert.equal(textOf(rig.reader), [texts[i]].flat().join("|"));
+      rig.reader.release();
+      const next = rig.replace();
+      for (let i = taken; i < 100; i++) assert.equal(textOf(next), [texts[i]].flat().join("|"));
+      assert.equal(textOf(next), undefined);
+      next.release();
+      assert.equal(rig.binder.queuedIn, 0);
+      rig.end();
+    });
+  }
+
+  it("that goes in the middle of a run, by turns with another, loses and doubles nothing", () => {
+    const rig = createRig();
+    const slab = new Slab(rig.receiver.host);
+    let reader = rig.reader;
+    let next = 0;
+    let written = 0;
+    for (let round = 0; round < 200; round++) {
+      for (let i = 0; i < 13; i++) rig.write(`${written++} ${"x".repeat(round)}`);
+      for (let i = 0; i < 12; i++) {
+        assert.equal(textOf(reader), `${next} ${"x".repeat(Math.floor(next / 13))}`);
+        next++;
+      }
+      reader.release();
+      reader = rig.replace(slab);
+    }
+    assert.equal(rig.binder.queuedIn, 200);
+    rig.end();
+  });
+
+  it("can be taken by the writing end, of what is left when the reader is gone", () => {
+    const rig = createRig();
+    rig.write("a", "b", "c");
+    textOf(rig.reader);
+    rig.binder.leave();
+    const back = rig.connecter.readBack(new Slab(rig.sender.host));
+    assert.deepEqual([textOf(back), textOf(back), textOf(back)], ["b", "c", undefined]);
+    back.release();
+    assert.equal(rig.connecter.queuedOut, 0);
+    rig.connecter.leave();
+  });
+});
