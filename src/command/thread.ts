@@ -43,7 +43,7 @@ export class Thread {
   readonly #freeNumbers: number[] = [];
   /** Taken from the mailbox and not yet handed to its target. */
   readonly #inbox: Addr[] = [];
-  #wantsMemory = false;
+  #memoryWants = 0;
 
   constructor(arena: Arena, slot: number, pool: Pool, host: Host) {
     this.arena = arena;
@@ -114,7 +114,8 @@ export class Thread {
   withdraw(block: Addr): void {
     // SYNC(post) observe: what was posted and will not be looked at.
     const bits = exchange(this.arena.words, block + BLOCK_BITS, CLOSED);
-    if ((bits & ~CLOSED) === 0) return;
+    assert((bits & CLOSED) === 0, "a block is withdrawn once");
+    if (bits === 0) return;
     for (;;) {
       this.mailbox.take(this.#inbox);
       const index = this.#inbox.indexOf(block);
@@ -176,23 +177,16 @@ export class Thread {
   }
 
   /**
-   * Says that an attempt failed for lack of memory, and asks every thread to give some back.
-   *
-   * Until `gotMemory`, whoever frees posts MEMORY to every thread.
-   *
-   * @returns true if this is news: try once more before waiting.
+   * Asks every thread to give memory back. Until as many `gotMemory`, whoever frees posts MEMORY to
+   * every thread.
    */
-  wantMemory(): boolean {
-    if (this.#wantsMemory) return false;
-    this.#wantsMemory = true;
-    add(this.arena.words, MEMORY_WANTED, 1); // A counter; the next attempt comes after it.
+  wantMemory(): void {
+    // A counter; who wants memory tries once more after it.
+    if (this.#memoryWants++ === 0) add(this.arena.words, MEMORY_WANTED, 1);
     this.pool.onRelease();
-    return true;
   }
 
   gotMemory(): void {
-    if (!this.#wantsMemory) return;
-    this.#wantsMemory = false;
-    add(this.arena.words, MEMORY_WANTED, -1); // A counter, as above.
+    if (--this.#memoryWants === 0) add(this.arena.words, MEMORY_WANTED, -1); // A counter, as above.
   }
 }

@@ -163,6 +163,11 @@ export class Context {
     if (load(arena.words, SOCKETS) > 0) await this.#reaped(member, timeout);
   }
 
+  /** What JSON shows of a context. */
+  toJSON(): object {
+    return { maxSockets: this.maxSockets, closed: this.closed };
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.terminate();
   }
@@ -171,6 +176,7 @@ export class Context {
   stats(): ContextStats {
     const arena = this.#shared;
     const member = this.#member;
+    member.thread.dispatch();
     member.thread.pool.trim();
     const { endpoints, pipes, queued } = member.registry.count();
     let threads = 0;
@@ -245,7 +251,7 @@ const contexts = new Map<string, WeakRef<Context>>();
 const memberships = new Map<string, Membership>();
 
 function create(options: ContextOptions): Arena {
-  if (typeof options !== "object" || options === null) {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new ZmqError("EINVAL", { hint: "Give the options of a context as an object." });
   }
   const { maxSockets = DEFAULT_MAX_SOCKETS, maxMemory = DEFAULT_MAX_MEMORY } = options;

@@ -114,7 +114,6 @@ export class Membership implements CommandTarget {
     if (this.#left) return;
     this.#left = true;
     for (const socket of [...this.#sockets]) socket.close();
-    this.thread.gotMemory();
     this.thread.withdraw(this.#block);
     this.thread.pool.leave();
     leaveSlot(this.arena, this.thread.slot);

@@ -21,6 +21,7 @@ import {
   destroyPipe,
   GONE,
   move,
+  NO_READER,
   PIPE_ENTRY,
   PIPE_IN,
   PIPE_NEXT,
@@ -126,7 +127,7 @@ export class Registry {
       for (const pipe of this.#pipes(entry)) {
         if (stateOf(this.#arena, pipe, "binder") !== ASSIGNED) continue;
         this.#thread.withdraw(pipe + BINDER_BLOCK);
-        this.#noReader(pipe);
+        this.#setLimit(pipe, NO_READER);
         move(this.#arena, pipe, "binder", "leave");
         if (this.#isOrphan(pipe) && this.#isExpired(pipe)) this.#unlinkAndFree(entry, pipe);
         else this.#thread.post(pipe + CONNECTER_BLOCK, PIPE_TERM);
@@ -138,7 +139,11 @@ export class Registry {
   /** Tells the name of its binder's new watermark. */
   changeLimit(name: Uint8Array, limit: number): void {
     this.#lock.hold(() => {
-      this.#words[this.#find(name) + LIMIT] = limit;
+      const entry = this.#find(name);
+      this.#words[entry + LIMIT] = limit;
+      for (const pipe of this.#pipes(entry)) {
+        if (stateOf(this.#arena, pipe, "binder") === ASSIGNED) this.#setLimit(pipe, limit);
+      }
     });
   }
 
@@ -242,18 +247,16 @@ export class Registry {
   #assign(entry: Addr, pipe: Addr): void {
     const words = this.#words;
     move(this.#arena, pipe, "binder", "assign");
-    if (words[pipe + PIPE_OUT] !== 0) {
-      // SYNC(limit) publish: it counts from now on, not only when the binder hears of the pipe.
-      store(words, words[pipe + PIPE_OUT] + LANE_LIMIT, words[entry + LIMIT]);
-    }
+    this.#setLimit(pipe, words[entry + LIMIT]);
     this.#thread.assign(pipe + BINDER_BLOCK, words[entry + SLOT], words[entry + OBJECT], BIND);
     this.#thread.post(pipe + CONNECTER_BLOCK, ACTIVATE_WRITE | PIPE_TERM);
   }
 
-  #noReader(pipe: Addr): void {
+  /** The binder's watermark counts from now on, not only when the binder hears of the pipe. */
+  #setLimit(pipe: Addr, limit: number): void {
     const lane = this.#words[pipe + PIPE_OUT];
-    // SYNC(limit) publish: only the connecter's own watermark counts.
-    if (lane !== 0) store(this.#words, lane + LANE_LIMIT, -1);
+    // SYNC(limit) publish: the connecter computes its room with it.
+    if (lane !== 0) store(this.#words, lane + LANE_LIMIT, limit);
   }
 
   /** Whether both ends have left. */

@@ -6,6 +6,7 @@ import {
   MAX_PAGES,
   MEMORY_RELEASED,
   PAGE_BYTES,
+  PAGE_HEAD_WORDS,
   PAGE_OWNER,
   PAGE_RUN,
   PAGE_TABLE,
@@ -110,7 +111,8 @@ export class Pages {
 
   /** The largest body that could ever be stored, in words, if nothing else were in the arena. */
   get largestRunWords(): number {
-    return (this.#arena.words[MAX_PAGES] - this.#firstPage()) * PAGE_WORDS;
+    const pages = this.#arena.words[MAX_PAGES] - this.#firstPage();
+    return pages * PAGE_WORDS - PAGE_HEAD_WORDS;
   }
 
   #find(run: number): number {

@@ -120,7 +120,9 @@ export class Pool {
     const words = this.#arena.words;
     let page = words[this.#partial + sizeClass];
     if (page === 0) page = this.#pageWithRoom(sizeClass);
-    return page === 0 ? 0 : this.#pop(page, sizeClass);
+    if (page !== 0) return this.#pop(page, sizeClass);
+    // Classes of several pages are rounded up; an exact run may still fit.
+    return sizeClass < SMALL.length ? 0 : this.#allocateRun(size);
   }
 
   /** How many words the block at `at` can hold. */
@@ -193,6 +195,8 @@ export class Pool {
     if (page === 0) {
       this.trim();
       this.#takeStrays();
+      const room = this.#arena.words[this.#partial + sizeClass];
+      if (room !== 0) return room;
       page = this.#pages.allocate(run);
       if (page === 0) return 0;
     }

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { PAGES_USED } from "../memory/index.ts";
-import { INLINE_BYTES } from "../queue/index.ts";
+import { type Addr, PAGES_USED } from "../memory/index.ts";
+import { BODY_HEAD, INLINE_BYTES } from "../queue/index.ts";
 import { assertFreed, checkAll, createArena, createPair, createThread } from "../testing/index.ts";
 import type { Message, MessageLike, Part } from "./message.ts";
 import { Slab } from "./reader.ts";
@@ -312,4 +312,37 @@ describe("a message that is too large for its context", () => {
     assertMessage(rig.pass([bytesOf(3000), bytesOf(9000)]), [bytesOf(3000), bytesOf(9000)]);
     rig.end();
   });
+
+  // The message needs four pages for its bodies, then one for a chunk with room for all its records.
+  for (const [free, last] of [
+    [0, "the first body"],
+    [3, "the last body"],
+    [4, "the records"],
+  ] as const) {
+    it(`is put off if the memory ends before ${last}, and all it had is free again`, () => {
+      const rig = createRig(1 << 20);
+      const { pool } = rig.sender;
+      const parts = Array.from({ length: 44 }, (_, i) => bytesOf(i % 11 === 10 ? 16_000 : 60 + i));
+      assert.ok(rig.writer.write("before"));
+      const page = 16_000 / 4 + BODY_HEAD;
+      const blocks: Addr[] = [];
+      for (let at = pool.allocate(page); at !== 0; at = pool.allocate(page)) blocks.push(at);
+      for (const block of blocks.splice(0, free)) pool.free(block);
+      pool.trim();
+      const used = pool.pages.usedBytes;
+      for (let i = 0; i < 3; i++) {
+        assert.equal(rig.writer.write(parts), false);
+        pool.trim();
+        assert.equal(pool.pages.usedBytes, used);
+      }
+      assert.equal(rig.connecter.queuedOut, 1);
+      for (const block of blocks.splice(0, 5 - free)) pool.free(block);
+      assert.ok(rig.writer.write(parts), "five pages are enough");
+      rig.writer.flush();
+      assertMessage(rig.reader.read(), [Buffer.from("before")]);
+      assertMessage(rig.reader.read(), parts);
+      for (const block of blocks) pool.free(block);
+      rig.end();
+    });
+  }
 });

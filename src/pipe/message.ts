@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
+import type { Addr, Pool } from "../memory/index.ts";
 import {
   BODY_HEAD,
+  CHUNK_HEAD,
   FLAGS,
   INLINE_BYTES,
   LENGTH,
@@ -22,13 +24,20 @@ export type MessageLike = Part | readonly Part[];
 /** A message as it is received: one entry a part, at least one. The bytes are the receiver's. */
 export type Message = ReceivedPart[];
 
-const SHORT_TEXT = 64;
+/** Below this, a loop is faster than the call of `set`. */
 const SHORT_BYTES = 24;
+const SHORT_TEXT = 64;
 
 const encoder = new TextEncoder();
 
+/** The large bodies of the message that is being written; kept from one message to the next. */
+const bodies: Addr[] = [];
+
 /**
  * message — a queue of messages: puts the parts of each into records, all of them or none.
+ *
+ * What can fail comes first: large bodies get their blocks, then all records together their place in
+ * the queue. Filling that place cannot fail, so nothing is ever taken back from the queue.
  *
  * Everything is copied: what the caller does with its buffers after the call is its own affair.
  */
@@ -40,68 +49,51 @@ export class MessageWriter extends YpipeWriter {
    * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
    */
   write(message: MessageLike): boolean {
-    if (message instanceof Uint8Array && message.length <= INLINE_BYTES) {
-      // The most frequent message by far, and one that needs no checks and nothing taken back.
+    if (message instanceof Uint8Array && (message.length - 1) >>> 0 < INLINE_BYTES) {
+      // The most frequent message by far: neither empty (it may be detached) nor large.
       const length = message.length;
-      const at = this.reserveWhole(recordWords(length));
-      if (at === 0) return this.#noMemory(message);
-      this.#put(at, message, length, 0);
+      const at = this.reserve(recordWords(length));
+      if (at === 0) return false;
+      this.#putBytes(at, message, length, 0);
       return true;
     }
-    const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
-    checkParts(parts);
-    this.mark();
-    let written = false;
-    try {
-      written = this.#writeParts(parts);
-    } finally {
-      if (!written) this.rollback();
+    const { parts, size } = readMessage(message, this.pool);
+    const at = this.#allocateBodies(parts) ? this.reserve(size) : 0;
+    if (at === 0) {
+      for (let body = bodies.pop(); body !== undefined; body = bodies.pop()) this.pool.free(body);
+      return false;
     }
-    return written || this.#noMemory(message);
+    this.#fill(at, parts);
+    bodies.length = 0;
+    return true;
   }
 
-  #writeParts(parts: readonly Part[]): boolean {
-    const last = parts.length - 1;
-    for (let index = 0; index <= last; index++) {
-      if (!this.#writePart(parts[index] as Part, index < last ? MORE : 0)) return false;
+  /** Blocks for all large parts, or none. */
+  #allocateBodies(parts: (string | Uint8Array)[]): boolean {
+    for (const part of parts) {
+      if (part.length <= INLINE_BYTES) continue;
+      const body = this.pool.allocate(bodyWords(part.length));
+      if (body === 0) return false;
+      bodies.push(body);
     }
     return true;
   }
 
-  #writePart(part: Part, more: number): boolean {
-    if (typeof part === "string") return this.#writeText(part, more);
-    if (part instanceof Uint8Array) return this.#writeBytes(part, more);
-    if (part === null) return this.#writeBytes(new Uint8Array(0), more);
-    if (ArrayBuffer.isView(part)) {
-      return this.#writeBytes(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), more);
+  #fill(from: Addr, parts: (string | Uint8Array)[]): void {
+    let at = from;
+    let body = 0;
+    for (let index = 0; index < parts.length; index++) {
+      const part = parts[index] as string | Uint8Array;
+      const length = part.length;
+      const more = index < parts.length - 1 ? MORE : 0;
+      if (typeof part === "string") this.#putText(at, part, more);
+      else if (length <= INLINE_BYTES) this.#putBytes(at, part, length, more);
+      else this.#putReference(at, part, bodies[body++] as Addr, more);
+      at += recordWords(length > INLINE_BYTES ? 8 : length);
     }
-    return this.#writeBytes(new Uint8Array(part), more);
   }
 
-  #writeText(text: string, more: number): boolean {
-    const length = text.length;
-    if (length > SHORT_TEXT || !isAscii(text)) {
-      return this.#writeBytes(encoder.encode(text), more);
-    }
-    const at = this.reserve(recordWords(length));
-    if (at === 0) return false;
-    const { words, bytes } = this.arena;
-    words[at + LENGTH] = length;
-    words[at + FLAGS] = more;
-    for (let i = 0, to = (at + RECORD_HEAD) * 4; i < length; i++)
-      bytes[to + i] = text.charCodeAt(i);
-    return true;
-  }
-
-  #writeBytes(source: Uint8Array, more: number): boolean {
-    const length = source.length;
-    if (length > INLINE_BYTES) return this.#writeReference(source, more);
-    const at = this.reserve(recordWords(length));
-    if (at !== 0) this.#put(at, source, length, more);
-    return at !== 0;
-  }
-
-  #put(at: number, source: Uint8Array, length: number, more: number): void {
+  #putBytes(at: Addr, source: Uint8Array, length: number, more: number): void {
     const { words, bytes } = this.arena;
     words[at + LENGTH] = length;
     words[at + FLAGS] = more;
@@ -110,36 +102,81 @@ export class MessageWriter extends YpipeWriter {
     else for (let i = 0; i < length; i++) bytes[to + i] = source[i] as number;
   }
 
-  #writeReference(source: Uint8Array, more: number): boolean {
-    const length = source.length;
-    const bodyWords = BODY_HEAD + Math.ceil(length / 4);
-    if (bodyWords > this.pool.pages.largestRunWords) throw tooLarge(length);
-    const body = this.pool.allocate(bodyWords);
-    if (body === 0) return false;
-    this.arena.words[body] = 1;
-    this.arena.bytes.set(source, (body + BODY_HEAD) * 4);
-    const at = this.reserve(recordWords(8));
-    if (at === 0) {
-      this.pool.free(body);
-      return false;
-    }
-    const words = this.arena.words;
-    words[at + LENGTH] = length;
-    words[at + FLAGS] = more | REFERENCE;
-    words[at + RECORD_HEAD] = body;
-    return true;
+  #putText(at: Addr, text: string, more: number): void {
+    const { words, bytes } = this.arena;
+    words[at + LENGTH] = text.length;
+    words[at + FLAGS] = more;
+    const to = (at + RECORD_HEAD) * 4;
+    for (let i = 0; i < text.length; i++) bytes[to + i] = text.charCodeAt(i);
   }
 
-  /** False, for a message that has to wait for memory; throws for one that would wait for ever. */
-  #noMemory(message: MessageLike): false {
-    let bytes = 0;
-    for (const part of Array.isArray(message) ? message : [message]) {
-      if (typeof part === "string") bytes += encoder.encode(part).length;
-      else bytes += part === null ? 0 : (part as ArrayBuffer).byteLength;
-    }
-    if (bytes > this.pool.pages.largestRunWords * 4) throw tooLarge(bytes);
-    return false;
+  #putReference(at: Addr, source: Uint8Array, body: Addr, more: number): void {
+    const { words, bytes } = this.arena;
+    words[body] = 1;
+    bytes.set(source, (body + BODY_HEAD) * 4);
+    words[at + LENGTH] = source.length;
+    words[at + FLAGS] = more | REFERENCE;
+    words[at + RECORD_HEAD] = body;
   }
+}
+
+/**
+ * The parts of a message as they are copied, and how many words their records take together.
+ *
+ * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
+ */
+export function readMessage(
+  message: unknown,
+  pool: Pool,
+): { parts: (string | Uint8Array)[]; size: number } {
+  const parts = Array.from(Array.isArray(message) ? message : [message], toPart);
+  if (parts.length === 0) {
+    throw new ZmqError("EINVAL", {
+      hint: "A message has at least one part; send null or an empty string for an empty one.",
+    });
+  }
+  let size = 0;
+  let memory = 0;
+  for (const part of parts) {
+    const bytes = part.length;
+    size += recordWords(bytes > INLINE_BYTES ? 8 : bytes);
+    if (bytes > INLINE_BYTES) memory += bodyWords(bytes);
+  }
+  const largest = pool.pages.largestRunWords - CHUNK_HEAD - RECORD_HEAD;
+  if (size + memory > largest) throw tooLarge(parts);
+  return { parts, size };
+}
+
+/** A part as it is copied: bytes, or a short text of one byte a character. */
+function toPart(part: unknown): string | Uint8Array {
+  if (typeof part === "string") {
+    return part.length <= SHORT_TEXT && isAscii(part) ? part : encoder.encode(part);
+  }
+  if (part === null) return "";
+  try {
+    if (ArrayBuffer.isView(part)) {
+      // The constructor also refuses what was transferred to another thread.
+      return new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    }
+    if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) {
+      return new Uint8Array(part);
+    }
+  } catch {
+    throw new ZmqError("EINVAL", {
+      hint: "The buffer of a part is detached: it was transferred, and its bytes are gone.",
+    });
+  }
+  const what = Array.isArray(part) ? "an array" : `a value of type ${typeof part}`;
+  throw new ZmqError("EINVAL", {
+    hint:
+      "A part is a string, a Buffer, typed array or DataView, an ArrayBuffer or " +
+      `SharedArrayBuffer, or null; this is ${what}. ` +
+      "Convert it first, for example with JSON.stringify.",
+  });
+}
+
+function bodyWords(bytes: number): number {
+  return BODY_HEAD + Math.ceil(bytes / 4);
 }
 
 function isAscii(text: string): boolean {
@@ -147,29 +184,11 @@ function isAscii(text: string): boolean {
   return true;
 }
 
-function checkParts(parts: readonly unknown[]): void {
-  if (parts.length === 0) {
-    throw new ZmqError("EINVAL", {
-      hint: "A message has at least one part; send null or an empty string for an empty one.",
-    });
-  }
-  for (const part of parts) {
-    if (typeof part === "string" || part === null || ArrayBuffer.isView(part)) continue;
-    if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) continue;
-    const what = Array.isArray(part) ? "an array" : `a value of type ${typeof part}`;
-    throw new ZmqError("EINVAL", {
-      hint:
-        "A part is a string, a Buffer, typed array or DataView, an ArrayBuffer or " +
-        `SharedArrayBuffer, or null; this is ${what}. ` +
-        "Convert it first, for example with JSON.stringify.",
-    });
-  }
-}
-
-function tooLarge(bytes: number): ZmqError {
+function tooLarge(parts: (string | Uint8Array)[]): ZmqError {
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
   return new ZmqError("EMSGSIZE", {
     hint:
-      `It has ${bytes} bytes, more than the context can ever hold. ` +
+      `It has ${bytes} bytes in ${parts.length} part(s), more than the context can ever hold. ` +
       "Send it in pieces, or create the context with a larger maxMemory.",
   });
 }

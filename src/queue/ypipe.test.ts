@@ -7,6 +7,7 @@ import { type Addr, type Arena, load, PAGES_USED, Pool } from "../memory/index.t
 import { assertFreed, checkAll, createArena } from "../testing/index.ts";
 import {
   BODY_HEAD,
+  CHUNK_HEAD,
   END,
   FIRST_CHUNK_WORDS,
   FLAGS,
@@ -14,6 +15,7 @@ import {
   LANE_CHUNK_SIZE,
   LANE_FRONT,
   LANE_SPARE,
+  LANE_W,
   LANE_WORDS,
   LANE_WRITER_CHUNK,
   LANE_WRITER_END,
@@ -27,6 +29,8 @@ import {
 import { createYpipe, destroyYpipe, freeBody, YpipeReader, YpipeWriter } from "./ypipe.ts";
 
 const ASLEEP = 1;
+/** More words than a context of a test can ever have. */
+const NEVER = 1 << 24;
 
 /** What a record of a test is: its number, and how many bytes its body has. */
 interface Part {
@@ -36,33 +40,30 @@ interface Part {
   apart?: boolean;
 }
 
-/** Writes one record of the message that was begun. */
-function put(arena: Arena, pool: Pool, writer: YpipeWriter, part: Part, more: boolean): boolean {
-  const words = recordWords(part.apart ? 8 : part.bytes);
-  let body = 0;
-  if (part.apart) {
-    body = pool.allocate(BODY_HEAD + 1);
-    if (body === 0) return false;
-    arena.words[body] = 1;
-    arena.words[body + BODY_HEAD] = part.id;
-  }
-  const at = writer.reserve(words);
+/** Writes a message as a message writer does: its bodies, then one reservation. False if no memory. */
+function put(arena: Arena, pool: Pool, writer: YpipeWriter, parts: Part[]): boolean {
+  const sizeOf = (part: Part): number => recordWords(part.apart ? 8 : part.bytes);
+  const bodies = parts.filter((part) => part.apart).map(() => pool.allocate(BODY_HEAD + 1));
+  const size = parts.reduce((sum, part) => sum + sizeOf(part), 0);
+  let at = bodies.includes(0) ? 0 : writer.reserve(size);
   if (at === 0) {
-    if (body !== 0) pool.free(body);
+    for (const body of bodies) if (body !== 0) pool.free(body);
     return false;
   }
-  assert.equal(at % 2, 0, "a record lies on 8 bytes");
-  arena.words[at + LENGTH] = part.bytes;
-  arena.words[at + FLAGS] = (more ? MORE : 0) | (part.apart ? REFERENCE : 0);
-  if (part.apart) arena.words[at + RECORD_HEAD] = body;
-  else arena.words.fill(part.id, at + RECORD_HEAD, at + words);
+  const { words } = arena;
+  for (const [index, part] of parts.entries()) {
+    assert.equal(at % 2, 0, "a record lies on 8 bytes");
+    words[at + LENGTH] = part.bytes;
+    words[at + FLAGS] = (index + 1 < parts.length ? MORE : 0) | (part.apart ? REFERENCE : 0);
+    if (part.apart) {
+      const body = bodies.shift() as Addr;
+      words[body] = 1;
+      words[body + BODY_HEAD] = part.id;
+      words[at + RECORD_HEAD] = body;
+    } else words.fill(part.id, at + RECORD_HEAD, at + sizeOf(part));
+    at += sizeOf(part);
+  }
   return true;
-}
-
-/** Writes a message. False if there is no memory; then it must be taken back. */
-function putAll(arena: Arena, pool: Pool, writer: YpipeWriter, parts: Part[]): boolean {
-  writer.mark();
-  return parts.every((part, index) => put(arena, pool, writer, part, index + 1 < parts.length));
 }
 
 /** Takes the next message, which lies in one piece (I6). */
@@ -129,7 +130,7 @@ function createRig(maxBytes = 1 << 24): Rig {
     at,
     writer: new YpipeWriter(arena, pool, at),
     reader: new YpipeReader(arena, far, at),
-    put: (parts) => putAll(arena, pool, rig.writer, parts),
+    put: (parts) => put(arena, pool, rig.writer, parts),
     take: () => take(arena, far, rig.reader),
     keepTiny() {
       arena.words[at + LANE_CHUNK_SIZE] = 8;
@@ -195,45 +196,6 @@ describe("a ypipe", () => {
     rig.end();
   });
 
-  it("takes back a message exactly, and nothing before it (I4)", () => {
-    const rig = createRig();
-    rig.put(one(1));
-    rig.put([...one(2), ...one(3), ...one(4, 4000)]);
-    rig.writer.rollback();
-    rig.put(one(5));
-    rig.put(one(6));
-    rig.writer.rollback();
-    rig.writer.rollback();
-    rig.writer.flush();
-    assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(5), undefined]);
-    rig.end();
-  });
-
-  it("frees what a message refers to when it is taken back", () => {
-    const rig = createRig();
-    const used = rig.pool.pages.usedBytes;
-    const parts = Array.from({ length: 300 }, (_, id) => ({ id, bytes: 5000, apart: true }));
-    rig.put(parts);
-    assert.ok(rig.pool.pages.usedBytes > used);
-    rig.writer.rollback();
-    rig.pool.trim();
-    assert.equal(rig.pool.pages.usedBytes, used);
-    rig.end();
-  });
-
-  it("holds a message of one record as `reserveWhole` gives it, in any chunk", () => {
-    const rig = createRig();
-    for (let id = 0; id < 300; id++) {
-      const at = rig.writer.reserveWhole(recordWords(80));
-      rig.arena.words[at + LENGTH] = 80;
-      rig.arena.words[at + FLAGS] = 0;
-      rig.arena.words.fill(id, at + RECORD_HEAD, at + recordWords(80));
-    }
-    rig.writer.flush();
-    for (let id = 0; id < 300; id++) assert.deepEqual(rig.take(), one(id, 80));
-    rig.end();
-  });
-
   it("is not made if there is no memory, and nothing is left then", () => {
     const arena = createArena({ maxBytes: 20 * 16_384 });
     const pool = new Pool(arena, 1, true);
@@ -248,15 +210,35 @@ describe("a ypipe", () => {
     assertFreed(base, pool);
   });
 
-  it("says when there is no memory, and is as before", () => {
+  it("is as it was when a message cannot be had at all, whatever of it is shown (I1)", () => {
+    const rig = createRig();
+    const { arena, at, writer } = rig;
+    rig.put(one(1));
+    writer.flush();
+    rig.put(one(2));
+    const lane = arena.words.slice(at, at + LANE_WORDS);
+    const used = rig.pool.pages.usedBytes;
+    for (let i = 0; i < 3; i++) assert.equal(writer.reserve(NEVER), 0);
+    assert.deepEqual(arena.words.slice(at, at + LANE_WORDS), lane);
+    assert.equal(rig.pool.pages.usedBytes, used);
+    const next = arena.words[at + LANE_W] + recordWords(8);
+    assert.equal(writer.reserve(recordWords(8)), next, "what fits goes where it would have gone");
+    arena.words.set([8, 0, 3, 3], next);
+    assert.equal(writer.flush(), true);
+    assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(2), one(3)]);
+    assert.equal(rig.take(), undefined);
+    rig.end();
+  });
+
+  it("says when memory has run out, keeps what it has, and goes on when there is some again", () => {
     const rig = createRig(30 * 16_384);
-    let put = 0;
-    while (rig.put(one(put, 3000))) put++;
-    rig.writer.rollback();
-    assert.ok(put > 10);
-    assert.equal(rig.writer.reserveWhole(recordWords(3000)), 0);
+    let count = 0;
+    while (rig.put(one(count, 3000))) count++;
+    assert.ok(count > 10);
+    assert.equal(rig.writer.reserve(recordWords(3000)), 0);
     rig.writer.flush();
-    for (let id = 0; id < put; id++) assert.deepEqual(rig.take(), one(id, 3000));
+    assert.equal(rig.writer.reserve(recordWords(3000)), 0);
+    for (let id = 0; id < count; id++) assert.deepEqual(rig.take(), one(id, 3000));
     assert.equal(rig.take(), undefined);
     assert.ok(rig.put(one(7, 3000)));
     rig.writer.flush();
@@ -319,7 +301,37 @@ describe("sleep", () => {
 });
 
 describe("chunks", () => {
-  it("are changed by a message that outgrows one, and it moves whole (I6)", () => {
+  for (const [what, parts, fits] of [
+    ["that just fits stays", one(2, 88), true],
+    ["of many parts that just fits stays", Array(6).fill({ id: 2, bytes: 8 }), true],
+    ["larger by a word pair goes on", one(2, 96), false],
+    ["of many parts, the first of which would fit, goes on", Array(7).fill(one(2)).flat(), false],
+    ["larger than a chunk of twice the size goes on", one(2, 20_000), false],
+    ["larger than any chunk goes on", one(2, 400_000), false],
+  ] as [string, Part[], boolean][]) {
+    it(`are changed only before a message: one ${what}, whole (I6)`, () => {
+      const rig = createTinyRig(32);
+      const { arena, at } = rig;
+      const chunk = arena.words[at + LANE_WRITER_CHUNK];
+      rig.put(one(1));
+      rig.put(parts);
+      rig.writer.flush();
+      const behind = chunk + CHUNK_HEAD + recordWords(8);
+      assert.equal((arena.words[behind + FLAGS] & END) === 0, fits);
+      if (!fits) {
+        const next = arena.words[behind + LENGTH];
+        assert.equal(arena.words[at + LANE_WRITER_CHUNK], next);
+        const size = parts.reduce((sum, { bytes }) => sum + recordWords(bytes), 0);
+        const w = arena.words[at + LANE_W];
+        assert.equal(w, next + CHUNK_HEAD + size, "all of it, and nothing else, is there");
+        assert.ok(w + RECORD_HEAD <= next + arena.words[next], "a record END fits behind it");
+      }
+      assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), parts, undefined]);
+      rig.end();
+    });
+  }
+
+  it("are changed by a message that outgrows one, and it lies whole in the next (I6)", () => {
     const rig = createTinyRig(32);
     rig.put(one(1));
     const parts = Array.from({ length: 40 }, (_, id) => ({
@@ -330,22 +342,6 @@ describe("chunks", () => {
     rig.put(one(99));
     rig.writer.flush();
     assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), parts, one(99)]);
-    rig.end();
-  });
-
-  it("are changed and taken back as if nothing had been (I6)", () => {
-    const rig = createTinyRig(32);
-    rig.put(one(1));
-    const used = rig.arena.words[PAGES_USED];
-    for (let i = 0; i < 50; i++) {
-      rig.put(Array.from({ length: 40 }, (_, id) => ({ id, bytes: 64, apart: id % 2 === 0 })));
-      rig.writer.rollback();
-    }
-    rig.pool.trim();
-    assert.ok(rig.arena.words[PAGES_USED] <= used + 1);
-    rig.put(one(2));
-    rig.writer.flush();
-    assert.deepEqual([rig.take(), rig.take(), rig.take()], [one(1), one(2), undefined]);
     rig.end();
   });
 
@@ -415,7 +411,7 @@ describe("chunks", () => {
     rig.end();
   });
 
-  it("and bodies are all freed with the pipe, read or not, shown or taken back", () => {
+  it("and bodies are all freed with the pipe, read or not", () => {
     const rig = createTinyRig();
     for (let id = 0; id < 100; id++) {
       rig.put([{ id, bytes: 9000, apart: true }, ...one(id, 30)]);
@@ -468,7 +464,7 @@ const part = fc.record({
 });
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ put: fc.array(part, { minLength: 1, maxLength: 8 }) }) },
-  { weight: 2, arbitrary: fc.record({ back: fc.array(part, { minLength: 1, maxLength: 8 }) }) },
+  { weight: 1, arbitrary: fc.constant("fail" as const) },
   { weight: 4, arbitrary: fc.record({ take: fc.integer({ min: 1, max: 6 }) }) },
   { weight: 3, arbitrary: fc.constant("flush" as const) },
   { weight: 2, arbitrary: fc.constant("sleep" as const) },
@@ -476,14 +472,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant("writer" as const) },
 );
 type Sketch = { bytes: number; apart: boolean };
-type Step =
-  | { put: Sketch[] }
-  | { back: Sketch[] }
-  | { take: number }
-  | "flush"
-  | "sleep"
-  | "reader"
-  | "writer";
+type Step = { put: Sketch[] } | { take: number } | "fail" | "flush" | "sleep" | "reader" | "writer";
 
 /** A list that does what a ypipe does. */
 class Model {
@@ -515,6 +504,7 @@ class Model {
   do(step: Step): void {
     const { rig } = this;
     if (step === "flush") this.flush();
+    else if (step === "fail") assert.equal(rig.writer.reserve(NEVER), 0);
     else if (step === "sleep") {
       assert.equal(rig.reader.sleep(), this.shown.length === 0, "sleep (I2)");
       this.asleep ||= this.shown.length === 0;
@@ -526,9 +516,6 @@ class Model {
       const parts = this.message(step.put);
       assert.ok(rig.put(parts));
       this.hidden.push(parts);
-    } else if ("back" in step) {
-      assert.ok(rig.put(this.message(step.back)));
-      rig.writer.rollback();
     } else {
       for (let i = 0; i < step.take; i++) assert.deepEqual(rig.take(), this.shown.shift());
     }

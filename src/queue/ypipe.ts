@@ -47,8 +47,8 @@ import {
  *
  * # Roles
  *
- *   YpipeWriter   mark, reserve, rollback, flush      one thread
- *   YpipeReader   run, advance, sleep                 one thread, commonly another
+ *   YpipeWriter   reserve, flush          one thread
+ *   YpipeReader   run, advance, sleep     one thread, commonly another
  *
  * A role can pass to another thread: it starts from the words the last holder left. The end that
  * had it has then left the pipe, in a state word that the next one has read (pipe/link.ts).
@@ -71,8 +71,7 @@ import {
  *   I2  Only the reader writes ASLEEP, and only where front = c: a sleeping pipe has been drained.
  *   I3  Only the writer replaces ASLEEP, and the flush that does so returns false: each sleep is
  *       answered by exactly one wake-up.
- *   I4  Records from c on are invisible to the reader: half a message cannot be read, and rollback
- *       needs no synchronisation.
+ *   I4  Records from c on are invisible to the reader: half a message cannot be read.
  *   I5  A chunk is freed by the reader, after it has left it for the next.
  *   I6  A message lies in one chunk, in one piece, so that a reader can leave all of it in the pipe
  *       until it has handed it out.
@@ -138,7 +137,7 @@ function freeRecords(arena: Arena, pool: Pool, from: Addr, to: Addr, chunk: Addr
     const flags = words[at + FLAGS];
     if ((flags & END) !== 0) {
       const next = words[at + LENGTH];
-      if (current !== 0) pool.free(current);
+      pool.free(current);
       current = next;
       at = next + CHUNK_HEAD;
     } else if ((flags & REFERENCE) !== 0) {
@@ -148,7 +147,7 @@ function freeRecords(arena: Arena, pool: Pool, from: Addr, to: Addr, chunk: Addr
       at += recordWords(words[at + LENGTH]);
     }
   }
-  if (current !== 0) pool.free(current);
+  pool.free(current);
 }
 
 /** Gives up one ownership of a body that has a block of its own. */
@@ -168,11 +167,6 @@ export class YpipeWriter {
   #limit: Addr;
   #chunk: Addr;
   #w: Addr;
-  /** Where the message being written begins, and where it began, if it had to move since. */
-  #start: Addr;
-  #mark: Addr;
-  #markLimit: Addr;
-  #markChunk: Addr;
 
   constructor(arena: Arena, pool: Pool, at: Addr) {
     arena.refresh();
@@ -184,47 +178,19 @@ export class YpipeWriter {
     this.#position = this.#w;
     this.#chunk = words[at + LANE_WRITER_CHUNK];
     this.#limit = words[at + LANE_WRITER_END] - RECORD_HEAD;
-    this.#start = this.#position;
-    this.#mark = this.#position;
-    this.#markLimit = this.#limit;
-    this.#markChunk = this.#chunk;
   }
 
-  /** Begins a message: from here on, rollback takes everything back. */
-  mark(): void {
-    this.#start = this.#position;
-    this.#mark = this.#position;
-    this.#markLimit = this.#limit;
-    this.#markChunk = this.#chunk;
-  }
-
-  /** Room for a message of one record of so many words; 0 if the arena is at its maximum. */
-  reserveWhole(size: number): Addr {
-    const at = this.#position;
-    if (at + size > this.#limit) {
-      this.mark();
-      return this.#reserveInNewChunk(size);
-    }
-    this.#position = at + size;
-    return at;
-  }
-
-  /** Room for one more record of the message begun by `mark`; 0 if the arena is at its maximum. */
+  /**
+   * Room for all records of a message, of so many words together; 0 if the arena is at its maximum.
+   *
+   * The caller fills all of it before it flushes, or reserves again.
+   */
   reserve(size: number): Addr {
     const at = this.#position;
-    if (at + size > this.#limit) return this.#reserveInNewChunk(size);
-    this.#position = at + size;
-    return at;
-  }
-
-  /** Takes back all records since the mark, and frees what they refer to. */
-  rollback(): void {
-    const moved = this.#chunk !== this.#markChunk;
-    freeRecords(this.arena, this.pool, this.#start, this.#position, moved ? this.#chunk : 0);
-    this.#position = this.#mark;
-    this.#start = this.#mark;
-    this.#limit = this.#markLimit;
-    this.#chunk = this.#markChunk;
+    if (at + size > this.#limit && !this.#goOn(size)) return 0;
+    const from = this.#position;
+    this.#position = from + size;
+    return from;
   }
 
   /**
@@ -256,23 +222,18 @@ export class YpipeWriter {
     return false;
   }
 
-  /** Goes on in a new chunk, and takes the begun message along: it stays in one piece (I6). */
-  #reserveInNewChunk(size: number): Addr {
-    const begun = this.#position - this.#start;
-    const chunk = this.#newChunk(CHUNK_HEAD + begun + size + RECORD_HEAD);
-    if (chunk === 0) return 0;
+  /** Goes on in a new chunk with room for so many words. False if there is no memory for it. */
+  #goOn(size: number): boolean {
+    const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD);
+    if (chunk === 0) return false;
     const words = this.arena.words;
-    const first = chunk + CHUNK_HEAD;
-    words.copyWithin(first, this.#start, this.#position);
-    if (this.#chunk !== this.#markChunk) this.pool.free(this.#chunk);
-    words[this.#mark + LENGTH] = chunk;
-    words[this.#mark + FLAGS] = END;
+    words[this.#position + LENGTH] = chunk;
+    words[this.#position + FLAGS] = END;
     words[this.lane + LANE_CHUNK_SIZE] = words[chunk];
     this.#chunk = chunk;
     this.#limit = chunk + words[chunk] - RECORD_HEAD;
-    this.#start = first;
-    this.#position = first + begun + size;
-    return first + begun;
+    this.#position = chunk + CHUNK_HEAD;
+    return true;
   }
 
   /** A chunk of at least so many words, twice as large as the last if that can be; 0 if none. */

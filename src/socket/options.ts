@@ -71,6 +71,9 @@ export function readOptions(
   known: readonly OptionName[],
   socketName: string,
 ): OptionValues {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new ZmqError("EINVAL", { hint: `Give the options of a ${socketName} as an object.` });
+  }
   const values = {} as Record<OptionName, unknown>;
   for (const [name, { initial }] of Object.entries(TABLE)) values[name as OptionName] = initial;
   for (const [name, value] of Object.entries(given)) {
@@ -91,6 +94,8 @@ export function checkOption(name: OptionName, value: unknown): void {
   const { least } = TABLE[name] as { least?: number };
   if (least !== undefined) checkRange(name, value, least, MAX);
   else if (typeof value !== "boolean") {
-    throw new ZmqError("EINVAL", { hint: `Give ${name} as true or false; it was ${value}.` });
+    throw new ZmqError("EINVAL", {
+      hint: `Give ${name} as true or false; it was ${String(value)}.`,
+    });
   }
 }

@@ -8,7 +8,7 @@ import { GONE, type Message, type Pipe } from "../pipe/index.ts";
 import { Fq } from "../strategy/index.ts";
 import type { OptionName, ReceiveOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
-import { checkTimeout, Waiting, type WaitOptions } from "./waiting.ts";
+import { checkSignal, checkTimeout, Waiting, type WaitOptions } from "./waiting.ts";
 
 /** The receiving half of a pattern: fair queueing, and the calls that wait for a message. */
 export class Receiver implements Pattern {
@@ -195,7 +195,7 @@ export class Receiver implements Pattern {
   #wait(options: WaitOptions | undefined): { timeout: number; signal: AbortSignal | undefined } {
     return {
       timeout: checkTimeout(options) ?? this.#core.options.receiveTimeout,
-      signal: options?.signal,
+      signal: checkSignal(options),
     };
   }
 }
@@ -269,9 +269,13 @@ export abstract class ReceivingSocket extends Socket {
   [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
     const receiver = this.#receiver;
     const closed = () => this.closed;
+    let over = false;
     return {
-      next: () => receiver.next(closed),
-      return: () => Promise.resolve(END),
+      next: () => (over ? Promise.resolve(END) : receiver.next(closed)),
+      return: () => {
+        over = true;
+        return Promise.resolve(END);
+      },
       [Symbol.asyncIterator]() {
         return this;
       },
@@ -282,8 +286,10 @@ export abstract class ReceivingSocket extends Socket {
   [Symbol.iterator](): IterableIterator<Message> {
     const receiver = this.#receiver;
     const closed = () => this.closed;
+    let over = false;
     return {
       next: () => {
+        if (over) return END;
         try {
           return { done: false, value: receiver.receiveSync(undefined) };
         } catch (error) {
@@ -291,7 +297,10 @@ export abstract class ReceivingSocket extends Socket {
           throw error;
         }
       },
-      return: () => END,
+      return: () => {
+        over = true;
+        return END;
+      },
       [Symbol.iterator]() {
         return this;
       },

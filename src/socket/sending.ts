@@ -4,15 +4,13 @@ import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import { FOR_ROOM, type Thread } from "../command/index.ts";
 import type { SocketType } from "../context/index.ts";
 import { type Arena, count, SLOT_DROPPED, SLOT_SENT, slotAt } from "../memory/index.ts";
-import { ABSENT, DRAINING, GONE, type MessageLike, type Pipe } from "../pipe/index.ts";
+import { ABSENT, DRAINING, GONE, type MessageLike, type Pipe, readMessage } from "../pipe/index.ts";
 import { Lb } from "../strategy/index.ts";
 import type { OptionName, SendOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
-import { checkTimeout, Waiting, type WaitOptions } from "./waiting.ts";
+import { checkSignal, checkTimeout, Waiting, type WaitOptions } from "./waiting.ts";
 
 const DONE: Promise<void> = Promise.resolve();
-/** An asynchronous sendMany lets others have their turn every so many messages. */
-const SLICE = 1024;
 
 /** The sending half of a pattern: load balancing, and the calls that wait for a peer with room. */
 export class Sender implements Pattern {
@@ -45,6 +43,7 @@ export class Sender implements Pattern {
       }
       const { timeout, signal } = this.#wait(options);
       this.#enter();
+      readMessage(message, this.#thread.pool);
       const attempt = () => this.#attempt(message);
       return this.#waiting.run(attempt, timeout, signal, this.#core.address).then(ignore);
     } catch (error) {
@@ -60,21 +59,21 @@ export class Sender implements Pattern {
 
   trySend(message: MessageLike): boolean {
     this.#enter();
-    if (this.#waits !== undefined && !this.#waits.yields()) return false;
-    if (!this.#lb.send(message)) return false;
-    this.#count(1);
-    return true;
+    if ((this.#waits === undefined || this.#waits.yields()) && this.#lb.send(message)) {
+      this.#count(1);
+      return true;
+    }
+    readMessage(message, this.#thread.pool); // What is no message shall not wait for a peer.
+    return false;
   }
 
   async sendMany(messages: Iterable<MessageLike>, options: WaitOptions | undefined): Promise<void> {
     const { timeout, signal } = this.#wait(options);
     this.#enter();
     const batch = new Batch(messages);
+    const attempt = () => this.#attemptBatch(batch, true);
     try {
-      while (!batch.done) {
-        const attempt = () => this.#attemptBatch(batch, SLICE);
-        await this.#waiting.run(attempt, timeout, signal, this.#core.address);
-      }
+      await this.#waiting.run(attempt, timeout, signal, this.#core.address);
     } catch (error) {
       throw batch.failure(error);
     }
@@ -84,7 +83,7 @@ export class Sender implements Pattern {
     const { timeout } = this.#wait(options);
     this.#enter();
     const batch = new Batch(messages);
-    const attempt = () => this.#attemptBatch(batch, Number.POSITIVE_INFINITY);
+    const attempt = () => this.#attemptBatch(batch, false);
     try {
       this.#waiting.runSync(attempt, timeout, this.#core.address);
     } catch (error) {
@@ -183,18 +182,28 @@ export class Sender implements Pattern {
     return true;
   }
 
-  /** Sends what is left of a batch, at most `max`; undefined if it has to wait. */
-  #attemptBatch(batch: Batch, max: number): true | undefined {
-    this.#check();
+  /**
+   * Sends what is left of a batch; undefined if it has to wait.
+   *
+   * @param rests Whether it shall let the event loop have its turn when that is due.
+   */
+  #attemptBatch(batch: Batch, rests: boolean): true | undefined {
     const before = batch.accepted;
     const lb = this.#lb;
     try {
-      while (!batch.done) {
-        if (!lb.write(batch.message)) return undefined;
-        batch.next();
-        const count = batch.accepted - before;
-        if (count % FLUSH_EVERY === 0) lb.flush();
-        if (count >= max) break;
+      for (; !batch.done; batch.next()) {
+        this.#check(); // The iterator may have closed the socket.
+        if (!lb.write(batch.message)) {
+          readMessage(batch.message, this.#thread.pool);
+          return undefined;
+        }
+        // An iterator may take its time, or wait for the answer to what it has yielded.
+        const flush = !batch.isArray || (batch.accepted + 1) % FLUSH_EVERY === 0;
+        if (flush) lb.flush();
+        if (rests && flush && this.#thread.turn.due && this.#waiting.rest()) {
+          batch.next();
+          return batch.done ? true : undefined;
+        }
       }
       return true;
     } finally {
@@ -211,7 +220,7 @@ export class Sender implements Pattern {
   #wait(options: WaitOptions | undefined): { timeout: number; signal: AbortSignal | undefined } {
     return {
       timeout: checkTimeout(options) ?? this.#core.options.sendTimeout,
-      signal: options?.signal,
+      signal: checkSignal(options),
     };
   }
 }
@@ -225,6 +234,10 @@ class Batch {
   done = false;
   /** The next one to send, unless `done`. */
   message: MessageLike = null;
+
+  get isArray(): boolean {
+    return this.#array !== undefined;
+  }
 
   constructor(messages: Iterable<MessageLike>) {
     if (typeof messages === "string" || typeof messages?.[Symbol.iterator] !== "function") {
@@ -323,8 +336,10 @@ export abstract class SendingSocket extends Socket {
   /**
    * Sends messages one after the other. Much faster than as many sends.
    *
-   * @throws As {@link send}. `error.accepted` says how many were accepted before the failure. The
-   *   timeout is that of the wait for any one of them.
+   * The timeout is that of the whole call. A signal's reason, and what an iterator throws, are passed
+   * on as they are.
+   *
+   * @throws As {@link send}; `error.accepted` says how many were accepted before the failure.
    */
   sendMany(messages: Iterable<MessageLike>, options?: WaitOptions): Promise<void> {
     return this.#sender.sendMany(messages, options);

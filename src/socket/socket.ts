@@ -3,7 +3,7 @@
 import { ZmqError } from "../base/index.ts";
 import { BIND, type CommandTarget } from "../command/index.ts";
 import {
-  type Context,
+  Context,
   context as defaultContext,
   type ManagedSocket,
   type Membership,
@@ -96,10 +96,14 @@ export abstract class Socket {
     known: readonly OptionName[],
     pattern: (core: SocketCore) => Pattern,
   ) {
-    const context = given.context ?? defaultContext;
+    this.#options = readOptions(given, known, typeName(type));
+    const context = given.context === undefined ? defaultContext : given.context;
+    if (!(context instanceof Context)) {
+      const hint = "Give context as a Context; from another thread, as Context.from(handle).";
+      throw new ZmqError("EINVAL", { hint });
+    }
     this.#type = type;
     this.#context = context;
-    this.#options = readOptions(given, known, typeName(type));
     this.#member = membershipOf(context);
     this.#managed = {
       close: () => this.close(),
@@ -235,6 +239,7 @@ export abstract class Socket {
 
   /** What the socket has done, and what it holds now. */
   stats(): SocketStats {
+    if (!this.closed) this.#member.thread.dispatch();
     let queuedOut = 0;
     let queuedIn = 0;
     for (const pipe of this.#inproc.pipes) {
@@ -244,6 +249,11 @@ export abstract class Socket {
     const { sent, received, pending } = this.#pattern;
     const pipes = this.#inproc.pipes.size;
     return { pipes, sent, received, queuedOut, queuedIn, dropped: this.#dropped, pending };
+  }
+
+  /** What JSON shows of a socket. */
+  toJSON(): object {
+    return { type: typeName(this.#type), lastEndpoint: this.#lastEndpoint, closed: this.closed };
   }
 
   /** Reads an option, for the classes that have it. */
@@ -256,12 +266,14 @@ export abstract class Socket {
     checkOption(name, value);
     this.#options[name] = value;
     if (this.closed) return;
+    this.#member.thread.dispatch(); // The links that have come meanwhile are concerned too.
     for (const pipe of this.#inproc.pipes) {
       if (name === "sendHighWaterMark" && pipe.writer) pipe.writer.highWaterMark = value as number;
       if (name === "receiveHighWaterMark" && pipe.reader && !pipe.draining) {
         pipe.reader.highWaterMark = value as number;
       }
       this.#pattern.writeActivated(pipe);
+      if (name === "immediate") this.#pattern.peerChanged(pipe);
     }
     if (name === "receiveHighWaterMark") this.#inproc.changeLimit(value as number);
   }
@@ -275,6 +287,7 @@ export abstract class Socket {
   #close(error: () => ZmqError): void {
     if (this.closed) return;
     this.#closedBy = error;
+    for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
     this.#dropped = this.#pattern.closed(error);
     this.#inproc.close(this.#options.linger);
     this.#member.thread.unregister(this.#object);

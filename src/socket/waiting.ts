@@ -19,6 +19,13 @@ export function checkTimeout(options: WaitOptions | undefined): number | undefin
   return timeout;
 }
 
+/** The signal that a call was given. @throws ZmqError EINVAL if it is none. */
+export function checkSignal(options: WaitOptions | undefined): AbortSignal | undefined {
+  const signal: unknown = options?.signal;
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw new ZmqError("EINVAL", { hint: "Give signal as an AbortSignal." });
+}
+
 /** A call that waits: it settles itself when it succeeds. */
 interface Operation {
   /** True if it is settled. */
@@ -40,6 +47,7 @@ export class Waiting {
   #referenced: boolean;
   #holding = false;
   #pumping = false;
+  #resting = false;
 
   /**
    * @param park Asks for a wake-up; false if it is worth trying again at once.
@@ -86,18 +94,27 @@ export class Waiting {
         else resolve(value);
         return true;
       };
-      if (this.idle && (tryNow() || (timeout !== 0 && this.#thread.spin(tryNow, this.#pauses))))
-        return;
-      if (timeout === 0) throw timedOut(address);
+      if (this.idle) {
+        if (tryNow()) return;
+        if (!this.#resting) {
+          if (timeout !== 0 && this.#thread.spin(tryNow, this.#pauses)) return;
+          if (timeout === 0 && !this.#resting) throw timedOut(address);
+        }
+      } else if (timeout === 0) throw timedOut(address);
       this.#enqueue({ attempt: tryNow, fail: reject }, timeout, signal, address);
     });
   }
 
   /** The same for a call that blocks its thread. */
   runSync<T>(attempt: () => T | undefined, timeout: number, address: string | undefined): T {
+    if (this.#pumping) {
+      const hint = "It was called from the iterable of a sendMany of the same socket, which waits.";
+      throw new ZmqError("EAGAIN", { address, hint });
+    }
     const deadline = timeout < 0 ? Number.POSITIVE_INFINITY : performance.now() + timeout;
     let value: T | undefined;
     const tryNow = () => {
+      this.#resting = false; // While the thread is blocked, the event loop has no turn.
       if (!this.idle) this.pump();
       if (this.idle) value = attempt();
       return value !== undefined;
@@ -110,20 +127,41 @@ export class Waiting {
 
   /** Something has changed: lets the waiting calls try, in their order. */
   pump(): void {
-    if (this.#pumping) return; // An attempt has called the library: the loop below goes on anyway.
+    // If an attempt has called the library, the loop below goes on anyway.
+    if (this.#pumping || this.#resting) return;
     this.#pumping = true;
     try {
       while (!this.idle) {
         for (const operation of this.#operations) if (!operation.attempt()) break;
-        if (this.idle || this.#park()) break;
+        if (this.idle || this.#resting || this.#park()) break;
       }
     } finally {
       this.#pumping = false;
     }
   }
 
-  /** Whether a new call may go at once: those that wait have had their chance before it. */
+  /**
+   * The call that is being tried will go on when the event loop has had its turn. Till then it keeps
+   * its place, before all others.
+   */
+  rest(): true {
+    this.#resting = true;
+    this.#thread.host.defer(() => this.#resume());
+    return true;
+  }
+
+  #resume(): void {
+    this.#thread.turn.begin();
+    this.#resting = false;
+    this.pump();
+  }
+
+  /**
+   * Whether a new call may go at once: those that wait have had their chance before it. One that is
+   * made by the iterable of a sendMany goes before what that yields next.
+   */
   yields(): boolean {
+    if (this.#pumping) return true;
     this.pump();
     return this.idle;
   }
@@ -143,7 +181,10 @@ export class Waiting {
     const operation: Operation = {
       attempt: () => {
         try {
-          if (!attempt()) return false;
+          if (!attempt()) {
+            if (timeout !== 0 || this.#resting) return false;
+            fail(timedOut(address));
+          }
         } catch (error) {
           fail(error);
         }

@@ -30,7 +30,9 @@ export class Lb {
   readonly #returned: { reader: PipeReader; done: () => void }[] = [];
   /** A returned message that was read, and then found no memory. */
   #held: Message | undefined;
+  /** The last attempt found room in a pipe, but no memory; and all threads were asked for some. */
   #noMemory = false;
+  #wantsMemory = false;
 
   constructor(thread: Thread) {
     this.#thread = thread;
@@ -83,7 +85,12 @@ export class Lb {
   /** Asks every pipe to be woken when it has room; false if it is worth trying again at once. */
   park(): boolean {
     this.flush();
-    if (this.#noMemory) return !this.#thread.wantMemory();
+    if (this.#noMemory) {
+      if (this.#wantsMemory) return true;
+      this.#wantsMemory = true;
+      this.#thread.wantMemory();
+      return false; // What others gave back may be enough.
+    }
     const rotation = this.#rotation;
     while (rotation.active > 0) {
       const pipe = rotation.pipes[0] as Pipe;
@@ -111,6 +118,7 @@ export class Lb {
 
   /** Ends the giving away; what is left is dropped. Returns how many messages that are. */
   abandon(): number {
+    if (this.#noMemory) this.#gotMemory();
     let dropped = 0;
     for (let entry = this.#returned.shift(); entry !== undefined; entry = this.#returned.shift()) {
       dropped += entry.reader.queued;
@@ -149,7 +157,9 @@ export class Lb {
       if (writer !== this.#only) this.#rotation.advance();
       return writer;
     }
-    this.#noMemory = writer !== undefined;
+    // If no pipe has room, memory is not what is waited for.
+    if (writer !== undefined) this.#noMemory = true;
+    else if (this.#noMemory) this.#gotMemory();
     return undefined;
   }
 
@@ -182,6 +192,8 @@ export class Lb {
 
   #gotMemory(): void {
     this.#noMemory = false;
+    if (!this.#wantsMemory) return;
+    this.#wantsMemory = false;
     this.#thread.gotMemory();
   }
 }
