@@ -23,8 +23,8 @@ const LONGEST_SKIP = 64;
 const TRIES_A_LOOK = 8;
 /**
  * How long to pause between two tries, in tens of nanoseconds: time for a batch to gather, and for
- * the other thread to have its cache lines to itself. Who waits for a message looks often; who waits
- * for room has a full queue before it, and would only slow the reader down.
+ * the other thread to have its cache lines to itself. Who waits for a message looks often; who
+ * waits for room has a full queue before it, and would only slow the reader down.
  */
 export const FOR_A_MESSAGE = 12;
 export const FOR_ROOM = 100;

@@ -188,10 +188,11 @@ describe("what is in use", () => {
     assert.equal(pages.usedBytes, firstPage(arena.words[MAX_PAGES]) * PAGE_BYTES);
   });
 
-  it("is all there is after the largest run, and such a run can be had", () => {
+  it("leaves room for the most that a message may take", () => {
     const { arena } = arenaOf(16);
     const pages = new Pages(arena, 1, true);
-    assert.equal(pages.largestRunWords % 2, 0);
-    assert.notEqual(pages.allocate(Math.floor(pages.largestRunWords / PAGE_WORDS)), 0);
+    assert.notEqual(pages.allocate(pages.mostWords / PAGE_WORDS), 0);
+    assert.notEqual(pages.allocate(4), 0);
+    assert.equal(pages.allocate(1), 0);
   });
 });

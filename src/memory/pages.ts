@@ -6,7 +6,6 @@ import {
   MAX_PAGES,
   MEMORY_RELEASED,
   PAGE_BYTES,
-  PAGE_HEAD_WORDS,
   PAGE_OWNER,
   PAGE_RUN,
   PAGE_TABLE,
@@ -16,6 +15,9 @@ import {
   PAGES_USED,
 } from "./layout.ts";
 import { Lock } from "./lock.ts";
+
+/** What a link takes by itself: a page each for its name, pipe and first chunk; one to spare. */
+const LINK_PAGES = 4;
 
 /**
  * pages — the arena's memory in runs of pages, each run with an owner.
@@ -109,10 +111,9 @@ export class Pages {
     return (this.#firstPage() + this.#arena.words[PAGES_USED]) * PAGE_BYTES;
   }
 
-  /** The largest body that could ever be stored, in words, if nothing else were in the arena. */
-  get largestRunWords(): number {
-    const pages = this.#arena.words[MAX_PAGES] - this.#firstPage();
-    return pages * PAGE_WORDS - PAGE_HEAD_WORDS;
+  /** How many words of pages a message may take if nothing else than its link is in the arena. */
+  get mostWords(): number {
+    return (this.#arena.words[MAX_PAGES] - this.#firstPage() - LINK_PAGES) * PAGE_WORDS;
   }
 
   #find(run: number): number {

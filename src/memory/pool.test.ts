@@ -27,7 +27,7 @@ import {
 import { Pool } from "./pool.ts";
 
 const SMALL = [16, 32, 64, 128, 256, 508, 1016, 2032];
-const SPANS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64];
+const SPANS = [1, 2, 3, 4, 5, 6, 7, 8];
 const CLASSES = [...SMALL, ...SPANS.map((pages) => pages * PAGE_WORDS - 32)];
 const LARGEST = CLASSES.at(-1) as number;
 

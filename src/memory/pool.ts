@@ -88,7 +88,8 @@ import { Pages } from "./pages.ts";
 
 /** The sizes of blocks, in words. All are even, so that blocks lie on 8 bytes. */
 const SMALL = [16, 32, 64, 128, 256, 508, 1016, 2032];
-const SPANS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64];
+/** In pages. Above 128 KiB, a lock for each block is nothing beside the copying. */
+const SPANS = [1, 2, 3, 4, 5, 6, 7, 8];
 const CLASS_WORDS = [...SMALL, ...SPANS.map((pages) => pages * PAGE_WORDS - PAGE_HEAD_WORDS)];
 const OWN_RUN = CLASS_WORDS.length;
 
@@ -120,9 +121,7 @@ export class Pool {
     const words = this.#arena.words;
     let page = words[this.#partial + sizeClass];
     if (page === 0) page = this.#pageWithRoom(sizeClass);
-    if (page !== 0) return this.#pop(page, sizeClass);
-    // Classes of several pages are rounded up; an exact run may still fit.
-    return sizeClass < SMALL.length ? 0 : this.#allocateRun(size);
+    return page === 0 ? 0 : this.#pop(page, sizeClass);
   }
 
   /** How many words the block at `at` can hold. */
@@ -131,6 +130,15 @@ export class Pool {
     const sizeClass = this.#arena.words[page + PAGE_CLASS];
     if (sizeClass < OWN_RUN) return CLASS_WORDS[sizeClass];
     return this.#arena.words[page + PAGE_RUN] * PAGE_WORDS - PAGE_HEAD_WORDS;
+  }
+
+  /** How many words of pages a block of so many words takes, at the least. */
+  static cost(size: number): number {
+    const sizeClass = classOf(size);
+    if (sizeClass >= SMALL.length)
+      return Math.ceil((size + PAGE_HEAD_WORDS) / PAGE_WORDS) * PAGE_WORDS;
+    const perPage = Math.floor((PAGE_WORDS - PAGE_HEAD_WORDS) / (CLASS_WORDS[sizeClass] as number));
+    return Math.ceil(PAGE_WORDS / perPage);
   }
 
   /** Frees a block, whoever allocated it. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
-import type { Addr, Pool } from "../memory/index.ts";
+import { type Addr, Pool } from "../memory/index.ts";
 import {
   BODY_HEAD,
   CHUNK_HEAD,
@@ -36,8 +36,8 @@ const bodies: Addr[] = [];
 /**
  * message — a queue of messages: puts the parts of each into records, all of them or none.
  *
- * What can fail comes first: large bodies get their blocks, then all records together their place in
- * the queue. Filling that place cannot fail, so nothing is ever taken back from the queue.
+ * What can fail comes first: large bodies get their blocks, then all records together their place
+ * in the queue. Filling that place cannot fail, so nothing is ever taken back from the queue.
  *
  * Everything is copied: what the caller does with its buffers after the call is its own affair.
  */
@@ -140,10 +140,10 @@ export function readMessage(
   for (const part of parts) {
     const bytes = part.length;
     size += recordWords(bytes > INLINE_BYTES ? 8 : bytes);
-    if (bytes > INLINE_BYTES) memory += bodyWords(bytes);
+    if (bytes > INLINE_BYTES) memory += Pool.cost(bodyWords(bytes));
   }
-  const largest = pool.pages.largestRunWords - CHUNK_HEAD - RECORD_HEAD;
-  if (size + memory > largest) throw tooLarge(parts);
+  memory += Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);
+  if (memory > pool.pages.mostWords) throw tooLarge(parts);
   return { parts, size };
 }
 
@@ -159,7 +159,7 @@ function toPart(part: unknown): string | Uint8Array {
       return new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
     }
     if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) {
-      return new Uint8Array(part);
+      return new Uint8Array(part, 0, part.byteLength); // Of fixed length: it may be growing.
     }
   } catch {
     throw new ZmqError("EINVAL", {

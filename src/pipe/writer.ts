@@ -26,17 +26,17 @@ const UNLIMITED = 1 << 29;
  *
  * # Waiting for room
  *
- * A writer that will wait says so in a bit of `read`, and in `wakeAt` the count that is worth waking
- * for: when half of the messages have been read. Nearer to full, the two threads would step
+ * A writer that will wait says so in a bit of `read`, and in `wakeAt` the count that is worth
+ * waking for: when half of the messages have been read. Nearer to full, the two threads would step
  * in lock-step, a wake-up for each message; nearer to empty, the writer would stand still while the
  * reader drains. A writer that tries again by itself needs no wake-up and is not held to that half.
  *
  * # Synchronisation
  *
  *   SYNC(room)    reader's addition to read ⇒ writer's load     the messages have been taken
- *   SYNC(waits)   writer's setting the bit ⇒ reader's addition  wakeAt. Both change one word: either
- *                                                               the reader sees the bit, or the
- *                                                               writer, which looks again, the count
+ *   SYNC(waits)   writer's setting the bit ⇒ reader's addition  wakeAt. Both change one word: the
+ *                                                               reader sees the bit, or the writer,
+ *                                                               which looks again, the count
  *   SYNC(limit)   reader's store of limit ⇒ writer's load       the reader's watermark
  */
 export class PipeWriter extends MessageWriter {

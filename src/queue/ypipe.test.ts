@@ -40,7 +40,7 @@ interface Part {
   apart?: boolean;
 }
 
-/** Writes a message as a message writer does: its bodies, then one reservation. False if no memory. */
+/** Writes a message as a message writer does: bodies, then one reservation. False if no memory. */
 function put(arena: Arena, pool: Pool, writer: YpipeWriter, parts: Part[]): boolean {
   const sizeOf = (part: Part): number => recordWords(part.apart ? 8 : part.bytes);
   const bodies = parts.filter((part) => part.apart).map(() => pool.allocate(BODY_HEAD + 1));
@@ -230,7 +230,7 @@ describe("a ypipe", () => {
     rig.end();
   });
 
-  it("says when memory has run out, keeps what it has, and goes on when there is some again", () => {
+  it("says when memory has run out, keeps what it has, and goes on when there is some", () => {
     const rig = createRig(30 * 16_384);
     let count = 0;
     while (rig.put(one(count, 3000))) count++;

@@ -336,8 +336,8 @@ export abstract class SendingSocket extends Socket {
   /**
    * Sends messages one after the other. Much faster than as many sends.
    *
-   * The timeout is that of the whole call. A signal's reason, and what an iterator throws, are passed
-   * on as they are.
+   * The timeout is that of the whole call. A signal's reason, and what an iterator throws, are
+   * passed on as they are.
    *
    * @throws As {@link send}; `error.accepted` says how many were accepted before the failure.
    */

@@ -108,6 +108,8 @@ export class Waiting {
   /** The same for a call that blocks its thread. */
   runSync<T>(attempt: () => T | undefined, timeout: number, address: string | undefined): T {
     if (this.#pumping) {
+      const value = attempt();
+      if (value !== undefined) return value;
       const hint = "It was called from the iterable of a sendMany of the same socket, which waits.";
       throw new ZmqError("EAGAIN", { address, hint });
     }
@@ -141,8 +143,8 @@ export class Waiting {
   }
 
   /**
-   * The call that is being tried will go on when the event loop has had its turn. Till then it keeps
-   * its place, before all others.
+   * The call that is being tried will go on when the event loop has had its turn. Till then it
+   * keeps its place, before all others.
    */
   rest(): true {
     this.#resting = true;

@@ -79,7 +79,7 @@ export function invariants(tree: Tree): Complaint[] {
   }
   for (const { path, text, code } of sources) {
     if (path.startsWith("test/tidy")) continue;
-    const named = path.startsWith("test/"); // There a lone I1 is a promise, and no file's invariant.
+    const named = path.startsWith("test/"); // There a lone I1 is a promise, no invariant.
     for (const match of text.matchAll(CITE)) {
       // An identifier of the program is not a citation.
       if (/\S/.test(code.slice(match.index, match.index + match[0].length))) continue;
