@@ -27,7 +27,7 @@ function findTests(): string[] {
   for (const [folder, output] of Object.entries(OUTPUT_OF)) {
     if (!existsSync(join(root, folder))) continue;
     const names = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
-    for (const name of names.filter((n) => n.endsWith(".test.ts")).sort()) {
+    for (const name of names.filter((n) => /\.(test|model)\.ts$/.test(n)).sort()) {
       outputs.push(join(root, output, name.replace(/\.ts$/, ".js")));
     }
   }

@@ -121,9 +121,16 @@ export class Thread {
       const index = this.#inbox.indexOf(block);
       if (index >= 0) {
         this.#inbox.splice(index, 1);
+        // What has come with it would not wake us any more: let the event loop hand it over.
+        if (this.#inbox.length > 0) queueMicrotask(() => this.dispatch());
         return;
       }
     }
+  }
+
+  /** Whether a command has come that was not handed over. A hint, as the mailbox's. */
+  get hasMail(): boolean {
+    return this.#inbox.length > 0 || this.mailbox.hasMail;
   }
 
   /** Hands every command that has come to its target. */
@@ -147,7 +154,7 @@ export class Thread {
   /** Tries for as long as a busy wait is worth it, with pauses of some ten nanoseconds between. */
   spin(attempt: () => boolean, pauses: number = FOR_A_MESSAGE): boolean {
     return this.signaler.spin(() => {
-      if (this.mailbox.hasMail) this.dispatch();
+      if (this.hasMail) this.dispatch();
       return attempt();
     }, pauses);
   }
@@ -167,7 +174,7 @@ export class Thread {
     pauses: number = FOR_A_MESSAGE,
   ): boolean {
     for (;;) {
-      if (this.mailbox.hasMail) this.dispatch();
+      if (this.hasMail) this.dispatch();
       if (attempt() || this.spin(attempt, pauses)) return true;
       if (!park() || !this.mailbox.doze()) continue;
       const left = deadline - performance.now();

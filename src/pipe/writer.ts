@@ -95,7 +95,8 @@ export class PipeWriter extends MessageWriter {
   /** Asks to be woken when there is room. False if there is some now. */
   wait(): boolean {
     const words = this.arena.words;
-    const half = ((this.#limit - load(words, this.lane + LANE_READ)) | 0) >> 1;
+    // Never more than all that there is: after a watermark was lowered, the limit may be behind.
+    const half = Math.max(0, ((this.#limit - load(words, this.lane + LANE_READ)) | 0) >> 1);
     store(words, this.lane + LANE_WAKE_AT, (this.#written - half) | 0);
     // SYNC(waits) publish: wakeAt. The count is looked at once more, after this.
     or(words, this.lane + LANE_READ, WAITS);

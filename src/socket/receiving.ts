@@ -158,7 +158,7 @@ export class Receiver implements Pattern {
 
   /** Begins a call: hears what has come. */
   #enter(): void {
-    if (this.#thread.mailbox.hasMail) this.#thread.dispatch();
+    if (this.#thread.hasMail) this.#thread.dispatch();
     this.#check();
   }
 

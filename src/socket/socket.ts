@@ -280,7 +280,7 @@ export abstract class Socket {
 
   #enter(): void {
     const { thread } = this.#member;
-    if (thread.mailbox.hasMail) thread.dispatch();
+    if (thread.hasMail) thread.dispatch();
     if (this.#closedBy !== undefined) throw this.#closedBy();
   }
 

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * program — what is explored: a few threads, what each does, and what may come of it.
+ */
+import type { Host, KeepAlive } from "#src/base/index.ts";
+import type { Thread } from "#src/command/index.ts";
+import type { Addr, Arena, Pool } from "#src/memory/index.ts";
+import type { Change, Code } from "./code.ts";
+import { participant } from "./seam.ts";
+
+/** It must come out of some interleaving, or the table claims what is not so. */
+export const ok = "ok";
+/** It may come out, but perhaps only with more switches than the ordinary run has. */
+export const rare = "rare";
+export const forbidden = "forbidden";
+
+export type Row = readonly [outcome: readonly unknown[], verdict: string, why: string];
+
+/** Given what the threads have returned, in order, and the final look: a complaint, or nothing. */
+export type Judge = (...results: readonly never[]) => string | undefined;
+
+export interface Program<Shared> {
+  /** Pages of the arena. */
+  readonly pages?: number;
+  /** Changes of the code for this program, besides those for all. */
+  readonly changes?: readonly Change[];
+  /** Makes what the threads share: addresses and other plain data. */
+  setup(env: Env): Shared;
+  /** Each thread makes its roles, alone; then all at once do what is returned. */
+  readonly threads: Readonly<Record<string, (env: Env, shared: Shared) => () => unknown>>;
+  /** Looks at what is left when all have ended; its result is the last of the outcome. */
+  readonly final?: (env: Env, shared: Shared) => unknown;
+  readonly outcomes?: readonly Row[];
+  readonly judge?: Judge;
+  /** Of a program that is itself at fault: what must be said of it. */
+  readonly complaint?: RegExp;
+  /** Faults, each of which this program must find. */
+  readonly planted?: Readonly<Record<string, Change | readonly Change[]>>;
+}
+
+export interface NamedProgram extends Program<unknown> {
+  readonly title: string;
+}
+
+/** All programs of this file of models, in every thread of JavaScript that has loaded it. */
+export const programs: Map<string, NamedProgram> = new Map();
+
+const keepAlive: KeepAlive = { ref() {}, unref() {} };
+
+const host: Host = {
+  Part: (Buffer as unknown as Record<symbol, Host["Part"]>)[Symbol.species] as Host["Part"],
+  canBlock: true,
+  cores: 1,
+  threadName: "a thread of the explorer",
+  allocate: (bytes) => new ArrayBuffer(bytes),
+  defer: (task) => void setImmediate(task),
+  keepAlive: () => keepAlive,
+  onExit: () => {},
+  published: () => undefined,
+  publish: () => {},
+};
+
+/** What a thread of a program has of the library. */
+export class Env {
+  readonly code: Code;
+  readonly arena: Arena;
+  readonly slot: number;
+  readonly #onName: (at: Addr, name: string) => void;
+  #pool: Pool | undefined;
+  #thread: Thread | undefined;
+  #thrown: unknown;
+
+  constructor(
+    code: Code,
+    arena: Arena,
+    slot: number,
+    onName: (at: Addr, name: string) => void = () => {},
+  ) {
+    this.code = code;
+    this.arena = arena;
+    this.slot = slot;
+    this.#onName = onName;
+  }
+
+  get host(): Host {
+    return host;
+  }
+
+  get pool(): Pool {
+    this.#pool ??= new this.code.memory.Pool(this.arena, this.slot, true);
+    return this.#pool;
+  }
+
+  get thread(): Thread {
+    if (this.#thread !== undefined) return this.#thread;
+    const thread = new this.code.command.Thread(this.arena, this.slot, this.pool, host);
+    const { onMail } = thread.signaler;
+    // What it throws would be nobody's: a promise's callback has no caller.
+    thread.signaler.onMail = () => {
+      try {
+        onMail();
+      } catch (error) {
+        this.#thrown = error;
+      }
+    };
+    this.#thread = thread;
+    return thread;
+  }
+
+  /** The same arena in another slot's name. Only in `setup` and `final`, where nobody else is. */
+  as(slot: number): Env {
+    return new Env(this.code, this.arena, slot, this.#onName);
+  }
+
+  /** In `setup`: how failures call a word. */
+  name(at: Addr, name: string): void {
+    this.#onName(at, name);
+  }
+
+  /** Lets the event loop run until something is so. */
+  async until(condition: () => boolean): Promise<void> {
+    for (;;) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#thrown !== undefined) throw this.#thrown;
+      if (condition()) return;
+      participant.turn();
+    }
+  }
+}

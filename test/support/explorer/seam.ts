@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * seam — what stands in for src/memory/atomics.ts in an explored program.
+ *
+ * Before each operation the thread says what it is about to do, and somebody is chosen to go on:
+ * it, or another. See explorer.ts for the whole.
+ */
+import type { Addr, Words } from "#src/memory/index.ts";
+import {
+  ABORT,
+  ADD,
+  AND,
+  ARMED_AT,
+  ARMED_FIRED,
+  AT,
+  type Control,
+  CURRENT,
+  DEADLOCK,
+  DONE,
+  EITHER,
+  ENDLESS,
+  EXCHANGE,
+  IDLE,
+  KIND,
+  LOAD,
+  LOG,
+  LOG_WORDS,
+  MAX_STEPS,
+  NOT_ABORTED,
+  NOTIFY,
+  OLD,
+  OR,
+  PEEK,
+  PHASE,
+  PREFIX,
+  RACE,
+  READY,
+  REDUNDANT,
+  RUNNING,
+  SCHEDULE,
+  SLEEP,
+  SPINNING,
+  STALE,
+  STARTING,
+  STATUS,
+  STEPS,
+  STORE,
+  SWAP_IF,
+  THREADS,
+  TRACE,
+  TURN,
+  UNLIKE,
+  VALUE,
+  WAIT,
+  WAIT_ASYNC,
+  WAITING,
+  WAS_STALE,
+  WHY,
+  WOKEN,
+} from "./control.ts";
+import { ATOMIC_READ, ATOMIC_WRITE, RAW, type Races } from "./races.ts";
+
+/** A thread that reads the same value so many times in a row waits until it has changed. */
+const SPIN_LIMIT = 5;
+
+/** So many plain accesses between two operations are a loop without an end. */
+const TOIL_LIMIT = 20_000;
+
+/** So many of a thread's last operations are shown. */
+const LAST_STEPS = 100;
+
+/** Thrown through the program when a run is given up. */
+export class Abort extends Error {}
+
+const sleeps = (kind: number): boolean => kind >= WAIT && kind <= WAIT_ASYNC;
+
+/** Whether two operations of different threads can be swapped without anybody noticing. */
+export function independent(kindA: number, atA: Addr, kindB: number, atB: Addr): boolean {
+  if (atA !== atB) return true;
+  if (kindA >= NOTIFY || kindB >= NOTIFY) {
+    // To notify, and to go on in the event loop, concerns who sleeps and who notifies, no other.
+    return !(kindA >= WAIT && kindB >= WAIT);
+  }
+  const reads = (kind: number): boolean => kind === LOAD || kind === PEEK || sleeps(kind);
+  return (reads(kindA) && reads(kindB)) || kindA === WOKEN || kindB === WOKEN;
+}
+
+/** One step as a failure shows it. */
+export interface Step {
+  readonly step: number;
+  readonly thread: number;
+  readonly operation: string;
+  readonly at: Addr;
+  readonly values: readonly number[];
+  readonly result: string;
+  readonly place: string;
+}
+
+/** What this thread of JavaScript has of the exploration at hand. */
+class Participant {
+  control!: Control;
+  races!: Races;
+  /** All of the arena. */
+  raw!: Int32Array;
+  me = 0;
+  /** Whether operations wait for their turn. */
+  exploring = false;
+  steps: Step[] = [];
+  #lastAt = -1;
+  #lastValue = 0;
+  #repeats = 0;
+  #toil = 0;
+  #resolve: ((value: unknown) => void) | undefined;
+
+  begin(): void {
+    this.#lastAt = -1;
+    this.#repeats = 0;
+    this.#toil = 0;
+    this.#resolve = undefined;
+    this.steps = [];
+    this.races.me = this.me;
+  }
+
+  /** Waits for the turn to do an operation. */
+  step(kind: number, words: Words, at: Addr, expected?: number): void {
+    if (at >= words.length) throw new RangeError(`ThreadMQ explorer: ${at} is past the view`);
+    const ctl = this.control.words;
+    if (ctl[ABORT] !== NOT_ABORTED) throw new Abort();
+    this.#toil = 0;
+    const mine = this.control.of(this.me);
+    const same = this.#repeats >= SPIN_LIMIT && this.#lastAt === at;
+    const reads = kind === LOAD || kind === PEEK;
+    const spins = same && (reads || (kind === SWAP_IF && expected !== this.#lastValue));
+    ctl[mine + STATUS] = spins ? SPINNING : READY;
+    ctl[mine + VALUE] = this.#lastValue;
+    this.#arrive(kind, at);
+    ctl[mine + STATUS] = READY;
+    if (kind !== PEEK) ctl[mine + WAS_STALE] = 0;
+    if (kind === NOTIFY || kind === PEEK) return;
+    const before = Atomics.load(this.raw, at);
+    const fails = kind === SWAP_IF && before !== expected;
+    const writes = !(fails || kind === LOAD || kind === WAIT || kind === WAIT_ASYNC);
+    if (writes) this.races.write(at, before);
+    this.check(this.races.access(writes ? ATOMIC_WRITE : ATOMIC_READ, at), at);
+  }
+
+  /** What a peek sees: the word as it is, or as it was when this thread last knew of it. */
+  peek(words: Words, at: Addr): number {
+    this.step(PEEK, words, at);
+    const ctl = this.control.words;
+    const mine = this.control.of(this.me);
+    const now = Atomics.load(this.raw, at);
+    const old = ctl[mine + STALE] !== 0;
+    ctl[mine + WAS_STALE] = old ? at : 0;
+    const seen = old ? (this.races.oldest(this.me, at) ?? now) : now;
+    this.#remember(at, seen);
+    return seen;
+  }
+
+  /** After a read that wrote nothing. */
+  observed(at: Addr, value: number): void {
+    this.races.acquire(at);
+    this.#remember(at, value);
+  }
+
+  #remember(at: Addr, value: number): void {
+    if (this.#lastAt === at && this.#lastValue === value) this.#repeats++;
+    else this.#repeats = 0;
+    this.#lastAt = at;
+    this.#lastValue = value;
+  }
+
+  /** After a write; `reads` if it took up what was there. */
+  published(at: Addr, reads: boolean): void {
+    if (reads) this.races.acquire(at);
+    this.races.release(at);
+    this.#lastAt = -1;
+    this.#repeats = 0;
+  }
+
+  /** Sleeps until the word is notified. */
+  sleep(at: Addr): void {
+    const ctl = this.control.words;
+    ctl[this.control.of(this.me) + STATUS] = WAITING;
+    this.#arrive(WOKEN, at);
+    ctl[this.control.of(this.me) + STATUS] = READY;
+  }
+
+  arm(at: Addr): Promise<unknown> {
+    const mine = this.control.of(this.me);
+    this.control.words[mine + ARMED_AT] = at;
+    this.control.words[mine + ARMED_FIRED] = 0;
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  /** Lets the event loop run, until something comes that was waited for there. */
+  turn(): void {
+    const ctl = this.control.words;
+    const mine = this.control.of(this.me);
+    ctl[mine + STATUS] = IDLE;
+    this.#arrive(TURN, ctl[mine + ARMED_AT]);
+    ctl[mine + STATUS] = READY;
+    ctl[mine + ARMED_AT] = 0;
+    ctl[mine + ARMED_FIRED] = 0;
+    this.trace("turn", 0, [], "");
+    this.#resolve?.("ok");
+  }
+
+  wakeAll(at: Addr): number {
+    const ctl = this.control.words;
+    let woken = 0;
+    for (let t = 0; t < ctl[THREADS]; t++) {
+      const other = this.control.of(t);
+      if (ctl[other + STATUS] === WAITING && ctl[other + AT] === at) ctl[other + STATUS] = READY;
+      else if (ctl[other + ARMED_AT] === at) ctl[other + ARMED_FIRED] = 1;
+      else continue;
+      this.races.wake(t);
+      woken++;
+    }
+    this.#lastAt = -1;
+    return woken;
+  }
+
+  /** This thread's program has ended. */
+  done(): void {
+    const ctl = this.control.words;
+    ctl[this.control.of(this.me) + STATUS] = DONE;
+    this.#arrive(WOKEN, 0);
+  }
+
+  /** Counts a plain access. A loop of them that nothing can end is given up. */
+  toil(): void {
+    if (++this.#toil < TOIL_LIMIT) return;
+    this.#giveUp(ENDLESS, placeOf(new Error().stack ?? ""));
+    throw new Abort();
+  }
+
+  /** Gives the run up if there is something to complain of. */
+  check(complaint: string | undefined, at: Addr): void {
+    if (complaint === undefined) return;
+    const place = new Error().stack ?? "";
+    this.#giveUp(RACE, JSON.stringify({ complaint, at, thread: this.me, place: placeOf(place) }));
+    throw new Abort();
+  }
+
+  trace(operation: string, at: Addr, values: readonly number[], result: unknown): void {
+    const ctl = this.control.words;
+    if (ctl[TRACE] === 0) return;
+    const place = placeOf(new Error().stack ?? "");
+    const step = ctl[STEPS] - 1;
+    if (this.steps.length === LAST_STEPS) this.steps.shift();
+    this.steps.push({ step, thread: this.me, operation, at, values, result: `${result}`, place });
+  }
+
+  /** Says what this thread is about to do, and waits until it may. */
+  #arrive(kind: number, at: Addr): void {
+    const ctl = this.control.words;
+    const mine = this.control.of(this.me);
+    ctl[mine + KIND] = kind;
+    ctl[mine + AT] = at;
+    let next: number;
+    if (ctl[PHASE] === STARTING && this.me + 1 < ctl[THREADS]) next = this.me + 1;
+    else {
+      ctl[PHASE] = RUNNING;
+      next = this.#choose();
+    }
+    const done = ctl[mine + STATUS] === DONE;
+    if (next !== this.me) {
+      this.control.pass(next);
+      if (done && this.me !== 0) return; // Nothing here is ours any more, not even to read.
+      this.control.await(this.me);
+    }
+    if (!done && ctl[ABORT] !== NOT_ABORTED) throw new Abort();
+  }
+
+  /** Who goes on. It is 0, the controller, when the run is over or given up. */
+  #choose(): number {
+    const ctl = this.control.words;
+    const threads = ctl[THREADS];
+    const step = ctl[STEPS];
+    let enabled = 0;
+    let alive = false;
+    for (let t = 0; t < threads; t++) {
+      const other = this.control.of(t);
+      if (this.#canGo(other)) enabled |= 1 << t;
+      if (this.#canSeeOld(t, other)) enabled |= 1 << (t + OLD);
+      if (ctl[other + STATUS] !== DONE) alive = true;
+    }
+    if (!alive) return 0;
+    if (enabled === 0) return this.#giveUp(DEADLOCK, "");
+    if (step === MAX_STEPS) return this.#giveUp(ENDLESS, "");
+
+    let choice: number;
+    if (step < ctl[PREFIX]) {
+      choice = ctl[SCHEDULE + step];
+      if ((enabled & (1 << choice)) === 0) return this.#giveUp(UNLIKE, `step ${step}`);
+    } else {
+      const candidates = enabled & ~ctl[SLEEP];
+      if (candidates === 0) return this.#giveUp(REDUNDANT, "");
+      const current = ctl[CURRENT];
+      const goesOn = current >= 0 && (candidates & (1 << current)) !== 0;
+      choice = goesOn ? current : 31 - Math.clz32(candidates & -candidates);
+    }
+    this.#log(step, choice, enabled);
+    const chosen = choice % OLD;
+    ctl[this.control.of(chosen) + STALE] = choice === chosen ? 0 : 1;
+    ctl[STEPS] = step + 1;
+    ctl[CURRENT] = chosen;
+    return chosen;
+  }
+
+  /** Whether a thread is about to peek at a word of which it may see another value than now. */
+  #canSeeOld(thread: number, other: number): boolean {
+    const ctl = this.control.words;
+    if (ctl[other + STATUS] !== READY || ctl[other + KIND] !== PEEK) return false;
+    const at = ctl[other + AT];
+    // Twice in a row it would be for ever: a thread may look until it sees.
+    if (ctl[other + WAS_STALE] === at) return false;
+    const oldest = this.races.oldest(thread, at);
+    return oldest !== undefined && oldest !== Atomics.load(this.raw, at);
+  }
+
+  #canGo(other: number): boolean {
+    const ctl = this.control.words;
+    switch (ctl[other + STATUS]) {
+      case READY:
+        return true;
+      case SPINNING:
+        return Atomics.load(this.raw, ctl[other + AT]) !== ctl[other + VALUE];
+      case IDLE:
+        return ctl[other + ARMED_FIRED] !== 0;
+      default:
+        return false;
+    }
+  }
+
+  #log(step: number, choice: number, enabled: number): void {
+    const ctl = this.control.words;
+    const log = LOG + step * LOG_WORDS;
+    ctl[log] = choice;
+    ctl[log + 1] = enabled;
+    const chosen = this.control.of(choice % OLD);
+    let sleep = ctl[SLEEP];
+    for (let t = 0; t < ctl[THREADS]; t++) {
+      const other = this.control.of(t);
+      const kind = ctl[other + KIND];
+      const at = ctl[other + AT];
+      ctl[log + 2 + 2 * t] = kind;
+      ctl[log + 3 + 2 * t] = at;
+      if (step < ctl[PREFIX] || (sleep & (EITHER << t)) === 0) continue;
+      if (!independent(kind, at, ctl[chosen + KIND], ctl[chosen + AT])) {
+        sleep &= ~(EITHER << t);
+      }
+    }
+    ctl[SLEEP] = sleep;
+  }
+
+  #giveUp(reason: number, why: string): number {
+    this.control.words[ABORT] = reason;
+    this.control.setText(WHY, why);
+    return 0;
+  }
+}
+
+/** The line of a program, or else of the library, in a stack; with the function it stands in. */
+function placeOf(stack: string): string {
+  const lines = stack.split("\n").slice(1);
+  const own = lines.filter((line) => !/[\\/]explorer[\\/][a-z]+\.[jt]s|node:/.test(line));
+  const names = own.map((line) => {
+    const match = /at (?:(?:async )?(.*?) \()?(?:.*[\\/])?([^\\/]+:\d+):\d+\)?$/.exec(line);
+    const name = match?.[1]?.replace("Runner.<anonymous>", "").replaceAll("\\", "") ?? "";
+    return `${name} (${match?.[2]})`.trimStart();
+  });
+  return names.slice(0, 3).join(" < ");
+}
+
+export const participant = new Participant();
+
+const bare = (words: Words): Words => (words as unknown as Record<symbol, Words>)[RAW] ?? words;
+
+export function load(words: Words, at: Addr): number {
+  if (!participant.exploring) return Atomics.load(bare(words), at);
+  participant.step(LOAD, words, at);
+  const value = Atomics.load(bare(words), at);
+  participant.observed(at, value);
+  participant.trace("load", at, [], value);
+  return value;
+}
+
+export function peek(words: Words, at: Addr): number {
+  if (!participant.exploring) return bare(words)[at];
+  const value = participant.peek(words, at);
+  participant.trace("peek", at, [], value);
+  return value;
+}
+
+export function store(words: Words, at: Addr, value: number): void {
+  if (participant.exploring) participant.step(STORE, words, at);
+  Atomics.store(bare(words), at, value);
+  if (!participant.exploring) return;
+  participant.published(at, false);
+  participant.trace("store", at, [value], "");
+}
+
+export function swapIf(words: Words, at: Addr, expected: number, value: number): number {
+  if (!participant.exploring) {
+    return Atomics.compareExchange(bare(words), at, expected, value);
+  }
+  participant.step(SWAP_IF, words, at, expected);
+  const seen = Atomics.compareExchange(bare(words), at, expected, value);
+  if (seen === expected) participant.published(at, true);
+  else participant.observed(at, seen);
+  participant.trace("swapIf", at, [expected, value], seen);
+  return seen;
+}
+
+function modify(
+  kind: number,
+  name: string,
+  change: (words: Words, at: Addr, value: number) => number,
+): (words: Words, at: Addr, value: number) => number {
+  return (words, at, value) => {
+    if (!participant.exploring) return change(bare(words), at, value);
+    participant.step(kind, words, at);
+    const seen = change(bare(words), at, value);
+    participant.published(at, true);
+    participant.trace(name, at, [value], seen);
+    return seen;
+  };
+}
+
+export const exchange = modify(EXCHANGE, "exchange", Atomics.exchange);
+export const add = modify(ADD, "add", Atomics.add);
+export const and = modify(AND, "and", Atomics.and);
+export const or = modify(OR, "or", Atomics.or);
+
+/** No time passes in an explored program: who is not woken sleeps for ever. */
+export function wait(words: Words, at: Addr, value: number, _timeoutMs: number): boolean {
+  if (!participant.exploring) throw new Error("ThreadMQ explorer: nobody is there to wake us");
+  participant.step(WAIT, words, at);
+  const seen = Atomics.load(bare(words), at);
+  participant.observed(at, seen);
+  participant.trace("wait", at, [value], seen === value ? "asleep" : "at once");
+  if (seen !== value) return true;
+  participant.sleep(at);
+  participant.trace("woken", at, [], "");
+  return true;
+}
+
+export function waitAsync(words: Words, at: Addr, value: number): Promise<unknown> | undefined {
+  if (!participant.exploring) throw new Error("ThreadMQ explorer: nobody is there to wake us");
+  participant.step(WAIT_ASYNC, words, at);
+  const seen = Atomics.load(bare(words), at);
+  participant.observed(at, seen);
+  participant.trace("waitAsync", at, [value], seen === value ? "armed" : "at once");
+  return seen === value ? participant.arm(at) : undefined;
+}
+
+export function notify(words: Words, at: Addr): void {
+  if (!participant.exploring) return;
+  participant.step(NOTIFY, words, at);
+  participant.trace("notify", at, [], `wakes ${participant.wakeAll(at)}`);
+}
+
+export function pause(): void {}

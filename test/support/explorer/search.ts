@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * search — which interleavings are run.
+ *
+ * `bounded` runs each interleaving that has at most so many unforced switches: leaving a thread
+ * that could have gone on. Most bugs need one or two. There is no reduction in it, hence nothing to
+ * trust.
+ *
+ * `all` runs at least one of each set of interleavings that differ only in the order of independent
+ * operations: those on different words, or two loads. It looks where in a run two dependent
+ * operations could have come the other way round, and goes back there (Flanagan and Godefroid,
+ * Dynamic Partial-Order Reduction, 2005), with Godefroid's sleep sets against doing so twice.
+ */
+import assert from "node:assert/strict";
+import { EITHER, OLD } from "./control.ts";
+import type { Decision, Exploration, Pending, Run } from "./exploration.ts";
+import { independent } from "./seam.ts";
+
+export interface Findings {
+  runs: number;
+  /** Runs that were cut off as equivalent to others. */
+  redundant: number;
+  readonly outcomes: Map<string, { count: number; first: number[] }>;
+  /** Whether the time was up before the end. */
+  unfinished: boolean;
+  failure: { readonly what: string; readonly schedule: number[] } | undefined;
+}
+
+/** Says what is wrong with an outcome. */
+export type Verdict = (outcome: string) => string | undefined;
+
+function findings(): Findings {
+  return { runs: 0, redundant: 0, outcomes: new Map(), unfinished: false, failure: undefined };
+}
+
+function choices(run: Run): number[] {
+  return run.decisions.map(({ choice }) => choice);
+}
+
+/** Counts a run in. False if it fails. */
+function note(found: Findings, run: Run, verdict: Verdict): boolean {
+  found.runs++;
+  let what = run.failure;
+  if (run.redundant) found.redundant++;
+  else if (run.outcome !== undefined) {
+    const known = found.outcomes.get(run.outcome);
+    if (known !== undefined) known.count++;
+    else {
+      found.outcomes.set(run.outcome, { count: 1, first: choices(run) });
+      what = verdict(run.outcome);
+    }
+  }
+  if (what !== undefined) found.failure = { what, schedule: choices(run) };
+  return what === undefined;
+}
+
+/** Whether choosing `next` at a decision leaves a thread that could go on, or sees an old value. */
+function unforced(decision: Decision, previous: number | undefined, next: number): boolean {
+  if (next >= OLD) return true; // An old value costs as much as a switch.
+  if (previous === undefined || previous % OLD === next) return false;
+  return (decision.enabled & (EITHER << (previous % OLD))) !== 0;
+}
+
+function bits(mask: number): number[] {
+  return [0, 1, 2, 3, 4, 5, 6, 7].filter((choice) => (mask & (1 << choice)) !== 0);
+}
+
+/** A run to be made: its first choices, how many switches are in them, where the last is made. */
+interface Start {
+  readonly prefix: readonly number[];
+  readonly used: number;
+  readonly from: Decision | undefined;
+}
+
+export async function bounded(
+  exploration: Exploration,
+  switches: number,
+  verdict: Verdict,
+): Promise<Findings> {
+  const found = findings();
+  const todo: Start[] = [{ prefix: [], used: 0, from: undefined }];
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const { prefix, from } = next;
+    const running = exploration.run(prefix, 0, false);
+    const run = running instanceof Promise ? await running : running;
+    if (!note(found, run, verdict)) break;
+    const pending = run.decisions[prefix.length - 1]?.pending;
+    assert.deepEqual(pending, from?.pending, "the same schedule leads to the same place");
+    const made = choices(run);
+    // After the prefix nobody is switched from who could go on: `used` does not grow.
+    for (let step = prefix.length; step < made.length; step++) {
+      const decision = run.decisions[step] as Decision;
+      const previous = made[step - 1];
+      for (const other of bits(decision.enabled)) {
+        if (other === made[step]) continue;
+        const used = next.used + (unforced(decision, previous, other) ? 1 : 0);
+        if (used <= switches)
+          todo.push({ prefix: [...made.slice(0, step), other], used, from: decision });
+      }
+    }
+  }
+  return found;
+}
+
+/** A decision on the path that is being explored. */
+interface Node {
+  readonly decision: Decision;
+  choice: number;
+  /** Choices that shall be tried here, and those that were. */
+  backtrack: number;
+  done: number;
+  /** Choices that need not be tried here. */
+  sleep: number;
+}
+
+export async function all(
+  exploration: Exploration,
+  seconds: number,
+  verdict: Verdict,
+): Promise<Findings> {
+  const found = findings();
+  const end = performance.now() + 1000 * seconds;
+  const path: Node[] = [];
+  let sleep = 0;
+  for (;;) {
+    const prefix = path.map(({ choice }) => choice);
+    const running = exploration.run(prefix, sleep, false);
+    const run = running instanceof Promise ? await running : running;
+    if (!note(found, run, verdict)) return found;
+    found.unfinished = performance.now() > end;
+    if (found.unfinished) return found;
+    for (const decision of run.decisions.slice(path.length)) {
+      const { choice } = decision;
+      const backtrack = decision.enabled & (EITHER << (choice % OLD));
+      path.push({ decision, choice, backtrack, done: 1 << choice, sleep });
+      sleep = after(sleep, decision, choice);
+    }
+    addBacktracks(path, run.last);
+    let node = path.at(-1);
+    while (node !== undefined && (node.backtrack & ~node.done & ~node.sleep) === 0) {
+      path.pop();
+      node = path.at(-1);
+    }
+    if (node === undefined) return found;
+    const next = bits(node.backtrack & ~node.done & ~node.sleep)[0];
+    // Whoever was tried here need not be tried below, until something touches what it does.
+    sleep = after(node.sleep | node.done, node.decision, next);
+    node.choice = next;
+    node.done |= 1 << next;
+  }
+}
+
+/** Which of the sleeping threads sleep on when one of the others has made its step. */
+function after(sleep: number, { pending }: Decision, choice: number): number {
+  const made = pending[choice % OLD] as Pending;
+  let left = sleep & ~(EITHER << (choice % OLD));
+  for (const other of bits(left)) {
+    const { kind, at } = pending[other % OLD] as Pending;
+    if (!independent(kind, at, made.kind, made.at)) left &= ~(1 << other);
+  }
+  return left;
+}
+
+/** Looks for pairs of dependent steps that could have come the other way round. */
+function addBacktracks(path: readonly Node[], last: readonly Pending[]): void {
+  const threads = last.length;
+  /** For each thread, how many steps of the path each thread had made that come before it. */
+  const clocks: number[][] = last.map(() => new Array(threads).fill(-1));
+  const steps: { thread: number; made: Pending; clock: number[] }[] = [];
+
+  const look = (thread: number, next: Pending): void => {
+    const known = clocks[thread] as number[];
+    for (let before = steps.length - 1; before >= 0; before--) {
+      const other = steps[before] as (typeof steps)[0];
+      if (other.thread === thread || before <= known[other.thread]) continue;
+      if (independent(next.kind, next.at, other.made.kind, other.made.at)) continue;
+      const node = path[before] as Node;
+      const { enabled } = node.decision;
+      node.backtrack |= enabled & (EITHER << thread) || enabled;
+      break;
+    }
+  };
+
+  for (const [index, { choice, decision }] of path.entries()) {
+    const thread = choice % OLD;
+    const made = decision.pending[thread] as Pending;
+    look(thread, made);
+    const clock = clocks[thread] as number[];
+    for (const other of steps) {
+      if (independent(made.kind, made.at, other.made.kind, other.made.at)) continue;
+      for (let t = 0; t < threads; t++) {
+        clock[t] = Math.max(clock[t], other.clock[t]);
+      }
+    }
+    clock[thread] = index;
+    steps.push({ thread, made, clock: [...clock] });
+  }
+  for (const [thread, next] of last.entries()) if (next.at !== 0) look(thread, next);
+}
