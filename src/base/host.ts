@@ -3,8 +3,8 @@
 /**
  * host — what the library asks of the runtime it runs in.
  *
- * The one place where Node, a browser, Bun and Deno differ. `platform/` has an implementation for
- * each; the entry hands it to the context, and every layer above this one gets it from there.
+ * The one place where Node, a browser, Bun and Deno differ. `platform/` implements it; the context
+ * takes it from there, and every other layer gets it from the context.
  */
 export interface Host {
   /** Where a received part lives: `Buffer` on Node, `Uint8Array` in a browser. */
@@ -15,14 +15,16 @@ export interface Host {
   readonly cores: number;
   /** How this thread is called in messages, for example `"main thread"` or `"worker 3"`. */
   readonly threadName: string;
-  /** Fresh memory for received bytes; its contents need not be zero. */
+  /** Fresh memory for one received part; its contents need not be zero. */
   allocate(bytes: number): ArrayBuffer;
+  /** The same for many parts together: transferring one of them must not take the others along. */
+  allocateShared(bytes: number): ArrayBuffer;
   /** Runs `task` as a macrotask, after timers and I/O have had their turn. */
   defer(task: () => void): void;
   /** Something that holds the event loop while it is ref'd. It starts unref'd. */
   keepAlive(): KeepAlive;
-  /** Runs `task` when this thread ends in an orderly way. */
-  onExit(task: () => void): void;
+  /** Runs `task` when this thread ends in an orderly way, unless what it returns was called. */
+  onExit(task: () => void): () => void;
   /** What the threads of this process have published under a name; see `publish`. */
   published(name: string): unknown;
   /** Makes a value visible to every thread that this one, or one of those, starts later. */

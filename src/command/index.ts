@@ -6,6 +6,7 @@
  *   command    the closed list of what may be said
  *   mailbox    where it arrives, from every thread, in order
  *   signaler   waiting: spinning, blocked, or in the event loop
+ *   turn       when the event loop has its turn
  *   thread     one thread's slot: posting, and handing what comes to its target
  */
 export * from "./command.ts";

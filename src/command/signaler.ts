@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import type { Host, KeepAlive } from "../base/index.ts";
-import { type Arena, load, pause, SPIN, wait, waitAsync } from "../memory/index.ts";
+import { type Arena, load, notify, pause, peek, SPIN, wait, waitAsync } from "../memory/index.ts";
 import { ASLEEP, type Mailbox } from "./mailbox.ts";
 
 /**
@@ -39,8 +39,8 @@ export class Signaler {
   /** How many waits shall still go without spinning, and how many after the next failure. */
   #skip = 0;
   #nextSkip = 1;
-  /** Called in the event loop when mail has come. */
-  onMail: () => void = () => {};
+  /** Called when mail has come; and whether the event loop has had its turn before. */
+  onMail: (turned: boolean) => void = () => {};
 
   constructor(arena: Arena, mailbox: Mailbox, host: Host) {
     this.#arena = arena;
@@ -55,7 +55,7 @@ export class Signaler {
       this.#skip--;
       return false;
     }
-    const limit = this.#host.cores > 1 ? this.#arena.words[SPIN] : 0;
+    const limit = this.#host.cores > 1 ? peek(this.#arena.words, SPIN) : 0;
     if (limit === 0) return false;
     const end = performance.now() + limit / 1000;
     do {
@@ -86,8 +86,13 @@ export class Signaler {
     this.#armed = true;
     (promise ?? Promise.resolve()).then(() => {
       this.#armed = false;
-      this.onMail();
+      this.onMail(promise !== undefined);
     });
+  }
+
+  /** Settles what `arm` has left: the thread leaves, and nobody else would notify. */
+  disarm(): void {
+    if (this.#armed) notify(this.#arena.words, this.#mailbox.head);
   }
 
   /** Keeps the event loop alive until as many `unhold`. */
@@ -101,6 +106,6 @@ export class Signaler {
 
   #relax(): void {
     pause();
-    load(this.#arena.words, SPIN); // A word that nobody writes: this only takes a nanosecond.
+    load(this.#arena.words, SPIN); // A word that is hardly ever written: this only takes time.
   }
 }

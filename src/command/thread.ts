@@ -53,8 +53,8 @@ export class Thread {
     this.mailbox = new Mailbox(arena, slotAt(slot) + SLOT_HEAD);
     this.signaler = new Signaler(arena, this.mailbox, host);
     this.turn = new Turn(host);
-    this.signaler.onMail = () => {
-      this.turn.begin();
+    this.signaler.onMail = (turned) => {
+      if (turned) this.turn.begin();
       this.dispatch();
       if (this.#targets.length > this.#freeNumbers.length) this.signaler.arm();
     };
@@ -176,7 +176,8 @@ export class Thread {
     for (;;) {
       if (this.hasMail) this.dispatch();
       if (attempt() || this.spin(attempt, pauses)) return true;
-      if (!park() || !this.mailbox.doze()) continue;
+      // An attempt may have withdrawn a block, and taken what came with it.
+      if (!park() || this.hasMail || !this.mailbox.doze()) continue;
       const left = deadline - performance.now();
       if (left <= 0) return false;
       this.signaler.block(left);

@@ -54,7 +54,7 @@ export interface ContextHandle {
 export interface ContextStats {
   /** Shared memory, in bytes: what is in use, what has been taken so far, what may be taken. */
   memory: { used: number; size: number; max: number };
-  /** How many threads have opened a socket and have not ended. */
+  /** How many threads take part: those that have opened a socket, or asked for this. */
   threads: number;
   sockets: number;
   /** Names that are bound, or that somebody has connected to. */
@@ -98,7 +98,7 @@ export class Context {
   constructor(options: ContextOptions = {}) {
     const given = options instanceof Opening ? options : undefined;
     this.#open = given?.open ?? (() => create(options));
-    if (given === undefined) contexts.set(this.#shared.id, new WeakRef(this));
+    if (given === undefined) remember(this, this.#shared.id);
     refuseCloning(
       this,
       "Pass `context.handle`, and take it with `Context.from` in the other thread.",
@@ -111,7 +111,7 @@ export class Context {
     const known = contexts.get(arena.id)?.deref();
     if (known !== undefined) return known;
     const context = new Context(new Opening(() => arena) as ContextOptions);
-    contexts.set(arena.id, new WeakRef(context));
+    remember(context, arena.id);
     return context;
   }
 
@@ -158,6 +158,7 @@ export class Context {
     const timeout = options.timeout ?? -1;
     checkRange("timeout", timeout, -1, 2 ** 31 - 1);
     const arena = this.#shared;
+    if (this.closed && load(arena.words, SOCKETS) === 0) return;
     const member = this.#member;
     member.terminate();
     if (load(arena.words, SOCKETS) > 0) await this.#reaped(member, timeout);
@@ -194,6 +195,7 @@ export class Context {
       max: arena.maxBytes,
     };
     const sockets = load(arena.words, SOCKETS);
+    if (this.closed && sockets === 0) member.leave(); // It was made for this call only.
     return { memory, threads, sockets, endpoints, pipes, messages };
   }
 
@@ -201,8 +203,9 @@ export class Context {
     const arena = this.#shared;
     let member = memberships.get(arena.id);
     if (member === undefined) {
-      member = new Membership(arena, host);
-      memberships.set(arena.id, member);
+      const { id } = arena;
+      member = new Membership(arena, host, () => memberships.delete(id));
+      memberships.set(id, member);
     }
     return member;
   }
@@ -248,7 +251,13 @@ class Opening {
 
 /** The contexts that this thread knows, and those it is a member of, by the id of their arenas. */
 const contexts = new Map<string, WeakRef<Context>>();
+const forget = new FinalizationRegistry((id: string) => contexts.delete(id));
 const memberships = new Map<string, Membership>();
+
+function remember(context: Context, id: string): void {
+  contexts.set(id, new WeakRef(context));
+  forget.register(context, id);
+}
 
 function create(options: ContextOptions): Arena {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {

@@ -11,7 +11,6 @@ import {
   MAX_SLOTS,
   MAX_SOCKETS,
   Pool,
-  releases,
   SLOT_BLOCK,
   SOCKETS,
   slotAt,
@@ -49,22 +48,27 @@ export class Membership implements CommandTarget {
   readonly slab: Slab;
   readonly #sockets = new Set<ManagedSocket>();
   readonly #block: Addr;
+  readonly #number: number;
+  readonly #cancelExit: () => void;
+  readonly #onLeft: () => void;
   #left = false;
   /** Called when no socket is left in a terminated context. */
   readonly reaped: Set<() => void> = new Set();
 
-  constructor(arena: Arena, host: Host) {
+  constructor(arena: Arena, host: Host, onLeft: () => void) {
     this.arena = arena;
+    this.#onLeft = onLeft;
     const slot = joinSlot(arena);
     const pool = new Pool(arena, slot, host.canBlock);
     this.thread = new Thread(arena, slot, pool, host);
     this.registry = new Registry(this.thread);
     this.slab = new Slab(host);
     this.#block = slotAt(slot) + SLOT_BLOCK;
-    pool.onRelease = () => this.#postToOthers(MEMORY);
+    pool.onRelease = () => this.#postToAll(MEMORY);
     pool.isFree = (other) => !isLive(arena, other);
-    this.thread.open(this.#block, this.thread.register(this));
-    host.onExit(() => this.leave());
+    this.#number = this.thread.register(this);
+    this.thread.open(this.#block, this.#number);
+    this.#cancelExit = host.onExit(() => this.leave());
   }
 
   /** Counts a new socket in. */
@@ -91,11 +95,13 @@ export class Membership implements CommandTarget {
 
   command(_block: Addr, bits: number): void {
     if ((bits & STOP) !== 0) for (const socket of [...this.#sockets]) socket.stop();
-    if ((bits & REAPED) !== 0) for (const tell of [...this.reaped]) tell();
+    if ((bits & REAPED) !== 0) {
+      this.#allReaped();
+      return;
+    }
     if ((bits & MEMORY) !== 0) {
-      const before = releases(this.arena);
-      this.thread.pool.trim();
-      if (releases(this.arena) !== before) this.#postToOthers(MEMORY);
+      this.registry.dropAllExpired();
+      this.thread.pool.trim(); // Who wants memory hears of what this gives back.
       for (const socket of [...this.#sockets]) socket.memoryFreed();
     }
   }
@@ -105,18 +111,25 @@ export class Membership implements CommandTarget {
     // SYNC(stop) publish: no socket is opened any more.
     store(this.arena.words, CONTEXT_STATE, 1);
     this.command(this.#block, STOP);
-    this.#postToOthers(STOP);
-    if (load(this.arena.words, SOCKETS) === 0) this.registry.dropOrphans(); // A counter.
+    this.#postToAll(STOP);
+    if (load(this.arena.words, SOCKETS) > 0) return; // A counter.
+    this.registry.dropOrphans();
+    this.#postToAll(REAPED);
+    this.#allReaped();
   }
 
-  /** The orderly end of a thread. */
+  /** The orderly end of a thread, or of the context. */
   leave(): void {
     if (this.#left) return;
     this.#left = true;
+    this.#cancelExit();
     for (const socket of [...this.#sockets]) socket.close();
     this.thread.withdraw(this.#block);
     this.thread.pool.leave();
+    this.thread.unregister(this.#number);
+    this.thread.signaler.disarm();
     leaveSlot(this.arena, this.thread.slot);
+    this.#onLeft();
   }
 
   #countOut(): void {
@@ -125,14 +138,18 @@ export class Membership implements CommandTarget {
     // SYNC(stop) observe: somebody waits for the last socket.
     if (before !== 1 || load(words, CONTEXT_STATE) === 0) return;
     this.registry.dropOrphans();
-    this.#postToOthers(REAPED);
-    for (const tell of [...this.reaped]) tell();
+    this.#postToAll(REAPED);
+    this.#allReaped();
   }
 
-  #postToOthers(bits: number): void {
-    for (let slot = 1; slot < MAX_SLOTS; slot++) {
-      if (slot !== this.thread.slot) this.thread.post(slotAt(slot) + SLOT_BLOCK, bits);
-    }
+  /** Nothing is left to do in a terminated context: its memory shall not be held by us. */
+  #allReaped(): void {
+    for (const tell of [...this.reaped]) tell();
+    this.leave();
+  }
+
+  #postToAll(bits: number): void {
+    for (let slot = 1; slot < MAX_SLOTS; slot++) this.thread.post(slotAt(slot) + SLOT_BLOCK, bits);
   }
 }
 

@@ -152,6 +152,7 @@ export class Registry {
     this.#lock.hold(() => {
       let entry = this.#find(name);
       if (entry === 0) entry = this.#create(name, endpoint);
+      else this.#dropExpired(entry);
       const words = this.#words;
       if (words[entry + SLOT] !== 0) {
         checkTypes(words[pipe + PIPE_TYPE], words[entry + TYPE], endpoint);
@@ -195,6 +196,16 @@ export class Registry {
     });
   }
 
+  /** Drops what was kept of connecters that are gone, and is no longer. */
+  dropAllExpired(): void {
+    this.#lock.hold(() => {
+      for (const entry of this.#entries()) {
+        this.#dropExpired(entry);
+        this.#dropIfEmpty(entry);
+      }
+    });
+  }
+
   /** Drops what is kept of connecters that are gone: nobody will bind any more. */
   dropOrphans(): void {
     this.#lock.hold(() => {
@@ -234,8 +245,8 @@ export class Registry {
 
   /** What follows from an end's leaving. */
   #settle(pipe: Addr, side: Side): void {
-    if (this.#isOrphan(pipe)) {
-      if (this.#isExpired(pipe)) this.#destroy(pipe);
+    if (this.#isOrphan(pipe) && this.#isExpired(pipe)) {
+      this.#destroy(pipe);
       return;
     }
     this.#thread.post(pipe + peerBlock(side), PIPE_TERM);

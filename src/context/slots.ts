@@ -17,7 +17,7 @@ import { type Arena, load, MAX_SLOTS, SLOT_STATE, slotAt, store, swapIf } from "
  *
  * # If a thread dies
  *
- * Its slot stays LIVE until someone does its leaving.
+ * Its slot stays LIVE until someone does its leaving. Nobody does so yet.
  */
 const LIVE = 1;
 const INCARNATION = 1 << 8;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { assert, MAX_MEMORY_LIMIT, ZmqError } from "../base/index.ts";
-import { type Addr, load, type Words } from "./atomics.ts";
+import type { Addr, Words } from "./atomics.ts";
 import {
   ID_HIGH,
   ID_LOW,
@@ -11,7 +11,6 @@ import {
   MAGIC_VALUE,
   MAX_BYTES,
   MAX_PAGES,
-  MEMORY_RELEASED,
   PAGE_BYTES,
   PAGE_TABLE,
   PAGE_WORDS,
@@ -139,9 +138,4 @@ export function count(arena: Arena, at: Addr, by: number): void {
 /** Reads such a counter. Another thread may be adding to it: the value may be a little old. */
 export function counted(arena: Arena, at: Addr): number {
   return (arena.words[at + 1] >>> 0) * 2 ** 32 + (arena.words[at] >>> 0);
-}
-
-/** How often memory was given back so far; see {@link MEMORY_RELEASED}. A counter. */
-export function releases(arena: Arena): number {
-  return load(arena.words, MEMORY_RELEASED);
 }

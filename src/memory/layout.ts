@@ -23,7 +23,7 @@
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
  *      +0 | magic     | layout    | id        | id        | max pages | max bytes |   written once
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *     +32 | state     | sockets   | maximum   | wanted    | released  | spin      | Atomics only
+ *     +32 | state     | sockets   | maximum   | wanted    | spin      |             Atomics only
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
  *     +64 | lock      | in use    | search    | pages               lock: Atomics; others under it
  *         +-----------+-----------+-----------+
@@ -66,10 +66,8 @@ export const SOCKETS: number = ROW + 1;
 export const MAX_SOCKETS: number = ROW + 2;
 /** How many threads wait for memory; see pages.ts. */
 export const MEMORY_WANTED: number = ROW + 3;
-/** Counts what was given back, so that one who found no memory can tell that it came since. */
-export const MEMORY_RELEASED: number = ROW + 4;
 /** The longest busy wait of a thread, in microseconds. */
-export const SPIN: number = ROW + 5;
+export const SPIN: number = ROW + 4;
 export const PAGES_LOCK: number = 2 * ROW;
 export const PAGES_USED: number = 2 * ROW + 1;
 export const PAGES_SEARCH: number = 2 * ROW + 2;

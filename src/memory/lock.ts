@@ -30,8 +30,8 @@ import { type Addr, exchange, load, notify, pause, swapIf, wait } from "./atomic
  *
  * # If a thread dies
  *
- * The word keeps its name (I1). Whoever waits looks at the owner every few milliseconds and, if
- * that one is dead, swaps its own name in and repairs what the section may have left half done.
+ * The word keeps its name (I1), so that whoever waits can tell a dead owner, swap its own name in,
+ * and repair what the section may have left half done. Nobody does so yet: the others wait.
  */
 const QUEUE = 1 << 30;
 const SPINS = 200;

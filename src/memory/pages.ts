@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 import { type Arena, firstPage } from "./arena.ts";
-import { type Addr, add, store } from "./atomics.ts";
+import { type Addr, store } from "./atomics.ts";
 import {
   MAX_PAGES,
-  MEMORY_RELEASED,
   PAGE_BYTES,
   PAGE_OWNER,
   PAGE_RUN,
@@ -77,7 +76,6 @@ export class Pages {
     words.fill(0, PAGE_TABLE + first, PAGE_TABLE + first + run);
     words[PAGES_USED] -= run;
     words[PAGES_SEARCH] = Math.min(words[PAGES_SEARCH], first);
-    add(words, MEMORY_RELEASED, 1); // A counter: it only says "look again".
   }
 
   /** Hands a run to another slot. The caller holds the lock. */

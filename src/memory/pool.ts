@@ -150,16 +150,21 @@ export class Pool {
 
   /** Takes back what others freed, and gives away all pages with nothing in use. */
   trim(): void {
+    let gave = false;
     this.#takeRemote(this.#remote);
     const words = this.#arena.words;
     for (let sizeClass = 0; sizeClass < OWN_RUN; sizeClass++) {
       let page = words[this.#partial + sizeClass];
       while (page !== 0) {
         const next = words[page + PAGE_NEXT];
-        if (words[page + PAGE_LIVE] === 0) this.#giveAway(page, sizeClass);
+        if (words[page + PAGE_LIVE] === 0) {
+          this.#giveAway(page, sizeClass);
+          gave = true;
+        }
         page = next;
       }
     }
+    if (gave && load(words, MEMORY_WANTED) !== 0) this.onRelease(); // A counter, as in free.
   }
 
   /** Gives away everything: empty pages to all, those with blocks in use to the context. */

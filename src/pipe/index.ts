@@ -12,7 +12,7 @@
  */
 export * from "./layout.ts";
 export * from "./link.ts";
-export { type Message, type MessageLike, type Part, readMessage } from "./message.ts";
+export { type Message, type MessageLike, type Part, type Prepared, prepare } from "./message.ts";
 export {
   createPipe,
   type Directions,

@@ -48,16 +48,19 @@ export class MessageWriter extends YpipeWriter {
    * @returns false if there is no memory for it now; then nothing is written.
    * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
    */
-  write(message: MessageLike): boolean {
-    if (message instanceof Uint8Array && (message.length - 1) >>> 0 < INLINE_BYTES) {
-      // The most frequent message by far: neither empty (it may be detached) nor large.
+  write(message: MessageLike | Prepared): boolean {
+    if (message instanceof Prepared) return this.#writeParts(message);
+    if (isSimple(message)) {
       const length = message.length;
       const at = this.reserve(recordWords(length));
       if (at === 0) return false;
       this.#putBytes(at, message, length, 0);
       return true;
     }
-    const { parts, size } = readMessage(message, this.pool);
+    return this.#writeParts(prepare(message, this.pool) as Prepared);
+  }
+
+  #writeParts({ parts, size }: Prepared): boolean {
     const at = this.#allocateBodies(parts) ? this.reserve(size) : 0;
     if (at === 0) {
       for (let body = bodies.pop(); body !== undefined; body = bodies.pop()) this.pool.free(body);
@@ -98,8 +101,10 @@ export class MessageWriter extends YpipeWriter {
     words[at + LENGTH] = length;
     words[at + FLAGS] = more;
     const to = (at + RECORD_HEAD) * 4;
-    if (length > SHORT_BYTES) bytes.set(source, to);
-    else for (let i = 0; i < length; i++) bytes[to + i] = source[i] as number;
+    if (length > SHORT_BYTES) {
+      // A view of memory that another thread lets grow may be longer by now.
+      bytes.set(source.length === length ? source : source.subarray(0, length), to);
+    } else for (let i = 0; i < length; i++) bytes[to + i] = source[i] as number;
   }
 
   #putText(at: Addr, text: string, more: number): void {
@@ -120,15 +125,30 @@ export class MessageWriter extends YpipeWriter {
   }
 }
 
+/** A message whose parts have been looked at: nothing can go wrong with it but lack of memory. */
+export class Prepared {
+  readonly parts: (string | Uint8Array)[];
+  /** How many words its records take together. */
+  readonly size: number;
+
+  constructor(parts: (string | Uint8Array)[], size: number) {
+    this.parts = parts;
+    this.size = size;
+  }
+}
+
+/** The most frequent message by far: one part, neither empty (it may be detached) nor large. */
+function isSimple(message: unknown): message is Uint8Array {
+  return message instanceof Uint8Array && (message.length - 1) >>> 0 < INLINE_BYTES;
+}
+
 /**
- * The parts of a message as they are copied, and how many words their records take together.
+ * Looks at a message, once, before it waits for a peer or for memory.
  *
  * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
  */
-export function readMessage(
-  message: unknown,
-  pool: Pool,
-): { parts: (string | Uint8Array)[]; size: number } {
+export function prepare(message: MessageLike, pool: Pool): Uint8Array | Prepared {
+  if (isSimple(message)) return message;
   const parts = Array.from(Array.isArray(message) ? message : [message], toPart);
   if (parts.length === 0) {
     throw new ZmqError("EINVAL", {
@@ -144,7 +164,7 @@ export function readMessage(
   }
   memory += Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);
   if (memory > pool.pages.mostWords) throw tooLarge(parts);
-  return { parts, size };
+  return new Prepared(parts, size);
 }
 
 /** A part as it is copied: bytes, or a short text of one byte a character. */

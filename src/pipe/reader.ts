@@ -53,7 +53,7 @@ export class Slab {
   /** Makes sure that so many words, at most RUN_WORDS, are free from `position` on. */
   ensure(words: number): void {
     if (this.position + words <= this.words.length) return;
-    this.buffer = this.#host.allocate(SLAB_BYTES);
+    this.buffer = this.#host.allocateShared(SLAB_BYTES);
     this.words = new Int32Array(this.buffer);
     this.bytes = new Uint8Array(this.buffer);
     this.position = 0;

@@ -3,7 +3,7 @@
 import { ACTIVATE_READ, type Thread } from "../command/index.ts";
 import { type Addr, load, or, peek, store, type Words } from "../memory/index.ts";
 import { LANE_LIMIT, LANE_READ, LANE_WAKE_AT, LANE_WRITTEN } from "../queue/index.ts";
-import { type MessageLike, MessageWriter } from "./message.ts";
+import { type MessageLike, MessageWriter, type Prepared } from "./message.ts";
 
 /** In LANE_LIMIT: nobody reads, so only the writer's own watermark counts. */
 export const NO_READER = -1;
@@ -78,7 +78,7 @@ export class PipeWriter extends MessageWriter {
   }
 
   /** Writes a message without showing it. False if there is no memory; throws if it is none. */
-  override write(message: MessageLike): boolean {
+  override write(message: MessageLike | Prepared): boolean {
     if (!super.write(message)) return false;
     this.#written = (this.#written + ONE) | 0;
     this.arena.words[this.lane + LANE_WRITTEN] = this.#written;

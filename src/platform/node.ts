@@ -21,6 +21,7 @@ const FastBuffer = (Buffer as unknown as Record<symbol, PartConstructor>)[Symbol
 const FOREVER = 2 ** 31 - 1;
 
 const exitTasks = new Set<() => void>();
+let listensToExit = false;
 
 function runExitTasks(): void {
   for (const task of exitTasks) task();
@@ -34,6 +35,12 @@ export const host: Host = {
 
   allocate(bytes: number): ArrayBuffer {
     return Buffer.allocUnsafeSlow(bytes).buffer;
+  },
+
+  allocateShared(bytes: number): ArrayBuffer {
+    const { buffer } = Buffer.allocUnsafeSlow(bytes);
+    threads.markAsUntransferable(buffer);
+    return buffer;
   },
 
   defer(task: () => void): void {
@@ -53,11 +60,13 @@ export const host: Host = {
     };
   },
 
-  onExit(task: () => void): void {
+  onExit(task: () => void): () => void {
     // The main thread takes the process with it: there is nobody to leave anything to.
-    if (threads.isMainThread) return;
-    if (exitTasks.size === 0) process.once("exit", runExitTasks);
+    if (threads.isMainThread) return () => {};
+    if (!listensToExit) process.once("exit", runExitTasks);
+    listensToExit = true;
     exitTasks.add(task);
+    return () => exitTasks.delete(task);
   },
 
   published(name: string): unknown {

@@ -3,8 +3,16 @@
 import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import { FOR_ROOM, type Thread } from "../command/index.ts";
 import type { SocketType } from "../context/index.ts";
-import { type Arena, count, SLOT_DROPPED, SLOT_SENT, slotAt } from "../memory/index.ts";
-import { ABSENT, DRAINING, GONE, type MessageLike, type Pipe, readMessage } from "../pipe/index.ts";
+import { type Arena, count, type Pool, SLOT_SENT, slotAt } from "../memory/index.ts";
+import {
+  ABSENT,
+  DRAINING,
+  GONE,
+  type MessageLike,
+  type Pipe,
+  type Prepared,
+  prepare,
+} from "../pipe/index.ts";
 import { Lb } from "../strategy/index.ts";
 import type { OptionName, SendOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
@@ -37,14 +45,14 @@ export class Sender implements Pattern {
 
   send(message: MessageLike, options: WaitOptions | undefined): Promise<void> {
     try {
-      if (options === undefined && this.trySend(message)) {
+      const prepared = prepare(message, this.#thread.pool);
+      if (options === undefined && this.#trySend(prepared)) {
         const { turn } = this.#thread;
         return turn.due ? turn.pass(undefined) : DONE;
       }
       const { timeout, signal } = this.#wait(options);
       this.#enter();
-      readMessage(message, this.#thread.pool);
-      const attempt = () => this.#attempt(message);
+      const attempt = () => this.#attempt(prepared);
       return this.#waiting.run(attempt, timeout, signal, this.#core.address).then(ignore);
     } catch (error) {
       return Promise.reject(error);
@@ -52,27 +60,32 @@ export class Sender implements Pattern {
   }
 
   sendSync(message: MessageLike, options: WaitOptions | undefined): void {
-    if (this.trySend(message)) return;
     const { timeout } = this.#wait(options);
-    this.#waiting.runSync(() => this.#attempt(message), timeout, this.#core.address);
+    const prepared = prepare(message, this.#thread.pool);
+    if (this.#trySend(prepared)) return;
+    this.#waiting.runSync(() => this.#attempt(prepared), timeout, this.#core.address);
   }
 
   trySend(message: MessageLike): boolean {
+    return this.#trySend(prepare(message, this.#thread.pool));
+  }
+
+  #trySend(message: Uint8Array | Prepared): boolean {
     this.#enter();
     if ((this.#waits === undefined || this.#waits.yields()) && this.#lb.send(message)) {
       this.#count(1);
       return true;
     }
-    readMessage(message, this.#thread.pool); // What is no message shall not wait for a peer.
     return false;
   }
 
   async sendMany(messages: Iterable<MessageLike>, options: WaitOptions | undefined): Promise<void> {
     const { timeout, signal } = this.#wait(options);
     this.#enter();
-    const batch = new Batch(messages);
+    const batch = new Batch(messages, this.#thread.pool);
     const attempt = () => this.#attemptBatch(batch, true);
     try {
+      batch.begin();
       await this.#waiting.run(attempt, timeout, signal, this.#core.address);
     } catch (error) {
       throw batch.failure(error);
@@ -82,9 +95,10 @@ export class Sender implements Pattern {
   sendManySync(messages: Iterable<MessageLike>, options: WaitOptions | undefined): void {
     const { timeout } = this.#wait(options);
     this.#enter();
-    const batch = new Batch(messages);
+    const batch = new Batch(messages, this.#thread.pool);
     const attempt = () => this.#attemptBatch(batch, false);
     try {
+      batch.begin();
       this.#waiting.runSync(attempt, timeout, this.#core.address);
     } catch (error) {
       throw batch.failure(error);
@@ -127,14 +141,12 @@ export class Sender implements Pattern {
   closed(error: () => ZmqError): number {
     this.#closedBy = error;
     this.#waits?.fail(error());
-    this.#lb.flush();
-    const dropped = this.#lb.abandon();
-    count(this.#arena, slotAt(this.#thread.slot) + SLOT_DROPPED, dropped);
-    return dropped;
+    return this.#lb.abandon();
   }
 
   memoryFreed(): void {
     this.#again();
+    if (this.pending === 0) this.#lb.giveUp();
   }
 
   get pending(): number {
@@ -148,7 +160,7 @@ export class Sender implements Pattern {
 
   /** Something may go now: first what was returned, then the calls that wait. */
   #again(): void {
-    if (!this.#lb.pump()) this.#lb.park();
+    this.#lb.settle();
     this.#waits?.pump();
   }
 
@@ -175,7 +187,7 @@ export class Sender implements Pattern {
     return peerState !== ABSENT || !this.#core.options.immediate;
   }
 
-  #attempt(message: MessageLike): true | undefined {
+  #attempt(message: Uint8Array | Prepared): true | undefined {
     this.#check();
     if (!this.#lb.send(message)) return undefined;
     this.#count(1);
@@ -193,10 +205,7 @@ export class Sender implements Pattern {
     try {
       for (; !batch.done; batch.next()) {
         this.#check(); // The iterator may have closed the socket.
-        if (!lb.write(batch.message)) {
-          readMessage(batch.message, this.#thread.pool);
-          return undefined;
-        }
+        if (!lb.write(batch.message)) return undefined;
         // An iterator may take its time, or wait for the answer to what it has yielded.
         const flush = !batch.isArray || (batch.accepted + 1) % FLUSH_EVERY === 0;
         if (flush) lb.flush();
@@ -230,16 +239,18 @@ class Batch {
   /** Arrays are walked by index: an iterator costs a third of a small message. */
   readonly #array: readonly MessageLike[] | undefined;
   readonly #iterator: Iterator<MessageLike> | undefined;
+  readonly #pool: Pool;
   accepted = 0;
   done = false;
   /** The next one to send, unless `done`. */
-  message: MessageLike = null;
+  message: Uint8Array | Prepared = new Uint8Array(0);
 
   get isArray(): boolean {
     return this.#array !== undefined;
   }
 
-  constructor(messages: Iterable<MessageLike>) {
+  constructor(messages: Iterable<MessageLike>, pool: Pool) {
+    this.#pool = pool;
     if (typeof messages === "string" || typeof messages?.[Symbol.iterator] !== "function") {
       throw new ZmqError("EINVAL", {
         hint: "sendMany takes an array, or another iterable, of messages.",
@@ -247,6 +258,10 @@ class Batch {
     }
     if (Array.isArray(messages)) this.#array = messages;
     else this.#iterator = messages[Symbol.iterator]();
+  }
+
+  /** Takes the first message. */
+  begin(): void {
     this.#take();
   }
 
@@ -259,13 +274,17 @@ class Batch {
   #take(): void {
     const array = this.#array;
     if (array !== undefined) {
-      if (this.accepted < array.length) this.message = array[this.accepted] as MessageLike;
+      if (this.accepted < array.length) this.#put(array[this.accepted] as MessageLike);
       else this.done = true;
     } else {
       const result = (this.#iterator as Iterator<MessageLike>).next();
       if (result.done === true) this.done = true;
-      else this.message = result.value;
+      else this.#put(result.value);
     }
+  }
+
+  #put(message: MessageLike): void {
+    this.message = prepare(message, this.#pool);
   }
 
   /** The error of the whole call: it says how many messages were accepted. */

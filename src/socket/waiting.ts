@@ -147,6 +147,7 @@ export class Waiting {
    * keeps its place, before all others.
    */
   rest(): true {
+    if (this.#resting) return true;
     this.#resting = true;
     this.#thread.host.defer(() => this.#resume());
     return true;
@@ -212,6 +213,8 @@ export class Waiting {
         this.pump(); // A wake-up may not have been worth its price yet, but there may be room.
         if (this.#operations.has(operation)) operation.fail(timedOut(address));
       }, timeout);
+      // Whether the event loop is held is said by `hold`. A page's timer is a number.
+      (timer as { unref?: () => void }).unref?.();
     }
     this.#hold();
     this.pump();

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MIT
 
 import type { Thread } from "../command/index.ts";
-import type { Message, MessageLike, Pipe, PipeReader, PipeWriter } from "../pipe/index.ts";
+import type {
+  Message,
+  MessageLike,
+  Pipe,
+  PipeReader,
+  PipeWriter,
+  Prepared,
+} from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 
 /** So many full pipes are looked at again and again; more are asked to wake us when found full. */
@@ -60,7 +67,7 @@ export class Lb {
   }
 
   /** Gives a message to the next pipe and shows it. False if none can take it. */
-  send(message: MessageLike): boolean {
+  send(message: MessageLike | Prepared): boolean {
     const writer = this.#give(message);
     if (writer === undefined) return false;
     writer.flush();
@@ -68,7 +75,7 @@ export class Lb {
   }
 
   /** Gives a message to the next pipe; `flush` shows it. False if none can take it. */
-  write(message: MessageLike): boolean {
+  write(message: MessageLike | Prepared): boolean {
     const writer = this.#give(message);
     if (writer === undefined) return false;
     const count = this.#dirtyCount;
@@ -103,7 +110,17 @@ export class Lb {
   /** Gives what lies unread in a pipe that nobody reads any more to the others; then `done`. */
   reclaim(reader: PipeReader, done: () => void): void {
     this.#returned.push({ reader, done });
-    if (!this.pump()) this.park();
+    this.settle();
+  }
+
+  /** Gives away what was returned, or makes sure that we hear when that can go on. */
+  settle(): void {
+    while (!this.pump() && !this.park());
+  }
+
+  /** Nobody waits any more: memory is not wanted. */
+  giveUp(): void {
+    if (this.#noMemory && this.#returned.length === 0) this.#gotMemory();
   }
 
   /** Gives away returned messages; false if some are left. */
@@ -122,8 +139,6 @@ export class Lb {
     let dropped = 0;
     for (let entry = this.#returned.shift(); entry !== undefined; entry = this.#returned.shift()) {
       dropped += entry.reader.queued;
-      while (entry.reader.read() !== undefined);
-      entry.reader.release();
       entry.done();
     }
     return dropped;
@@ -144,13 +159,13 @@ export class Lb {
     }
   }
 
-  #give(message: MessageLike): PipeWriter | undefined {
+  #give(message: MessageLike | Prepared): PipeWriter | undefined {
     if (this.#returned.length > 0 && !this.pump()) return undefined;
     return this.#put(message);
   }
 
   /** Writes to the next pipe with room. */
-  #put(message: MessageLike): PipeWriter | undefined {
+  #put(message: MessageLike | Prepared): PipeWriter | undefined {
     const writer = this.#next();
     if (writer?.write(message) === true) {
       if (this.#noMemory) this.#gotMemory();

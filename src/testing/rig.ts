@@ -47,6 +47,10 @@ export class FakeHost implements Host {
     return host.allocate(bytes);
   }
 
+  allocateShared(bytes: number): ArrayBuffer {
+    return host.allocateShared(bytes);
+  }
+
   defer(task: () => void): void {
     this.deferred.push(task);
   }
@@ -62,7 +66,9 @@ export class FakeHost implements Host {
     };
   }
 
-  onExit(): void {}
+  onExit(): () => void {
+    return () => {};
+  }
 
   published(): unknown {
     return undefined;

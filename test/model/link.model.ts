@@ -115,8 +115,11 @@ model("both ends leave at once: the pipe is freed, and once (link.ts, registry.t
     },
     "who leaves last does not free": {
       file: "context/registry.js",
-      replace: "if (this.#isExpired(pipe))\n                this.#destroy(pipe);",
-      by: 'if (this.#isExpired(pipe) && side === "binder")\n this.#destroy(pipe);',
+      replace:
+        "if (this.#isOrphan(pipe) && this.#isExpired(pipe)) {\n            this.#destroy(pipe);",
+      by:
+        "if (this.#isOrphan(pipe) && this.#isExpired(pipe)) {\n" +
+        'if (side === "binder") this.#destroy(pipe);',
     },
     "a block is not withdrawn before the pipe is freed": {
       file: "pipe/pipe.js",
@@ -166,8 +169,9 @@ model("the connecter leaves while the binder attaches: what it sent is received 
     },
     "a pipe is freed although its binder is there": {
       file: "context/registry.js",
-      replace: 'stateOf(this.#arena, pipe, "binder") === ABSENT);',
-      by: 'stateOf(this.#arena, pipe, "binder") !== 3);',
+      replace:
+        "if (this.#isOrphan(pipe) && this.#isExpired(pipe)) {\n            this.#destroy(pipe);",
+      by: 'if (stateOf(this.#arena, pipe, "connecter") === GONE) {\n this.#destroy(pipe);',
     },
   },
 });

@@ -395,8 +395,8 @@ model("mail comes while a thread returns to its event loop: it is called (mailbo
     },
     "nobody arms again after mail has come": {
       file: "command/signaler.js",
-      replace: "this.#armed = false;\n            this.onMail();",
-      by: "this.onMail(); this.#armed = false;",
+      replace: "this.#armed = false;\n            this.onMail(promise !== undefined);",
+      by: "this.onMail(promise !== undefined); this.#armed = false;",
     },
   },
 });

@@ -54,9 +54,10 @@ const host: Host = {
   cores: 1,
   threadName: "a thread of the explorer",
   allocate: (bytes) => new ArrayBuffer(bytes),
+  allocateShared: (bytes) => new ArrayBuffer(bytes),
   defer: (task) => void setImmediate(task),
   keepAlive: () => keepAlive,
-  onExit: () => {},
+  onExit: () => () => {},
   published: () => undefined,
   publish: () => {},
 };
@@ -99,7 +100,7 @@ export class Env {
     // What it throws would be nobody's: a promise's callback has no caller.
     thread.signaler.onMail = () => {
       try {
-        onMail();
+        onMail(true);
       } catch (error) {
         this.#thrown = error;
       }
