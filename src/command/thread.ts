@@ -43,6 +43,8 @@ export class Thread {
   readonly #freeNumbers: number[] = [];
   /** Taken from the mailbox and not yet handed to its target. */
   readonly #inbox: Addr[] = [];
+  /** Whether the inbox was left with something in it. */
+  #undelivered = false;
   #memoryWants = 0;
 
   constructor(arena: Arena, slot: number, pool: Pool, host: Host) {
@@ -122,7 +124,8 @@ export class Thread {
       if (index >= 0) {
         this.#inbox.splice(index, 1);
         // What has come with it would not wake us any more: let the event loop hand it over.
-        if (this.#inbox.length > 0) queueMicrotask(() => this.dispatch());
+        this.#undelivered = this.#inbox.length > 0;
+        if (this.#undelivered) queueMicrotask(() => this.dispatch());
         return;
       }
     }
@@ -130,12 +133,13 @@ export class Thread {
 
   /** Whether a command has come that was not handed over. A hint, as the mailbox's. */
   get hasMail(): boolean {
-    return this.#inbox.length > 0 || this.mailbox.hasMail;
+    return this.#undelivered || this.mailbox.hasMail;
   }
 
   /** Hands every command that has come to its target. */
   dispatch(): void {
     const inbox = this.#inbox;
+    this.#undelivered = false;
     this.mailbox.take(inbox);
     // A target may withdraw other blocks while it works: the inbox is never walked by index.
     for (let block = inbox.shift(); block !== undefined; block = inbox.shift()) {

@@ -49,7 +49,6 @@ export class MessageWriter extends YpipeWriter {
    * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
    */
   write(message: MessageLike | Prepared): boolean {
-    if (message instanceof Prepared) return this.#writeParts(message);
     if (isSimple(message)) {
       const length = message.length;
       const at = this.reserve(recordWords(length));
@@ -57,7 +56,8 @@ export class MessageWriter extends YpipeWriter {
       this.#putBytes(at, message, length, 0);
       return true;
     }
-    return this.#writeParts(prepare(message, this.pool) as Prepared);
+    const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
+    return this.#writeParts(prepared as Prepared);
   }
 
   #writeParts({ parts, size }: Prepared): boolean {

@@ -60,9 +60,10 @@ export class Sender implements Pattern {
   }
 
   sendSync(message: MessageLike, options: WaitOptions | undefined): void {
-    const { timeout } = this.#wait(options);
+    checkTimeout(options);
     const prepared = prepare(message, this.#thread.pool);
     if (this.#trySend(prepared)) return;
+    const { timeout } = this.#wait(options);
     this.#waiting.runSync(() => this.#attempt(prepared), timeout, this.#core.address);
   }
 
