@@ -181,10 +181,10 @@ export class Thread {
       if (this.hasMail) this.dispatch();
       if (attempt() || this.spin(attempt, pauses)) return true;
       // An attempt may have withdrawn a block, and taken what came with it.
-      if (!park() || this.hasMail || !this.mailbox.doze()) continue;
+      const asleep = park() && !this.hasMail && this.mailbox.doze();
       const left = deadline - performance.now();
       if (left <= 0) return false;
-      this.signaler.block(left);
+      if (asleep) this.signaler.block(left);
     }
   }
 

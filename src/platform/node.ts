@@ -63,7 +63,7 @@ export const host: Host = {
   onExit(task: () => void): () => void {
     // The main thread takes the process with it: there is nobody to leave anything to.
     if (threads.isMainThread) return () => {};
-    if (!listensToExit) process.once("exit", runExitTasks);
+    if (!listensToExit) process.prependOnceListener("exit", runExitTasks);
     listensToExit = true;
     exitTasks.add(task);
     return () => exitTasks.delete(task);

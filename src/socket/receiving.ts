@@ -129,9 +129,9 @@ export class Receiver implements Pattern {
     this.#fq.remove(pipe);
   }
 
-  closed(error: () => ZmqError): number {
+  closed(error: () => ZmqError, settle: boolean): number {
     this.#closedBy = error;
-    this.#waits?.fail(error());
+    if (settle) this.#waits?.fail(error());
     return 0;
   }
 

@@ -139,15 +139,15 @@ export class Sender implements Pattern {
     this.#lb.remove(pipe);
   }
 
-  closed(error: () => ZmqError): number {
+  closed(error: () => ZmqError, settle: boolean): number {
     this.#closedBy = error;
-    this.#waits?.fail(error());
+    if (settle) this.#waits?.fail(error());
     return this.#lb.abandon();
   }
 
   memoryFreed(): void {
     this.#again();
-    if (this.pending === 0) this.#lb.giveUp();
+    if (this.#waits?.busy !== true) this.#lb.giveUp();
   }
 
   get pending(): number {
@@ -201,15 +201,20 @@ export class Sender implements Pattern {
    * @param rests Whether it shall let the event loop have its turn when that is due.
    */
   #attemptBatch(batch: Batch, rests: boolean): true | undefined {
-    const before = batch.accepted;
+    let uncounted = 0;
     const lb = this.#lb;
     try {
       for (; !batch.done; batch.next()) {
         this.#check(); // The iterator may have closed the socket.
         if (!lb.write(batch.message)) return undefined;
+        uncounted++;
         // An iterator may take its time, or wait for the answer to what it has yielded.
         const flush = !batch.isArray || (batch.accepted + 1) % FLUSH_EVERY === 0;
-        if (flush) lb.flush();
+        if (flush) {
+          lb.flush();
+          this.#count(uncounted);
+          uncounted = 0;
+        }
         if (rests && flush && this.#thread.turn.due && this.#waiting.rest()) {
           batch.next();
           return batch.done ? true : undefined;
@@ -218,7 +223,7 @@ export class Sender implements Pattern {
       return true;
     } finally {
       lb.flush();
-      this.#count(batch.accepted - before);
+      this.#count(uncounted);
     }
   }
 

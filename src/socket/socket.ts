@@ -50,7 +50,7 @@ export interface Pattern {
   /** The pipe is about to be left. */
   detached(pipe: Pipe): void;
   /** The socket closes: calls fail with this error. Returns how many messages are lost. */
-  closed(error: () => ZmqError): number;
+  closed(error: () => ZmqError, settle: boolean): number;
   memoryFreed(): void;
   /** Calls that wait; the setter says whether they keep the event loop alive. */
   readonly pending: number;
@@ -106,7 +106,7 @@ export abstract class Socket {
     this.#context = context;
     this.#member = membershipOf(context);
     this.#managed = {
-      close: () => this.close(),
+      close: () => this.#close(() => terminated(this.#lastEndpoint ?? undefined), false),
       stop: () => this.#close(() => terminated(this.#lastEndpoint ?? undefined)),
       memoryFreed: () => this.#pattern.memoryFreed(),
     };
@@ -267,13 +267,14 @@ export abstract class Socket {
     this.#options[name] = value;
     if (this.closed) return;
     this.#member.thread.dispatch(); // The links that have come meanwhile are concerned too.
-    for (const pipe of this.#inproc.pipes) {
+    for (const pipe of [...this.#inproc.pipes]) {
       if (name === "sendHighWaterMark" && pipe.writer) pipe.writer.highWaterMark = value as number;
       if (name === "receiveHighWaterMark" && pipe.reader && !pipe.draining) {
         pipe.reader.highWaterMark = value as number;
       }
       this.#pattern.writeActivated(pipe);
-      if (name === "immediate") this.#pattern.peerChanged(pipe);
+      // What waited and went on now may have run code that let go of the pipe.
+      if (name === "immediate" && this.#inproc.pipes.has(pipe)) this.#pattern.peerChanged(pipe);
     }
     if (name === "receiveHighWaterMark") this.#inproc.changeLimit(value as number);
   }
@@ -284,11 +285,12 @@ export abstract class Socket {
     if (this.#closedBy !== undefined) throw this.#closedBy();
   }
 
-  #close(error: () => ZmqError): void {
+  /** @param settle False at the end of a thread: nobody is there to hear of pending calls. */
+  #close(error: () => ZmqError, settle = true): void {
     if (this.closed) return;
     this.#closedBy = error;
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
-    this.#dropped = this.#pattern.closed(error);
+    this.#dropped = this.#pattern.closed(error, settle);
     this.#inproc.close(this.#options.linger);
     this.#member.thread.unregister(this.#object);
     this.#member.remove(this.#managed);

@@ -48,6 +48,8 @@ export class Waiting {
   #holding = false;
   #pumping = false;
   #resting = false;
+  /** Calls that block the thread now. */
+  #blocked = 0;
 
   /**
    * @param park Asks for a wake-up; false if it is worth trying again at once.
@@ -64,6 +66,11 @@ export class Waiting {
   /** Whether no call waits. */
   get idle(): boolean {
     return this.#operations.size === 0;
+  }
+
+  /** Whether any call waits, one that blocks the thread included. */
+  get busy(): boolean {
+    return this.#operations.size > 0 || this.#blocked > 0;
   }
 
   get size(): number {
@@ -121,8 +128,13 @@ export class Waiting {
       if (this.idle) value = attempt();
       return value !== undefined;
     };
-    if (timeout === 0) tryNow();
-    else this.#thread.waitFor(tryNow, this.#park, deadline, this.#pauses);
+    this.#blocked++;
+    try {
+      if (timeout === 0) tryNow();
+      else this.#thread.waitFor(tryNow, this.#park, deadline, this.#pauses);
+    } finally {
+      this.#blocked--;
+    }
     if (value === undefined) throw timedOut(address);
     return value;
   }

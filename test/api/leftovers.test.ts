@@ -63,6 +63,18 @@ describe("memory", () => {
     await context.terminate();
   });
 
+  test("I1: a blocking send that waits for memory gives up when its time is up", async () => {
+    const context = new Context({ maxMemory: 1 << 20 });
+    const pull = new Pull({ context, receiveHighWaterMark: 0 });
+    const push = new Push({ context, sendHighWaterMark: 0 });
+    pull.bindSync("inproc://x");
+    push.connect("inproc://x");
+    const body = Buffer.alloc(50_000);
+    while (push.trySend(body));
+    assert.throws(() => push.sendSync(body, { timeout: 50 }), { code: "EAGAIN" });
+    await context.terminate();
+  });
+
   test("a part whose buffer is transferred does not take its neighbours along", () => {
     const context = new Context();
     const [pull, push] = [new Pull({ context }), new Push({ context })];
