@@ -183,7 +183,7 @@ export class Thread {
       // An attempt may have withdrawn a block, and taken what came with it.
       const asleep = park() && !this.hasMail && this.mailbox.doze();
       const left = deadline - performance.now();
-      if (left <= 0) return false;
+      if (left <= 0) return !asleep && attempt();
       if (asleep) this.signaler.block(left);
     }
   }
