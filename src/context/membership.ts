@@ -111,11 +111,9 @@ export class Membership implements CommandTarget {
     // SYNC(stop) publish: no socket is opened any more.
     store(this.arena.words, CONTEXT_STATE, 1);
     this.command(this.#block, STOP);
+    if (this.#left) return; // Ours were the last sockets: all is done.
     this.#postToAll(STOP);
-    if (load(this.arena.words, SOCKETS) > 0) return; // A counter.
-    this.registry.dropOrphans();
-    this.#postToAll(REAPED);
-    this.#allReaped();
+    if (load(this.arena.words, SOCKETS) === 0) this.#reap(); // A counter.
   }
 
   /** The orderly end of a thread, or of the context. */
@@ -136,7 +134,11 @@ export class Membership implements CommandTarget {
     const { words } = this.arena;
     const before = add(words, SOCKETS, -1); // A counter; the state is looked at after it.
     // SYNC(stop) observe: somebody waits for the last socket.
-    if (before !== 1 || load(words, CONTEXT_STATE) === 0) return;
+    if (before === 1 && load(words, CONTEXT_STATE) !== 0) this.#reap();
+  }
+
+  /** No socket is left in a terminated context: tells every thread. */
+  #reap(): void {
     this.registry.dropOrphans();
     this.#postToAll(REAPED);
     this.#allReaped();

@@ -63,7 +63,6 @@ export interface Pattern {
 export interface SocketCore {
   readonly member: Membership;
   readonly options: OptionValues;
-  readonly inproc: Inproc;
   /** The endpoint that errors name. */
   readonly address: string | undefined;
   leave(pipe: Pipe): void;
@@ -331,7 +330,6 @@ export abstract class Socket {
     return {
       member: this.#member,
       options: this.#options,
-      inproc: this.#inproc,
       get address() {
         return socket.#lastEndpoint ?? undefined;
       },
