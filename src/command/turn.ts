@@ -29,7 +29,7 @@ export class Turn {
   }
 
   /** Counts an operation. True if its result should go through the event loop. */
-  get due(): boolean {
+  due(): boolean {
     return --this.#left <= 0 && this.#look();
   }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { BIND, type Thread } from "../command/index.ts";
-import { type Addr, counted, SLOT_DROPPED, slotAt } from "../memory/index.ts";
+import { type Addr, counted, LEAVE_NONE, SLOT_DROPPED, slotAt } from "../memory/index.ts";
 import {
   ABSENT,
   ASSIGNED,
@@ -216,9 +216,9 @@ describe("a name", () => {
   });
 
   it("needs memory for a new entry, and says so", () => {
-    const arena = createArena({ maxBytes: 20 * 16_384 });
+    const arena = createArena({ maxBytes: 28 * 16_384 });
     const party = new Party(createThread(arena, 1));
-    while (party.thread.pool.allocate(16) !== 0);
+    while (party.thread.pool.allocate(16, LEAVE_NONE) !== 0);
     assert.throws(() => party.bind("x"), { code: "ENOMEM", address: "inproc://x" });
     assert.equal(party.registry.count().endpoints, 0);
   });

@@ -7,6 +7,7 @@ import {
   BUCKET_COUNT,
   BUCKETS,
   count,
+  LEAVE_NONE,
   Lock,
   NAMES_LOCK,
   SLOT_DROPPED,
@@ -329,7 +330,7 @@ export class Registry {
 
   #create(name: Uint8Array, endpoint: string): Addr {
     const { arena, pool } = this.#thread;
-    const entry = pool.allocate(NAME + Math.ceil(name.length / 4));
+    const entry = pool.allocate(NAME + Math.ceil(name.length / 4), LEAVE_NONE);
     if (entry === 0) throw noMemory(endpoint);
     const words = this.#words;
     words.fill(0, entry, entry + NAME);

@@ -17,6 +17,9 @@ import {
   WORD_BYTES,
 } from "./layout.ts";
 
+/** Half of it is kept for links (pages.ts). */
+const LEAST_PAGES = 16;
+
 /**
  * arena — the memory that all threads of a context share.
  *
@@ -44,7 +47,7 @@ export class Arena {
   static create(initialBytes: number, maxBytes: number): Arena {
     const maxPages = Math.floor(maxBytes / PAGE_BYTES);
     const first = firstPage(maxPages);
-    const least = (first + 8) * PAGE_BYTES;
+    const least = (first + LEAST_PAGES) * PAGE_BYTES;
     if (!Number.isInteger(maxBytes) || maxBytes < least || maxBytes > MAX_MEMORY_LIMIT) {
       throw new ZmqError("EINVAL", {
         hint: `Give maxMemory as a whole number of bytes from ${least} to ${MAX_MEMORY_LIMIT}.`,

@@ -14,5 +14,5 @@ export * from "./arena.ts";
 export * from "./atomics.ts";
 export * from "./layout.ts";
 export { Lock } from "./lock.ts";
-export { Pages } from "./pages.ts";
+export { LEAVE_A_LINK, LEAVE_A_MOVE, LEAVE_NONE, Pages } from "./pages.ts";
 export { Pool } from "./pool.ts";

@@ -15,10 +15,10 @@ import {
   PAGES_SEARCH,
   PAGES_USED,
 } from "./layout.ts";
-import { Pages } from "./pages.ts";
+import { LEAVE_A_LINK, LEAVE_A_MOVE, LEAVE_NONE, Pages } from "./pages.ts";
 
 /** An arena of so many pages beyond the header, of which `initial` are there at first. */
-function arenaOf(pages: number, initial = 8): { arena: Arena; first: number } {
+function arenaOf(pages: number, initial = 16): { arena: Arena; first: number } {
   const first = firstPage(pages + 9);
   const maxBytes = (first + pages) * PAGE_BYTES;
   assert.equal(firstPage(first + pages), first);
@@ -29,21 +29,21 @@ describe("runs of pages", () => {
   it("are found by first fit", () => {
     const { arena, first } = arenaOf(64);
     const pages = new Pages(arena, 1, true);
-    const [a, b, c] = [pages.allocate(2), pages.allocate(3), pages.allocate(1)] as const;
+    const [a, b, c] = [pages.allocate(2, 0), pages.allocate(3, 0), pages.allocate(1, 0)] as const;
     assert.deepEqual(
       [a, b, c].map((page) => page / PAGE_WORDS - first),
       [0, 2, 5],
     );
     pages.free(a);
     pages.free(b);
-    assert.equal(pages.allocate(4), a, "what is free lies in one piece");
-    assert.equal(pages.allocate(2) / PAGE_WORDS - first, 6);
-    assert.equal(pages.allocate(1) / PAGE_WORDS - first, 4);
+    assert.equal(pages.allocate(4, 0), a, "what is free lies in one piece");
+    assert.equal(pages.allocate(2, 0) / PAGE_WORDS - first, 6);
+    assert.equal(pages.allocate(1, 0) / PAGE_WORDS - first, 4);
   });
 
   it("have their owner and their length in their first page", () => {
     const { arena, first } = arenaOf(64);
-    const page = new Pages(arena, 7, true).allocate(3);
+    const page = new Pages(arena, 7, true).allocate(3, 0);
     assert.equal(arena.words[page + PAGE_OWNER], 7);
     assert.equal(arena.words[page + PAGE_RUN], 3);
     const row = arena.words.slice(PAGE_TABLE + first, PAGE_TABLE + first + 4);
@@ -51,63 +51,63 @@ describe("runs of pages", () => {
   });
 
   it("begin at the free end of the arena and go on in what is new", () => {
-    const { arena, first } = arenaOf(64, 8);
+    const { arena, first } = arenaOf(64, 16);
     const pages = new Pages(arena, 1, true);
-    assert.equal(pages.allocate(6) / PAGE_WORDS, first);
-    assert.equal(arena.bytes.length, (first + 8) * PAGE_BYTES);
-    assert.equal(pages.allocate(10) / PAGE_WORDS, first + 6);
-    assert.ok(arena.bytes.length >= (first + 16) * PAGE_BYTES);
+    assert.equal(pages.allocate(14, 0) / PAGE_WORDS, first);
+    assert.equal(arena.bytes.length, (first + 16) * PAGE_BYTES);
+    assert.equal(pages.allocate(10, 0) / PAGE_WORDS, first + 14);
+    assert.ok(arena.bytes.length >= (first + 24) * PAGE_BYTES);
   });
 
   it("are not there when the arena is at its maximum, and are when some come back", () => {
     const { arena, first } = arenaOf(16, 8);
     const pages = new Pages(arena, 1, true);
-    const all = Array.from({ length: 16 }, () => pages.allocate(1));
+    const all = Array.from({ length: 16 }, () => pages.allocate(1, 0));
     assert.deepEqual(
       all.map((page) => page / PAGE_WORDS - first),
       all.map((_, index) => index),
     );
     const used = pages.usedBytes;
     assert.equal(used, arena.maxBytes);
-    assert.equal(pages.allocate(1), 0);
-    assert.equal(pages.allocate(17), 0);
+    assert.equal(pages.allocate(1, 0), 0);
+    assert.equal(pages.allocate(17, 0), 0);
     assert.equal(pages.usedBytes, used);
     pages.free(all[3] as number);
     pages.free(all[5] as number);
-    assert.equal(pages.allocate(2), 0);
-    assert.equal(pages.allocate(1), all[3]);
-    assert.equal(pages.allocate(1), all[5]);
+    assert.equal(pages.allocate(2, 0), 0);
+    assert.equal(pages.allocate(1, 0), all[3]);
+    assert.equal(pages.allocate(1, 0), all[5]);
   });
 
   it("may take all there is, and no page more", () => {
     const { arena, first } = arenaOf(16, 8);
     const pages = new Pages(arena, 1, true);
-    assert.equal(pages.allocate(17), 0);
-    assert.equal(pages.allocate(16) / PAGE_WORDS, first);
+    assert.equal(pages.allocate(17, 0), 0);
+    assert.equal(pages.allocate(16, 0) / PAGE_WORDS, first);
   });
 
   it("are taken by a thread that has not seen the arena grow", () => {
     const { arena, first } = arenaOf(64, 8);
     const late = new Pages(Arena.open(arena.buffer), 2, true);
     const pages = new Pages(arena, 1, true);
-    pages.allocate(30);
-    assert.equal(late.allocate(1) / PAGE_WORDS, first + 30);
+    pages.allocate(30, 0);
+    assert.equal(late.allocate(1, 0) / PAGE_WORDS, first + 30);
     assert.equal(late.usedBytes, pages.usedBytes);
   });
 
   it("count as given back, each time", () => {
     const { arena } = arenaOf(64);
     const pages = new Pages(arena, 1, true);
-    const page = pages.allocate(1);
+    const page = pages.allocate(1, 0);
     pages.free(page);
   });
 
   it("can be handed to another slot, whole (I1)", () => {
     const { arena, first } = arenaOf(64);
     const pages = new Pages(arena, 1, true);
-    const [a, b] = [pages.allocate(2), pages.allocate(3)] as const;
+    const [a, b] = [pages.allocate(2, 0), pages.allocate(3, 0)] as const;
     const other = new Pages(arena, 2, true);
-    const c = other.allocate(1);
+    const c = other.allocate(1, 0);
     pages.lock.hold(() => {
       assert.deepEqual(pages.ownedLocked(1), [a, b]);
       assert.deepEqual(pages.ownedLocked(2), [c]);
@@ -143,7 +143,7 @@ function checkAgainstModel(steps: Step[], initial: number): void {
       const at = model.findIndex((_, from) =>
         Array.from({ length: run }).every((_, index) => model[from + index] === 0),
       );
-      const page = (threads[slot - 1] as Pages).allocate(run);
+      const page = (threads[slot - 1] as Pages).allocate(run, 0);
       assert.equal(page, at < 0 ? 0 : (first + at) * PAGE_WORDS);
       if (page !== 0) {
         model.fill(slot + 1, at, at + run);
@@ -180,17 +180,21 @@ describe("what is in use", () => {
     const arena = createArena();
     const pages = new Pages(arena, 1, true);
     assert.equal(pages.usedBytes, firstPage(arena.words[MAX_PAGES]) * PAGE_BYTES);
-    const page = pages.allocate(5);
+    const page = pages.allocate(5, 0);
     assert.equal(pages.usedBytes, (firstPage(arena.words[MAX_PAGES]) + 5) * PAGE_BYTES);
     pages.free(page);
     assert.equal(pages.usedBytes, firstPage(arena.words[MAX_PAGES]) * PAGE_BYTES);
   });
 
-  it("leaves room for the most that a message may take", () => {
+  it("leaves room for the most that a message may take, beside its link and what is kept", () => {
     const { arena } = arenaOf(16);
     const pages = new Pages(arena, 1, true);
-    assert.notEqual(pages.allocate(pages.mostWords / PAGE_WORDS), 0);
-    assert.notEqual(pages.allocate(4), 0);
-    assert.equal(pages.allocate(1), 0);
+    assert.notEqual(pages.allocate(LEAVE_A_LINK, LEAVE_NONE), 0);
+    assert.notEqual(pages.allocate(pages.mostWords / PAGE_WORDS, LEAVE_A_MOVE), 0);
+    assert.equal(pages.allocate(1, LEAVE_A_MOVE), 0);
+    assert.notEqual(pages.allocate(LEAVE_A_MOVE - LEAVE_A_LINK, LEAVE_A_LINK), 0);
+    assert.equal(pages.allocate(1, LEAVE_A_LINK), 0);
+    assert.notEqual(pages.allocate(LEAVE_A_LINK, LEAVE_NONE), 0);
+    assert.equal(pages.allocate(1, LEAVE_NONE), 0);
   });
 });

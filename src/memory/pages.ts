@@ -17,6 +17,14 @@ import { Lock } from "./lock.ts";
 
 /** What a link takes by itself: a page each for its name, pipe and first chunk; one to spare. */
 const LINK_PAGES = 4;
+/**
+ * How many pages an allocation leaves free. Messages leave most: in a full arena there must be a
+ * way for someone to come who receives. That takes a link, and then room to move messages that were
+ * another's before: the contents of one chunk, before it is freed.
+ */
+export const LEAVE_NONE = 0;
+export const LEAVE_A_LINK: number = LINK_PAGES;
+export const LEAVE_A_MOVE: number = LINK_PAGES + 4;
 
 /**
  * pages — the arena's memory in runs of pages, each run with an owner.
@@ -47,9 +55,14 @@ export class Pages {
     this.lock = new Lock(arena, PAGES_LOCK, slot, canBlock);
   }
 
-  /** A run of `run` pages owned by this slot, its head not yet written. 0 if there is no room. */
-  allocate(run: number): Addr {
+  /**
+   * A run of `run` pages owned by this slot, its head not yet written. 0 if there is no room.
+   *
+   * @param leave How many pages are to stay free.
+   */
+  allocate(run: number, leave: number): Addr {
     return this.lock.hold(() => {
+      if (this.#free - run < leave) return 0;
       const first = this.#find(run);
       if (first === 0) return 0;
       const words = this.#arena.words;
@@ -111,7 +124,16 @@ export class Pages {
 
   /** How many words of pages a message may take if nothing else than its link is in the arena. */
   get mostWords(): number {
-    return (this.#arena.words[MAX_PAGES] - this.#firstPage() - LINK_PAGES) * PAGE_WORDS;
+    return (this.#total - LINK_PAGES - LEAVE_A_MOVE) * PAGE_WORDS;
+  }
+
+  /** How many pages there may be, and how many more may be taken. */
+  get #total(): number {
+    return this.#arena.words[MAX_PAGES] - this.#firstPage();
+  }
+
+  get #free(): number {
+    return this.#total - this.#arena.words[PAGES_USED];
   }
 
   #find(run: number): number {

@@ -21,7 +21,7 @@ import {
   SLOT_REMOTE,
   slotAt,
 } from "./layout.ts";
-import { Pages } from "./pages.ts";
+import { LEAVE_A_MOVE, Pages } from "./pages.ts";
 
 /**
  * pool — blocks of the arena, allocated by their owner and freed by anybody.
@@ -114,13 +114,17 @@ export class Pool {
     return this.#pages;
   }
 
-  /** A block of at least `size` words, not cleared; 0 if the arena is at its maximum. */
-  allocate(size: number): Addr {
+  /**
+   * A block of at least `size` words, not cleared; 0 if the arena is at its maximum.
+   *
+   * @param leave How many pages are to stay free (pages.ts).
+   */
+  allocate(size: number, leave: number = LEAVE_A_MOVE): Addr {
     const sizeClass = classOf(size);
-    if (sizeClass === OWN_RUN) return this.#allocateRun(size);
+    if (sizeClass === OWN_RUN) return this.#allocateRun(size, leave);
     const words = this.#arena.words;
     let page = words[this.#partial + sizeClass];
-    if (page === 0) page = this.#pageWithRoom(sizeClass);
+    if (page === 0) page = this.#pageWithRoom(sizeClass, leave);
     return page === 0 ? 0 : this.#pop(page, sizeClass);
   }
 
@@ -183,13 +187,13 @@ export class Pool {
     if (load(this.#arena.words, MEMORY_WANTED) !== 0) this.onRelease(); // A counter, as above.
   }
 
-  #allocateRun(size: number): Addr {
+  #allocateRun(size: number, leave: number): Addr {
     const run = Math.ceil((size + PAGE_HEAD_WORDS) / PAGE_WORDS);
-    let page = this.#pages.allocate(run);
+    let page = this.#pages.allocate(run, leave);
     if (page === 0) {
       this.trim();
       this.#takeStrays();
-      page = this.#pages.allocate(run);
+      page = this.#pages.allocate(run, leave);
       if (page === 0) return 0;
     }
     const words = this.#arena.words;
@@ -199,18 +203,18 @@ export class Pool {
   }
 
   /** The slow path: take what others freed, then a new page, then what can be scraped together. */
-  #pageWithRoom(sizeClass: number): Addr {
+  #pageWithRoom(sizeClass: number, leave: number): Addr {
     this.#takeRemote(this.#remote);
     const found = this.#arena.words[this.#partial + sizeClass];
     if (found !== 0) return found;
     const run = sizeClass < SMALL.length ? 1 : SPANS[sizeClass - SMALL.length];
-    let page = this.#pages.allocate(run);
+    let page = this.#pages.allocate(run, leave);
     if (page === 0) {
       this.trim();
       this.#takeStrays();
       const room = this.#arena.words[this.#partial + sizeClass];
       if (room !== 0) return room;
-      page = this.#pages.allocate(run);
+      page = this.#pages.allocate(run, leave);
       if (page === 0) return 0;
     }
     const words = this.#arena.words;

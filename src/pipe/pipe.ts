@@ -9,7 +9,7 @@ import {
   PIPE_TERM,
   type Thread,
 } from "../command/index.ts";
-import { type Addr, type Arena, type Pool, store } from "../memory/index.ts";
+import { type Addr, type Arena, LEAVE_NONE, type Pool, store } from "../memory/index.ts";
 import { createYpipe, destroyYpipe, LANE_LIMIT, LANE_WORDS } from "../queue/index.ts";
 import {
   BINDER_BLOCK,
@@ -164,7 +164,7 @@ export interface Directions {
 export function createPipe(thread: Thread, type: number, directions: Directions): Addr {
   const { arena, pool } = thread;
   const { sends, receives } = directions;
-  const at = pool.allocate(pipeWords(Number(sends) + Number(receives)));
+  const at = pool.allocate(pipeWords(Number(sends) + Number(receives)), LEAVE_NONE);
   if (at === 0) return 0;
   arena.words.fill(0, at, at + PIPE_LANES);
   let lane = at + PIPE_LANES;

@@ -19,7 +19,7 @@ import {
   YpipeReader,
 } from "../queue/index.ts";
 import type { Message } from "./message.ts";
-import { ONE, queuedIn, WAITS } from "./writer.ts";
+import { ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
 
 /** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
 const SLAB_BYTES = 65_536;
@@ -124,6 +124,23 @@ export class PipeReader extends YpipeReader {
       if (message !== undefined) return message;
     }
     return this.#readInPlace();
+  }
+
+  /**
+   * Moves the next message to another lane. False if there is no memory for it.
+   *
+   * It leaves this lane before it is shown in the other: should we die between, it is lost, but it
+   * is not there twice.
+   */
+  moveTo(writer: PipeWriter): boolean {
+    this.#end = 0; // What has been copied of it is not used; so with the next.
+    this.#next = 0;
+    const size = this.nextSize;
+    this.freeSpare();
+    if (size === 0 || !writer.writeRecords(this.front, size)) return false;
+    this.advance(this.front + size);
+    this.#unreleased++;
+    return true;
   }
 
   /** Gives back the room of all messages read, and wakes a writer that waits for it. */

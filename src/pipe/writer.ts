@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { ACTIVATE_READ, type Thread } from "../command/index.ts";
-import { type Addr, load, or, peek, store, type Words } from "../memory/index.ts";
+import { type Addr, LEAVE_A_LINK, load, or, peek, store, type Words } from "../memory/index.ts";
 import { LANE_LIMIT, LANE_READ, LANE_WAKE_AT, LANE_WRITTEN } from "../queue/index.ts";
 import { type MessageLike, MessageWriter, type Prepared } from "./message.ts";
 
@@ -80,8 +80,19 @@ export class PipeWriter extends MessageWriter {
   /** Writes a message without showing it. False if there is no memory; throws if it is none. */
   override write(message: MessageLike | Prepared): boolean {
     if (!super.write(message)) return false;
-    this.#written = (this.#written + ONE) | 0;
-    this.arena.words[this.lane + LANE_WRITTEN] = this.#written;
+    this.#wrote();
+    return true;
+  }
+
+  /**
+   * Writes a message that is there as records, without showing it: large bodies change hands, the
+   * caller forgets the others. False if there is no memory.
+   */
+  writeRecords(from: Addr, size: number): boolean {
+    const at = this.reserve(size, LEAVE_A_LINK);
+    if (at === 0) return false;
+    this.arena.words.copyWithin(at, from, from + size);
+    this.#wrote();
     return true;
   }
 
@@ -101,6 +112,11 @@ export class PipeWriter extends MessageWriter {
     // SYNC(waits) publish: wakeAt. The count is looked at once more, after this.
     or(words, this.lane + LANE_READ, WAITS);
     return !this.#recount();
+  }
+
+  #wrote(): void {
+    this.#written = (this.#written + ONE) | 0;
+    this.arena.words[this.lane + LANE_WRITTEN] = this.#written;
   }
 
   #recount(): boolean {

@@ -64,6 +64,8 @@ export const FIRST_CHUNK_WORDS = 128;
  * of 64 bytes; more would only leave more in the hands of a pipe that was busy once.
  */
 export const LAST_CHUNK_WORDS: number = 8192 - ROW;
+/** Where memory is short, chunks are so large: four to a page of the arena. */
+export const MODEST_CHUNK_WORDS = 1000;
 /** Longer bodies have a block of their own: a chunk shall hold several records. */
 export const INLINE_BYTES = 4096;
 export const BODY_HEAD = 2;

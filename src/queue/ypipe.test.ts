@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type Addr, type Arena, load, PAGES_USED, Pool } from "../memory/index.ts";
+import { type Addr, type Arena, LEAVE_NONE, load, PAGES_USED, Pool } from "../memory/index.ts";
 import { assertFreed, checkAll, createArena } from "../testing/index.ts";
 import {
   BODY_HEAD,
@@ -197,13 +197,14 @@ describe("a ypipe", () => {
   });
 
   it("is not made if there is no memory, and nothing is left then", () => {
-    const arena = createArena({ maxBytes: 20 * 16_384 });
+    const arena = createArena({ maxBytes: 28 * 16_384 });
     const pool = new Pool(arena, 1, true);
     const base = pool.pages.usedBytes;
     const at = pool.allocate(LANE_WORDS);
     const blocks: Addr[] = [];
     for (const size of [2000, FIRST_CHUNK_WORDS]) {
-      for (let b = pool.allocate(size); b !== 0; b = pool.allocate(size)) blocks.push(b);
+      const take = () => pool.allocate(size, LEAVE_NONE);
+      for (let b = take(); b !== 0; b = take()) blocks.push(b);
     }
     assert.equal(createYpipe(arena, pool, at), false);
     for (const block of [...blocks, at]) pool.free(block);

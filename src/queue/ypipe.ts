@@ -6,6 +6,8 @@ import {
   type Arena,
   add,
   exchange,
+  LEAVE_A_MOVE,
+  LEAVE_NONE,
   load,
   type Pool,
   store,
@@ -27,6 +29,8 @@ import {
   LANE_WRITER_END,
   LAST_CHUNK_WORDS,
   LENGTH,
+  MODEST_CHUNK_WORDS,
+  MORE,
   RECORD_HEAD,
   REFERENCE,
   recordWords,
@@ -102,7 +106,7 @@ const ASLEEP = 1;
 
 /** Makes an empty ypipe of the words at `at`. False if there is no memory for its first chunk. */
 export function createYpipe(arena: Arena, pool: Pool, at: Addr): boolean {
-  const chunk = pool.allocate(FIRST_CHUNK_WORDS);
+  const chunk = pool.allocate(FIRST_CHUNK_WORDS, LEAVE_NONE);
   if (chunk === 0) return false;
   const words = arena.words;
   const size = pool.sizeOf(chunk);
@@ -124,8 +128,12 @@ export function destroyYpipe(arena: Arena, pool: Pool, at: Addr): void {
   const words = arena.words;
   const last = words[at + LANE_W];
   freeRecords(arena, pool, words[at + LANE_FRONT], last, words[at + LANE_READER_CHUNK]);
+  freeSpare(arena, pool, at);
+}
+
+function freeSpare(arena: Arena, pool: Pool, at: Addr): void {
   // SYNC(spare) observe: the reader has done with it.
-  const spare = exchange(words, at + LANE_SPARE, 0);
+  const spare = exchange(arena.words, at + LANE_SPARE, 0);
   if (spare !== 0) pool.free(spare);
 }
 
@@ -184,10 +192,12 @@ export class YpipeWriter {
    * Room for all records of a message, of so many words together; 0 if the arena is at its maximum.
    *
    * The caller fills all of it before it flushes, or reserves again.
+   *
+   * @param leave How many pages of memory are to stay free (pages.ts).
    */
-  reserve(size: number): Addr {
+  reserve(size: number, leave: number = LEAVE_A_MOVE): Addr {
     const at = this.#position;
-    if (at + size > this.#limit && !this.#goOn(size)) return 0;
+    if (at + size > this.#limit && !this.#goOn(size, leave)) return 0;
     const from = this.#position;
     this.#position = from + size;
     return from;
@@ -223,8 +233,8 @@ export class YpipeWriter {
   }
 
   /** Goes on in a new chunk with room for so many words. False if there is no memory for it. */
-  #goOn(size: number): boolean {
-    const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD);
+  #goOn(size: number, leave: number): boolean {
+    const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD, leave);
     if (chunk === 0) return false;
     const words = this.arena.words;
     words[this.#position + LENGTH] = chunk;
@@ -237,9 +247,9 @@ export class YpipeWriter {
   }
 
   /** A chunk of at least so many words, twice as large as the last if that can be; 0 if none. */
-  #newChunk(least: number): Addr {
-    const last = this.arena.words[this.lane + LANE_CHUNK_SIZE];
-    const wanted = Math.max(least, Math.min(2 * last, LAST_CHUNK_WORDS));
+  #newChunk(least: number, leave: number): Addr {
+    const before = this.arena.words[this.lane + LANE_CHUNK_SIZE];
+    const wanted = Math.max(least, Math.min(2 * before, LAST_CHUNK_WORDS));
     // SYNC(spare) observe: the reader has done with it.
     const spare = exchange(this.arena.words, this.lane + LANE_SPARE, 0);
     if (spare !== 0) {
@@ -247,7 +257,9 @@ export class YpipeWriter {
       this.pool.free(spare);
     }
     let chunk = this.pool.allocate(wanted);
-    if (chunk === 0) chunk = this.pool.allocate(least); // Little memory is left; be modest.
+    // Little is left: be modest. A chunk shall still hold several messages, where it can.
+    if (chunk === 0) chunk = this.pool.allocate(Math.max(least, MODEST_CHUNK_WORDS), leave);
+    if (chunk === 0) chunk = this.pool.allocate(least, leave);
     if (chunk !== 0) this.arena.words[chunk] = this.pool.sizeOf(chunk);
     return chunk;
   }
@@ -301,6 +313,24 @@ export class YpipeReader {
     const known = this.#known;
     const here = known > this.#chunk && known <= this.#chunkEnd;
     return (here ? known : this.#chunkEnd) - this.#front;
+  }
+
+  /** How many words the records of the next message take together; 0 if there is none. */
+  get nextSize(): number {
+    if (this.run() === 0) return 0;
+    const words = this.arena.words;
+    let at = this.#front;
+    for (let more = true; more; ) {
+      const flags = words[at + FLAGS];
+      more = (flags & MORE) !== 0;
+      at += recordWords((flags & REFERENCE) !== 0 ? 8 : words[at + LENGTH]);
+    }
+    return at - this.#front;
+  }
+
+  /** Frees a chunk that was put by for a writer who does not come any more. */
+  freeSpare(): void {
+    freeSpare(this.arena, this.pool, this.lane);
   }
 
   /** Everything before `to` has been taken. */

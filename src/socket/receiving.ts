@@ -1,36 +1,31 @@
 // SPDX-License-Identifier: MIT
 
 import { DEFAULT_RECEIVE_MANY, type ZmqError } from "../base/index.ts";
-import { FOR_A_MESSAGE, type Thread } from "../command/index.ts";
+import { FOR_A_MESSAGE } from "../command/index.ts";
 import { checkRange, type SocketType } from "../context/index.ts";
-import { type Arena, count, SLOT_RECEIVED, slotAt } from "../memory/index.ts";
+import { SLOT_RECEIVED } from "../memory/index.ts";
 import { GONE, type Message, type Pipe } from "../pipe/index.ts";
 import { Fq } from "../strategy/index.ts";
+import { Direction, type Way } from "./direction.ts";
 import type { OptionName, ReceiveOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
-import { checkSignal, checkTimeout, Waiting, type WaitOptions } from "./waiting.ts";
+import type { WaitOptions } from "./waiting.ts";
+
+const WAY: Way = { counter: SLOT_RECEIVED, pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 
 /** The receiving half of a pattern: fair queueing, and the calls that wait for a message. */
-export class Receiver implements Pattern {
+export class Receiver extends Direction implements Pattern {
   readonly directions = { sends: false, receives: true };
-  readonly #core: SocketCore;
-  readonly #thread: Thread;
-  readonly #arena: Arena;
-  readonly #counter: number;
   readonly #fq: Fq;
-  /** Made when the first call has to wait, as in the sender. */
-  #waits: Waiting | undefined;
-  #closedBy: (() => ZmqError) | undefined;
-  #referenced = true;
   readonly sent = 0;
-  received = 0;
 
   constructor(core: SocketCore) {
-    this.#core = core;
-    this.#thread = core.member.thread;
-    this.#arena = core.member.arena;
-    this.#counter = slotAt(this.#thread.slot) + SLOT_RECEIVED;
-    this.#fq = new Fq((pipe) => this.#core.leave(pipe));
+    super(core, WAY);
+    this.#fq = new Fq((pipe) => this.core.leave(pipe));
+  }
+
+  get received(): number {
+    return this.passed;
   }
 
   receive(options: WaitOptions | undefined): Promise<Message> {
@@ -38,13 +33,13 @@ export class Receiver implements Pattern {
       if (options === undefined) {
         const message = this.tryReceive();
         if (message !== undefined) {
-          const { turn } = this.#thread;
-          return turn.due ? turn.pass(message) : Promise.resolve(message);
+          const { turn } = this.thread;
+          return turn.due() ? turn.pass(message) : Promise.resolve(message);
         }
       }
-      const { timeout, signal } = this.#wait(options);
-      this.#enter();
-      return this.#waiting.run(this.#attempt, timeout, signal, this.#core.address);
+      const wait = this.wait(options);
+      this.enter();
+      return this.waiting.run(this.#attempt, wait);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -59,9 +54,9 @@ export class Receiver implements Pattern {
       return closed() ? Promise.resolve(END) : Promise.reject(error);
     }
     if (value !== undefined) {
-      const { turn } = this.#thread;
+      const { turn } = this.thread;
       const result: IteratorResult<Message> = { value, done: false };
-      return turn.due ? turn.pass(result) : Promise.resolve(result);
+      return turn.due() ? turn.pass(result) : Promise.resolve(result);
     }
     return this.receive(undefined).then(toResult, (error: unknown) => {
       if (closed()) return END;
@@ -70,25 +65,23 @@ export class Receiver implements Pattern {
   }
 
   receiveSync(options: WaitOptions | undefined): Message {
+    if (options !== undefined) this.wait(options);
     const message = this.tryReceive();
     if (message !== undefined) return message;
-    const { timeout } = this.#wait(options);
-    return this.#waiting.runSync(this.#attempt, timeout, this.#core.address);
+    return this.waiting.runSync(this.#attempt, this.wait(options));
   }
 
   tryReceive(): Message | undefined {
-    this.#enter();
-    if (this.#waits !== undefined && !this.#waits.yields()) return undefined;
-    return this.#take();
+    this.enter();
+    return this.first ? this.#take() : undefined;
   }
 
   receiveMany(max: number, options: WaitOptions | undefined): Promise<Message[]> {
     try {
       checkRange("max", max, 1, 2 ** 31 - 1);
-      this.#enter();
-      const { timeout, signal } = this.#wait(options);
-      const attempt = () => this.#takeMany(max);
-      return this.#waiting.run(attempt, timeout, signal, this.#core.address);
+      const wait = this.wait(options);
+      this.enter();
+      return this.waiting.run(() => this.#takeMany(max), wait);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -96,24 +89,24 @@ export class Receiver implements Pattern {
 
   receiveManySync(max: number, options: WaitOptions | undefined): Message[] {
     checkRange("max", max, 1, 2 ** 31 - 1);
-    this.#enter();
-    const { timeout } = this.#wait(options);
-    return this.#waiting.runSync(() => this.#takeMany(max), timeout, this.#core.address);
+    const wait = this.wait(options);
+    this.enter();
+    return this.waiting.runSync(() => this.#takeMany(max), wait);
   }
 
   attached(pipe: Pipe): void {
     this.#fq.attach(pipe);
-    this.#waits?.pump();
+    this.waits?.pump();
   }
 
   released(pipe: Pipe): void {
     this.#fq.drain(pipe, pipe.queuedIn);
-    this.#waits?.pump();
+    this.waits?.pump();
   }
 
   readActivated(pipe: Pipe): void {
     this.#fq.activated(pipe);
-    this.#waits?.pump();
+    this.waits?.pump();
   }
 
   writeActivated(): void {}
@@ -130,73 +123,34 @@ export class Receiver implements Pattern {
   }
 
   closed(error: () => ZmqError, settle: boolean): number {
-    this.#closedBy = error;
-    if (settle) this.#waits?.fail(error());
+    this.end(error, settle);
     return 0;
   }
 
   memoryFreed(): void {}
 
-  get pending(): number {
-    return this.#waits?.size ?? 0;
-  }
-
-  set referenced(referenced: boolean) {
-    this.#referenced = referenced;
-    if (this.#waits !== undefined) this.#waits.referenced = referenced;
-  }
-
-  get #waiting(): Waiting {
-    this.#waits ??= new Waiting(
-      this.#thread,
-      () => this.#fq.park(),
-      FOR_A_MESSAGE,
-      this.#referenced,
-    );
-    return this.#waits;
-  }
-
-  /** Begins a call: hears what has come. */
-  #enter(): void {
-    if (this.#thread.hasMail) this.#thread.dispatch();
-    this.#check();
-  }
-
-  /** Attempts only check: commands are heard between them. */
-  #check(): void {
-    if (this.#closedBy !== undefined) throw this.#closedBy();
+  protected override park(): boolean {
+    return this.#fq.park();
   }
 
   readonly #attempt = (): Message | undefined => {
-    this.#check();
+    this.check();
     return this.#take();
   };
 
   #take(): Message | undefined {
     const message = this.#fq.receive();
-    if (message !== undefined) this.#count(1);
+    if (message !== undefined) this.count(1);
     return message;
   }
 
   #takeMany(max: number): Message[] | undefined {
-    this.#check();
+    this.check();
     const messages: Message[] = [];
     this.#fq.receiveMany(messages, max);
     if (messages.length === 0) return undefined;
-    this.#count(messages.length);
+    this.count(messages.length);
     return messages;
-  }
-
-  #count(messages: number): void {
-    this.received += messages;
-    count(this.#arena, this.#counter, messages);
-  }
-
-  #wait(options: WaitOptions | undefined): { timeout: number; signal: AbortSignal | undefined } {
-    return {
-      timeout: checkTimeout(options) ?? this.#core.options.receiveTimeout,
-      signal: checkSignal(options),
-    };
   }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
-import { FOR_ROOM, type Thread } from "../command/index.ts";
+import { FOR_ROOM } from "../command/index.ts";
 import type { SocketType } from "../context/index.ts";
-import { type Arena, count, type Pool, SLOT_SENT, slotAt } from "../memory/index.ts";
+import { type Pool, SLOT_SENT } from "../memory/index.ts";
 import {
   ABSENT,
   DRAINING,
@@ -14,93 +14,75 @@ import {
   prepare,
 } from "../pipe/index.ts";
 import { Lb } from "../strategy/index.ts";
+import { Direction, type Way } from "./direction.ts";
 import type { OptionName, SendOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
-import { checkSignal, checkTimeout, Waiting, type WaitOptions } from "./waiting.ts";
+import type { WaitOptions } from "./waiting.ts";
 
 const DONE: Promise<void> = Promise.resolve();
 
+const WAY: Way = { counter: SLOT_SENT, pauses: FOR_ROOM, timeout: "sendTimeout" };
+
 /** The sending half of a pattern: load balancing, and the calls that wait for a peer with room. */
-export class Sender implements Pattern {
+export class Sender extends Direction implements Pattern {
   readonly directions = { sends: true, receives: false };
-  readonly #core: SocketCore;
-  readonly #thread: Thread;
-  readonly #arena: Arena;
-  readonly #counter: number;
   readonly #lb: Lb;
-  /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
-  #waits: Waiting | undefined;
-  #closedBy: (() => ZmqError) | undefined;
-  #referenced = true;
-  sent = 0;
   readonly received = 0;
 
   constructor(core: SocketCore) {
-    this.#core = core;
-    this.#thread = core.member.thread;
-    this.#arena = core.member.arena;
-    this.#counter = slotAt(this.#thread.slot) + SLOT_SENT;
-    this.#lb = new Lb(this.#thread);
+    super(core, WAY);
+    this.#lb = new Lb(this.thread);
+  }
+
+  get sent(): number {
+    return this.passed;
   }
 
   send(message: MessageLike, options: WaitOptions | undefined): Promise<void> {
     try {
-      const prepared = prepare(message, this.#thread.pool);
+      const prepared = prepare(message, this.thread.pool);
       if (options === undefined && this.#trySend(prepared)) {
-        const { turn } = this.#thread;
-        return turn.due ? turn.pass(undefined) : DONE;
+        const { turn } = this.thread;
+        return turn.due() ? turn.pass(undefined) : DONE;
       }
-      const { timeout, signal } = this.#wait(options);
-      this.#enter();
-      const attempt = () => this.#attempt(prepared);
-      return this.#waiting.run(attempt, timeout, signal, this.#core.address).then(ignore);
+      const wait = this.wait(options);
+      this.enter();
+      return this.waiting.run(() => this.#attempt(prepared), wait).then(ignore);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   sendSync(message: MessageLike, options: WaitOptions | undefined): void {
-    checkTimeout(options);
-    const prepared = prepare(message, this.#thread.pool);
+    if (options !== undefined) this.wait(options);
+    const prepared = prepare(message, this.thread.pool);
     if (this.#trySend(prepared)) return;
-    const { timeout } = this.#wait(options);
-    this.#waiting.runSync(() => this.#attempt(prepared), timeout, this.#core.address);
+    this.waiting.runSync(() => this.#attempt(prepared), this.wait(options));
   }
 
   trySend(message: MessageLike): boolean {
-    return this.#trySend(prepare(message, this.#thread.pool));
-  }
-
-  #trySend(message: Uint8Array | Prepared): boolean {
-    this.#enter();
-    if ((this.#waits === undefined || this.#waits.yields()) && this.#lb.send(message)) {
-      this.#count(1);
-      return true;
-    }
-    return false;
+    return this.#trySend(prepare(message, this.thread.pool));
   }
 
   async sendMany(messages: Iterable<MessageLike>, options: WaitOptions | undefined): Promise<void> {
-    const { timeout, signal } = this.#wait(options);
-    this.#enter();
-    const batch = new Batch(messages, this.#thread.pool);
-    const attempt = () => this.#attemptBatch(batch, true);
+    const wait = this.wait(options);
+    this.enter();
+    const batch = new Batch(messages, this.thread.pool);
     try {
       batch.begin();
-      await this.#waiting.run(attempt, timeout, signal, this.#core.address);
+      await this.waiting.run(() => this.#attemptBatch(batch, true), wait);
     } catch (error) {
       throw batch.failure(error);
     }
   }
 
   sendManySync(messages: Iterable<MessageLike>, options: WaitOptions | undefined): void {
-    const { timeout } = this.#wait(options);
-    this.#enter();
-    const batch = new Batch(messages, this.#thread.pool);
-    const attempt = () => this.#attemptBatch(batch, false);
+    const wait = this.wait(options);
+    this.enter();
+    const batch = new Batch(messages, this.thread.pool);
     try {
       batch.begin();
-      this.#waiting.runSync(attempt, timeout, this.#core.address);
+      this.waiting.runSync(() => this.#attemptBatch(batch, false), wait);
     } catch (error) {
       throw batch.failure(error);
     }
@@ -113,7 +95,7 @@ export class Sender implements Pattern {
 
   released(pipe: Pipe): void {
     this.#lb.remove(pipe);
-    if (pipe.reader === undefined) this.#core.leave(pipe);
+    if (pipe.reader === undefined) this.core.leave(pipe);
   }
 
   readActivated(): void {}
@@ -130,7 +112,7 @@ export class Sender implements Pattern {
     if (pipe.side === "binder" && pipe.peerState === GONE) {
       pipe.draining = true;
       // What the peer has left unread goes to the others.
-      this.#lb.reclaim(pipe.readBack(this.#core.member.slab), () => this.#core.leave(pipe));
+      this.#lb.reclaim(pipe.readBack(this.core.member.slab), () => this.core.leave(pipe));
     }
     this.#again();
   }
@@ -140,58 +122,43 @@ export class Sender implements Pattern {
   }
 
   closed(error: () => ZmqError, settle: boolean): number {
-    this.#closedBy = error;
-    if (settle) this.#waits?.fail(error());
+    this.end(error, settle);
     return this.#lb.abandon();
   }
 
   memoryFreed(): void {
     this.#again();
-    if (this.#waits?.busy !== true) this.#lb.giveUp();
+    if (this.waits?.busy !== true) this.#lb.giveUp();
   }
 
-  get pending(): number {
-    return this.#waits?.size ?? 0;
-  }
-
-  set referenced(referenced: boolean) {
-    this.#referenced = referenced;
-    if (this.#waits !== undefined) this.#waits.referenced = referenced;
+  protected override park(): boolean {
+    return this.#lb.park();
   }
 
   /** Something may go now: first what was returned, then the calls that wait. */
   #again(): void {
     this.#lb.settle();
-    this.#waits?.pump();
-  }
-
-  get #waiting(): Waiting {
-    this.#waits ??= new Waiting(this.#thread, () => this.#lb.park(), FOR_ROOM, this.#referenced);
-    return this.#waits;
-  }
-
-  /** Begins a call: hears what has come. */
-  #enter(): void {
-    if (this.#thread.hasMail) this.#thread.dispatch();
-    this.#check();
-  }
-
-  /** Attempts only check: commands are heard between them. */
-  #check(): void {
-    if (this.#closedBy !== undefined) throw this.#closedBy();
+    this.waits?.pump();
   }
 
   /** Whether messages may be written to a pipe: its reader is there, or will be. */
   #usable(pipe: Pipe): boolean {
     const { peerState } = pipe;
     if (peerState === DRAINING || peerState === GONE) return false;
-    return peerState !== ABSENT || !this.#core.options.immediate;
+    return peerState !== ABSENT || !this.core.options.immediate;
+  }
+
+  #trySend(message: Uint8Array | Prepared): boolean {
+    this.enter();
+    if (!this.first || !this.#lb.send(message)) return false;
+    this.count(1);
+    return true;
   }
 
   #attempt(message: Uint8Array | Prepared): true | undefined {
-    this.#check();
+    this.check();
     if (!this.#lb.send(message)) return undefined;
-    this.#count(1);
+    this.count(1);
     return true;
   }
 
@@ -205,17 +172,16 @@ export class Sender implements Pattern {
     const lb = this.#lb;
     try {
       for (; !batch.done; batch.next()) {
-        this.#check(); // The iterator may have closed the socket.
+        this.check(); // The iterator may have closed the socket.
         if (!lb.write(batch.message)) return undefined;
         uncounted++;
         // An iterator may take its time, or wait for the answer to what it has yielded.
-        const flush = !batch.isArray || (batch.accepted + 1) % FLUSH_EVERY === 0;
-        if (flush) {
-          lb.flush();
-          this.#count(uncounted);
-          uncounted = 0;
-        }
-        if (rests && flush && this.#thread.turn.due && this.#waiting.rest()) {
+        if (batch.isArray && (batch.accepted + 1) % FLUSH_EVERY !== 0) continue;
+        lb.flush();
+        this.count(uncounted);
+        uncounted = 0;
+        if (rests && this.thread.turn.due()) {
+          this.waiting.rest();
           batch.next();
           return batch.done ? true : undefined;
         }
@@ -223,20 +189,8 @@ export class Sender implements Pattern {
       return true;
     } finally {
       lb.flush();
-      this.#count(uncounted);
+      this.count(uncounted);
     }
-  }
-
-  #count(messages: number): void {
-    this.sent += messages;
-    count(this.#arena, this.#counter, messages);
-  }
-
-  #wait(options: WaitOptions | undefined): { timeout: number; signal: AbortSignal | undefined } {
-    return {
-      timeout: checkTimeout(options) ?? this.#core.options.sendTimeout,
-      signal: checkSignal(options),
-    };
   }
 }
 
@@ -246,6 +200,8 @@ class Batch {
   readonly #array: readonly MessageLike[] | undefined;
   readonly #iterator: Iterator<MessageLike> | undefined;
   readonly #pool: Pool;
+  /** Whether the iterator is to be told should the call fail. */
+  #open = false;
   accepted = 0;
   done = false;
   /** The next one to send, unless `done`. */
@@ -283,7 +239,9 @@ class Batch {
       if (this.accepted < array.length) this.#put(array[this.accepted] as MessageLike);
       else this.done = true;
     } else {
+      this.#open = false; // Should it throw, it has closed itself.
       const result = (this.#iterator as Iterator<MessageLike>).next();
+      this.#open = result.done !== true;
       if (result.done === true) this.done = true;
       else this.#put(result.value);
     }
@@ -295,6 +253,11 @@ class Batch {
 
   /** The error of the whole call: it says how many messages were accepted. */
   failure(error: unknown): unknown {
+    try {
+      if (this.#open) this.#iterator?.return?.();
+    } catch {
+      // As in a `for … of` that fails: the first error counts.
+    }
     if (!(error instanceof ZmqError)) return error;
     const { address, hint } = error;
     const detail = hint === undefined ? { address } : { address, hint };
@@ -362,7 +325,7 @@ export abstract class SendingSocket extends Socket {
    * Sends messages one after the other. Much faster than as many sends.
    *
    * The timeout is that of the whole call. A signal's reason, and what an iterator throws, are
-   * passed on as they are.
+   * passed on as they are: `stats().sent` then says how far it came.
    *
    * @throws As {@link send}; `error.accepted` says how many were accepted before the failure.
    */

@@ -12,18 +12,30 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-/** The timeout that a call was given. @throws ZmqError EINVAL if it is none. */
-export function checkTimeout(options: WaitOptions | undefined): number | undefined {
-  const timeout = options?.timeout;
-  if (timeout !== undefined) checkRange("timeout", timeout, -1, 2 ** 31 - 1);
-  return timeout;
+/** How a call waits: checked, and with the socket's own timeout where it has none. */
+export interface Wait {
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+  /** The endpoint that errors name. */
+  readonly address: string | undefined;
 }
 
-/** The signal that a call was given. @throws ZmqError EINVAL if it is none. */
-export function checkSignal(options: WaitOptions | undefined): AbortSignal | undefined {
-  const signal: unknown = options?.signal;
-  if (signal === undefined || signal instanceof AbortSignal) return signal;
-  throw new ZmqError("EINVAL", { hint: "Give signal as an AbortSignal." });
+/** @throws ZmqError EINVAL if a call was given something else than options. */
+export function checkWait(
+  options: WaitOptions | undefined,
+  usual: number,
+  address: string | undefined,
+): Wait {
+  if (options === undefined) return { timeout: usual, signal: undefined, address };
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new ZmqError("EINVAL", { hint: "Give the options of a call as an object: { timeout }." });
+  }
+  const { timeout = usual, signal } = options;
+  checkRange("timeout", timeout, -1, 2 ** 31 - 1);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new ZmqError("EINVAL", { hint: "Give signal as an AbortSignal." });
+  }
+  return { timeout, signal, address };
 }
 
 /** A call that waits: it settles itself when it succeeds. */
@@ -84,12 +96,8 @@ export class Waiting {
   }
 
   /** Does it now if it can be done, else when it can be done. */
-  run<T>(
-    attempt: () => T | undefined,
-    timeout: number,
-    signal: AbortSignal | undefined,
-    address: string | undefined,
-  ): Promise<T> {
+  run<T>(attempt: () => T | undefined, wait: Wait): Promise<T> {
+    const { timeout, signal, address } = wait;
     const { turn } = this.#thread;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
@@ -97,7 +105,7 @@ export class Waiting {
         const value = attempt();
         if (value === undefined) return false;
         // A value that came without waiting lets the event loop have its turn now and then.
-        if (turn.due) resolve(turn.pass(value));
+        if (turn.due()) resolve(turn.pass(value));
         else resolve(value);
         return true;
       };
@@ -108,12 +116,12 @@ export class Waiting {
           if (timeout === 0 && !this.#resting) throw timedOut(address);
         }
       } else if (timeout === 0) throw timedOut(address);
-      this.#enqueue({ attempt: tryNow, fail: reject }, timeout, signal, address);
+      this.#enqueue({ attempt: tryNow, fail: reject }, wait);
     });
   }
 
   /** The same for a call that blocks its thread. */
-  runSync<T>(attempt: () => T | undefined, timeout: number, address: string | undefined): T {
+  runSync<T>(attempt: () => T | undefined, { timeout, address }: Wait): T {
     if (this.#pumping) {
       const value = attempt();
       if (value !== undefined) return value;
@@ -158,17 +166,14 @@ export class Waiting {
    * The call that is being tried will go on when the event loop has had its turn. Till then it
    * keeps its place, before all others.
    */
-  rest(): true {
-    if (this.#resting) return true;
+  rest(): void {
+    if (this.#resting) return;
     this.#resting = true;
-    this.#thread.host.defer(() => this.#resume());
-    return true;
-  }
-
-  #resume(): void {
-    this.#thread.turn.begin();
-    this.#resting = false;
-    this.pump();
+    this.#thread.host.defer(() => {
+      this.#thread.turn.begin();
+      this.#resting = false;
+      this.pump();
+    });
   }
 
   /**
@@ -186,12 +191,7 @@ export class Waiting {
     for (const operation of this.#operations) operation.fail(error);
   }
 
-  #enqueue(
-    { attempt, fail }: Operation,
-    timeout: number,
-    signal: AbortSignal | undefined,
-    address: string | undefined,
-  ): void {
+  #enqueue({ attempt, fail }: Operation, { timeout, signal, address }: Wait): void {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const operation: Operation = {
       attempt: () => {

@@ -193,6 +193,48 @@ describe("returned messages", () => {
     rig.end();
   });
 
+  it("go on from one that has left to the next, in the order they were sent", () => {
+    const rig = createRig(3, 4);
+    const [first, second, third] = rig.pairs as [Pair, Pair, Pair];
+    for (const { connecter } of [second, third]) rig.lb.remove(connecter);
+    rig.send(...upTo(4));
+    const state = { done: 0 };
+    const leave = (pair: Pair) => {
+      rig.lb.remove(pair.connecter);
+      rig.lb.reclaim(pair.connecter.readBack(new Slab(rig.sender.host)), () => state.done++);
+    };
+    leave(first);
+    second.connecter.writer?.write("own");
+    second.connecter.writer?.write("own");
+    rig.lb.attach(second.connecter);
+    rig.lb.settle();
+    assert.deepEqual(drain(second, 2), ["own", "own"]);
+    assert.equal(state.done, 0, "two of four have gone");
+    leave(second);
+    rig.lb.attach(third.connecter);
+    rig.lb.settle();
+    assert.deepEqual(drain(third), upTo(4).map(String));
+    assert.equal(state.done, 2);
+    rig.end();
+  });
+
+  it("are moved as they are: many parts, large bodies, whatever they are", () => {
+    const rig = createRig(2, 100);
+    const [first, second] = rig.pairs as [Pair, Pair];
+    rig.lb.remove(second.connecter);
+    const large = "L".repeat(50_000);
+    for (const message of [["a", "", "c"], [large, "x", large], "", ["y".repeat(4096), null]]) {
+      assert.ok(rig.lb.send(message));
+    }
+    rig.lb.attach(second.connecter);
+    const used = rig.sender.pool.pages.usedBytes;
+    rig.lb.remove(first.connecter);
+    rig.lb.reclaim(first.connecter.readBack(new Slab(rig.sender.host)), () => {});
+    assert.ok(rig.sender.pool.pages.usedBytes - used <= 65_536, "no body is copied");
+    assert.deepEqual(drain(second), ["a||c", `${large}|x|${large}`, "", `${"y".repeat(4096)}|`]);
+    rig.end();
+  });
+
   it("are dropped and counted when they are abandoned", () => {
     const rig = createRig(2, 4);
     rig.send(...upTo(8));

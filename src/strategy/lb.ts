@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import type { Thread } from "../command/index.ts";
-import type {
-  Message,
-  MessageLike,
-  Pipe,
-  PipeReader,
-  PipeWriter,
-  Prepared,
-} from "../pipe/index.ts";
+import type { MessageLike, Pipe, PipeReader, PipeWriter, Prepared } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 
 /** So many full pipes are looked at again and again; more are asked to wake us when found full. */
@@ -34,9 +27,8 @@ export class Lb {
   /** Those that were written to since the last flush; one may be there twice. */
   readonly #dirty: PipeWriter[] = [];
   #dirtyCount = 0;
+  /** What was returned last goes first: it may have gone out before the rest of another lane. */
   readonly #returned: { reader: PipeReader; done: () => void }[] = [];
-  /** A returned message that was read, and then found no memory. */
-  #held: Message | undefined;
   /** The last attempt found room in a pipe, but no memory; and all threads were asked for some. */
   #noMemory = false;
   #wantsMemory = false;
@@ -109,7 +101,7 @@ export class Lb {
 
   /** Gives what lies unread in a pipe that nobody reads any more to the others; then `done`. */
   reclaim(reader: PipeReader, done: () => void): void {
-    this.#returned.push({ reader, done });
+    this.#returned.unshift({ reader, done });
     this.settle();
   }
 
@@ -146,17 +138,14 @@ export class Lb {
 
   /** Gives the messages of one pipe to the others; false if some are left. */
   #giveBack(reader: PipeReader): boolean {
-    for (;;) {
-      // A message is read only when there is room for it, and counts as read when it is written.
-      if (this.#held === undefined && reader.ready && this.#next() === undefined) return false;
-      this.#held ??= reader.read();
-      if (this.#held === undefined) return true;
-      const writer = this.#put(this.#held);
-      if (writer === undefined) return false;
-      writer.flush();
+    while (reader.ready) {
+      const writer = this.#next();
+      if (writer === undefined || !reader.moveTo(writer)) return this.#failed(writer);
       reader.release();
-      this.#held = undefined;
+      this.#succeeded(writer);
+      writer.flush();
     }
+    return true;
   }
 
   #give(message: MessageLike | Prepared): PipeWriter | undefined {
@@ -168,14 +157,24 @@ export class Lb {
   #put(message: MessageLike | Prepared): PipeWriter | undefined {
     const writer = this.#next();
     if (writer?.write(message) === true) {
-      if (this.#noMemory) this.#gotMemory();
-      if (writer !== this.#only) this.#rotation.advance();
+      this.#succeeded(writer);
       return writer;
     }
+    this.#failed(writer);
+    return undefined;
+  }
+
+  #succeeded(writer: PipeWriter): void {
+    if (this.#noMemory) this.#gotMemory();
+    if (writer !== this.#only) this.#rotation.advance();
+  }
+
+  /** A message could not be written, to the pipe that had room, if there was one. */
+  #failed(writer: PipeWriter | undefined): false {
     // If no pipe has room, memory is not what is waited for.
     if (writer !== undefined) this.#noMemory = true;
     else if (this.#noMemory) this.#gotMemory();
-    return undefined;
+    return false;
   }
 
   /** The next pipe with room, if there is one. It is then the current one. */

@@ -288,11 +288,16 @@ describe("terminate", () => {
   test("a thread is busy: EAGAIN when the time is up; over when it hears of it", async () => {
     const c = new Context(SMALL);
     const thread = new Thread(c);
-    const gate = new Int32Array(new SharedArrayBuffer(4));
+    const gate = new Int32Array(new SharedArrayBuffer(8));
     await thread.run(({ threadmq, context: theirs, props }) => {
       props.push = new threadmq.Push({ context: theirs });
     });
-    const busy = thread.run((_, word) => void Atomics.wait(word, 0, 0), gate);
+    const busy = thread.run((_, words) => {
+      Atomics.store(words, 1, 1); // From here on it is busy.
+      Atomics.notify(words, 1);
+      Atomics.wait(words, 0, 0);
+    }, gate);
+    Atomics.wait(gate, 1, 0, PATIENCE);
     for (const timeout of [0, 20]) {
       await assert.rejects(c.terminate({ timeout }), (error: any) => {
         zmq("EAGAIN")(error);

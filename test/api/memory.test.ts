@@ -72,6 +72,35 @@ for (const way of WAYS) {
   );
 }
 
+for (const size of [10, 300, 3000, 4096, 30_000]) {
+  play(
+    `messages of ${size} bytes: in a full context others can come, and get what one has left`,
+    async (g) => {
+      const bound = await g.push({ sendHighWaterMark: 0 });
+      await bound.bind("inproc://a");
+      const join = async (place: Place) => {
+        const pull = await g.pull({ receiveHighWaterMark: 0 }, place);
+        await pull.connect("inproc://a");
+        return pull;
+      };
+      const first = await join(g.here);
+      const text = "x".repeat(size);
+      const count = await bound.fill(text, 1_000_000);
+      const got: string[] = [];
+      await first.close();
+      for (const place of [g.thread(), g.here, g.here]) {
+        const pull = await join(place);
+        got.push(...(await pull.receive(Math.floor(count / 8))));
+        await pull.close();
+      }
+      const last = await join(g.here);
+      got.push(...(await last.receive(count - got.length)));
+      for (const [i, message] of got.entries()) assert.equal(message, `${text}${i}`);
+    },
+    TIGHT,
+  );
+}
+
 play(
   "senders of several threads share what there is, and all come through",
   async (g) => {

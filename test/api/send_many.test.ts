@@ -136,6 +136,42 @@ for (const [name, call] of Object.entries(CALLS)) {
       assert.equal(p.push.stats().sent, 4);
     });
 
+    test("an iterator is closed if the call fails, and then only", async () => {
+      for (const [timeout, max, outcome] of [
+        [0, 9, "EAGAIN"],
+        [20, 9, "EAGAIN"],
+        [0, 3, undefined],
+      ] as const) {
+        const p = pair(2);
+        const closed: string[] = [];
+        const messages = (function* () {
+          try {
+            yield* numbers(max);
+            closed.push("end");
+          } finally {
+            closed.push("finally");
+          }
+        })();
+        if (outcome === undefined) await call(p, messages, { timeout });
+        else await fails(p, () => call(p, messages, { timeout }), outcome, 4);
+        assert.deepEqual(closed, outcome === undefined ? ["end", "finally"] : ["finally"]);
+      }
+    });
+
+    test("an iterator that throws when it is closed: the error of the call comes out", async () => {
+      const p = pair(2);
+      let last = 0;
+      const messages = {
+        [Symbol.iterator]: () => ({
+          next: () => ({ done: false, value: String(last++) }),
+          return: () => {
+            throw new Error("mine");
+          },
+        }),
+      };
+      await fails(p, () => call(p, messages as never, { timeout: 0 }), "EAGAIN", 4);
+    });
+
     test("an iterator that closes the socket: EBADF with those before accepted", async () => {
       const p = pair();
       const messages = (function* () {

@@ -222,6 +222,16 @@ describe("AbortSignal", () => {
         await assert.rejects(call(pair, { signal, timeout: 5 }), zmq("EINVAL"));
       }
     });
+
+    test(`${name}: A1: options that are none are EINVAL, it may have to wait or not`, async () => {
+      const ready = narrow();
+      ready.push.sendSync("x");
+      for (const pair of [waiting(name), ready]) {
+        for (const options of [5, "x", null, [], true]) {
+          await assert.rejects(call(pair, options as never), zmq("EINVAL"), String(options));
+        }
+      }
+    });
   }
 
   test("an abort leaves the others waiting, in their order: receives", async () => {

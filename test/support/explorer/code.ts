@@ -39,6 +39,17 @@ export interface Change {
 export const SMALL: readonly Change[] = [
   { file: "memory/layout.js", replace: "MAX_SLOTS = 256", by: "MAX_SLOTS = 8" },
   { file: "memory/lock.js", replace: "SPINS = 200", by: "SPINS = 1" },
+  { file: "memory/arena.js", replace: "LEAST_PAGES = 16", by: "LEAST_PAGES = 8" },
+  {
+    file: "memory/pages.js",
+    replace: "LEAVE_A_LINK = LINK_PAGES",
+    by: "LEAVE_A_LINK = 0",
+  },
+  {
+    file: "memory/pages.js",
+    replace: "LEAVE_A_MOVE = LINK_PAGES + 4",
+    by: "LEAVE_A_MOVE = 0",
+  },
   { file: "queue/layout.js", replace: "FIRST_CHUNK_WORDS = 128", by: "FIRST_CHUNK_WORDS = 16" },
   {
     file: "queue/layout.js",

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+
+import type { ZmqError } from "../base/index.ts";
+import type { Thread } from "../command/index.ts";
+import { type Addr, type Arena, count, slotAt } from "../memory/index.ts";
+import type { SocketCore } from "./socket.ts";
+import { checkWait, type Wait, Waiting, type WaitOptions } from "./waiting.ts";
+
+/** In which way one direction differs from the other. */
+export interface Way {
+  /** Where in the slot the messages are counted. */
+  readonly counter: number;
+  /** Between two tries of a busy wait. */
+  readonly pauses: number;
+  /** How long a call waits that does not say. */
+  readonly timeout: "sendTimeout" | "receiveTimeout";
+}
+
+/**
+ * direction — one way of a socket's messages: what sending and receiving have in common.
+ *
+ * A call hears first what has come, and fails if the socket is closed; then it tries, and may wait.
+ * Attempts of calls that wait only check: commands are heard between them.
+ */
+export abstract class Direction {
+  protected readonly core: SocketCore;
+  protected readonly thread: Thread;
+  readonly #arena: Arena;
+  readonly #counter: Addr;
+  readonly #way: Way;
+  #closedBy: (() => ZmqError) | undefined;
+  #referenced = true;
+  /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
+  protected waits: Waiting | undefined;
+  /** How many messages have gone this way. */
+  protected passed = 0;
+
+  protected constructor(core: SocketCore, way: Way) {
+    this.core = core;
+    this.thread = core.member.thread;
+    this.#arena = core.member.arena;
+    this.#counter = slotAt(this.thread.slot) + way.counter;
+    this.#way = way;
+  }
+
+  /** Asks all pipes for a wake-up; false if it is worth trying again at once. */
+  protected abstract park(): boolean;
+
+  /** Calls that wait. */
+  get pending(): number {
+    return this.waits?.size ?? 0;
+  }
+
+  /** Whether calls that wait keep the event loop alive. */
+  set referenced(referenced: boolean) {
+    this.#referenced = referenced;
+    if (this.waits !== undefined) this.waits.referenced = referenced;
+  }
+
+  /** Every call fails from now on. @param settle Whether those that wait are told. */
+  protected end(error: () => ZmqError, settle: boolean): void {
+    this.#closedBy = error;
+    if (settle) this.waits?.fail(error());
+  }
+
+  /** Begins a call: hears what has come. */
+  protected enter(): void {
+    if (this.thread.hasMail) this.thread.dispatch();
+    this.check();
+  }
+
+  protected check(): void {
+    if (this.#closedBy !== undefined) throw this.#closedBy();
+  }
+
+  protected count(messages: number): void {
+    this.passed += messages;
+    count(this.#arena, this.#counter, messages);
+  }
+
+  /** Whether a call may go at once, because none waits that came before it. */
+  protected get first(): boolean {
+    return this.waits === undefined || this.waits.yields();
+  }
+
+  protected get waiting(): Waiting {
+    const { pauses } = this.#way;
+    this.waits ??= new Waiting(this.thread, () => this.park(), pauses, this.#referenced);
+    return this.waits;
+  }
+
+  /** How a call is to wait, by what it was given. @throws ZmqError EINVAL. */
+  protected wait(options: WaitOptions | undefined): Wait {
+    const { address } = this.core;
+    return checkWait(options, this.core.options[this.#way.timeout], address);
+  }
+}
