@@ -30,7 +30,7 @@ import { BENCHES, makePlan, type Plan, type Program } from "./plan.ts";
 import {
   benchTable,
   moodLine,
-  moodOf,
+  moodsOf,
   type Round,
   resultsOf,
   rssLine,
@@ -97,7 +97,7 @@ function head(machine: Machine, libzmq: Libzmq, rounds: Round[]): string {
   return [
     options.quick ? "A quick run: these figures mean nothing.\n" : "",
     `${cpu}, ${cores} cores, ${memory}, ${system}; Node ${node}; ${rivals}; commit ${commit};`,
-    `${date}; ${what}. ${moodLine(moodOf(rounds))}`,
+    `${date}; ${what}. ${moodLine(rounds)}`,
   ].join("\n");
 }
 
@@ -115,7 +115,7 @@ function print(plan: Plan, rounds: Round[], machine: Machine, libzmq: Libzmq): v
   process.stdout.write(`${sections.filter((text) => text !== "").join("\n\n")}\n`);
   const file = resolve(options.json);
   mkdirSync(dirname(file), { recursive: true });
-  const all = { machine, libzmq, options, mood: moodOf(rounds), rows, rounds };
+  const all = { machine, libzmq, options, moods: moodsOf(rounds), rows, rounds };
   writeFileSync(file, `${JSON.stringify(all, undefined, 2)}\n`);
 }
 

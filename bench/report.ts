@@ -14,7 +14,7 @@
  * A virtual machine's cores may share a cache or be far apart, and its host may change that at any
  * time. It shows in libzmq's own rate: each message it sends makes a cache line travel. Below
  * {@link APART_BELOW} the cores are taken to be apart, and more is asked of ThreadMQ, which moves
- * fewer lines.
+ * fewer lines. Each round has a mood of its own, and is judged with others of that mood only.
  */
 
 import type { Bench, Plan, Row, Target, Unit } from "./plan.ts";
@@ -84,19 +84,21 @@ function ratios(rounds: Round[], id: string, rival: string, figure: string): Spr
   );
 }
 
-export function moodOf(rounds: Round[]): Mood {
-  const rate = figures(rounds, LIBZMQ, "rate")?.median;
-  if (rate === undefined) return "unknown";
-  return rate < APART_BELOW ? "apart" : "shared";
+/** The mood of each round. */
+export function moodsOf(rounds: Round[]): Mood[] {
+  return rounds.map((round) => {
+    const rate = figureOf(round, LIBZMQ, "rate");
+    if (rate === undefined) return "unknown";
+    return rate < APART_BELOW ? "apart" : "shared";
+  });
 }
 
 export function resultsOf(plan: Plan, rounds: Round[]): RowResult[] {
-  const mood = moodOf(rounds);
   const ran = new Set(rounds.flatMap((round) => Object.keys(round)));
-  return plan.rows.filter((row) => ran.has(row.id)).map((row) => resultOf(row, rounds, mood));
+  return plan.rows.filter((row) => ran.has(row.id)).map((row) => resultOf(row, rounds));
 }
 
-function resultOf(row: Row, rounds: Round[], mood: Mood): RowResult {
+function resultOf(row: Row, rounds: Round[]): RowResult {
   const { bench, id, figure, unit, title } = row;
   const result: RowResult = { bench, id, figure, unit, title, beside: {}, targets: [] };
   const value = figures(rounds, id, figure);
@@ -112,23 +114,31 @@ function resultOf(row: Row, rounds: Round[], mood: Mood): RowResult {
     const ratio = ratios(rounds, id, rival, figure);
     if (ratio !== undefined) result.beside[rival] = ratio;
   }
+  const moods = moodsOf(rounds);
   for (const target of row.targets) {
-    const measured = target.rival === undefined ? value : ratios(rounds, id, target.rival, figure);
-    if (measured === undefined) continue;
-    result.targets.push(judge(target, measured.median, unit, mood));
+    const { rival, atLeastApart } = target;
+    const measure = (some: Round[]) =>
+      rival === undefined ? figures(some, id, figure) : ratios(some, id, rival, figure);
+    for (const apart of atLeastApart === undefined ? [undefined] : [false, true]) {
+      const some = rounds.filter((_, i) => apart === undefined || (moods[i] === "apart") === apart);
+      const measured = measure(some);
+      if (measured !== undefined) {
+        result.targets.push(judge(target, measured.median, unit, apart === true));
+      }
+    }
   }
   return result;
 }
 
-function judge(target: Target, value: number, unit: Unit, mood: Mood): Judgement {
-  const least = mood === "apart" ? (target.atLeastApart ?? target.atLeast) : target.atLeast;
+function judge(target: Target, value: number, unit: Unit, apart: boolean): Judgement {
+  const least = apart ? target.atLeastApart : target.atLeast;
   const sign = least === undefined ? "≤" : "≥";
   const bound = least ?? target.atMost ?? 0;
   const met = least === undefined ? value <= bound : value >= bound;
   const text =
     target.rival === undefined
       ? `${sign} ${write(bound, unit)}`
-      : `${sign} ${bound} × ${SHORT_NAMES[target.rival]}`;
+      : `${sign} ${bound} × ${SHORT_NAMES[target.rival]}${apart ? ", apart" : ""}`;
   return { text, value, met };
 }
 
@@ -239,9 +249,12 @@ export function rssLine(rounds: Round[]): string {
   return `Resident memory at each tenth of the messages, in MiB: ${tenths}.`;
 }
 
-export function moodLine(mood: Mood): string {
-  if (mood === "unknown") return "libzmq was not measured, so the machine's mood is not known.";
-  const is = mood === "apart" ? "below" : "at or above";
-  const cores = mood === "apart" ? "far apart, and more is asked" : "close together";
-  return `Mood: ${mood}. libzmq's rate is ${is} ${APART_BELOW / 1e6} M/s: the cores are ${cores}.`;
+export function moodLine(rounds: Round[]): string {
+  const moods = moodsOf(rounds);
+  const count = (mood: Mood) => moods.filter((each) => each === mood).length;
+  if (count("unknown") > 0) return "libzmq was not measured, so the machine's mood is not known.";
+  return (
+    `In ${count("apart")} of ${moods.length} rounds the cores were far apart ` +
+    `(libzmq below ${APART_BELOW / 1e6} M/s), and more was asked.`
+  );
 }
