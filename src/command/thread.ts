@@ -181,7 +181,7 @@ export class Thread {
       if (this.hasMail) this.dispatch();
       if (attempt() || this.spin(attempt, pauses)) return true;
       // An attempt may have withdrawn a block, and taken what came with it.
-      const asleep = park() && !this.hasMail && this.mailbox.doze();
+      const asleep = park() && !this.#undelivered && this.mailbox.doze();
       const left = deadline - performance.now();
       if (left <= 0) return !asleep && attempt();
       if (asleep) this.signaler.block(left);
