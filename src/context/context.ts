@@ -34,7 +34,10 @@ import { isLive } from "./slots.ts";
 export interface ContextOptions {
   /** `ZMQ_MAX_SOCKETS`: how many sockets may be open at a time, in all threads. Default 1023. */
   maxSockets?: number;
-  /** How large the shared memory may grow, in bytes. Default 1 GiB; it begins with 1 MiB. */
+  /**
+   * How large the shared memory may grow, in bytes, at least 409,600. Default 1 GiB; it begins with
+   * 1 MiB.
+   */
   maxMemory?: number;
   /**
    * The longest busy wait of a thread before it sleeps, in microseconds. Default 50; 0 is off.

@@ -324,8 +324,9 @@ export abstract class SendingSocket extends Socket {
   /**
    * Sends messages one after the other. Much faster than as many sends.
    *
-   * The timeout is that of the whole call. A signal's reason, and what an iterator throws, are
-   * passed on as they are: `stats().sent` then says how far it came.
+   * The timeout is that of the whole call. If it fails, the iterable's iterator is closed, as by a
+   * `for … of` that is left. A signal's reason, and what an iterator throws, are passed on as they
+   * are: `stats().sent` then says how far it came.
    *
    * @throws As {@link send}; `error.accepted` says how many were accepted before the failure.
    */
