@@ -133,8 +133,7 @@ export class PipeReader extends YpipeReader {
    * is not there twice.
    */
   moveTo(writer: PipeWriter): boolean {
-    this.#end = 0; // What has been copied of it is not used; so with the next.
-    this.#next = 0;
+    this.#forgetRun();
     const size = this.nextSize;
     this.freeSpare();
     if (size === 0 || !writer.writeRecords(this.front, size)) return false;
@@ -189,6 +188,12 @@ export class PipeReader extends YpipeReader {
     return true;
   }
 
+  /** What is left of the run is not used; the next call begins with a new one. */
+  #forgetRun(): void {
+    this.#end = 0;
+    this.#next = 0;
+  }
+
   /** The message that ends at this place of the run has been taken. */
   #taken(next: number): void {
     this.#next = next;
@@ -217,8 +222,7 @@ export class PipeReader extends YpipeReader {
 
   /** Reads a message from where it lies: it has large bodies, or the run has not all of it. */
   #readInPlace(): Message | undefined {
-    this.#end = 0; // What is left of the run is not used; the next call begins with a new one.
-    this.#next = 0;
+    this.#forgetRun();
     if (this.run() === 0) return undefined;
     const { words } = this.arena;
     const message: Message = [];
