@@ -15,20 +15,49 @@ export interface Host {
   readonly cores: number;
   /** How this thread is called in messages, for example `"main thread"` or `"worker 3"`. */
   readonly threadName: string;
+  readonly thread: ThreadIdentity;
+  /**
+   * Whether a thread of this process, this one or another, has ended. Undefined where that cannot
+   * be asked; `onThreadEnd` then has to do.
+   */
+  hasEnded(claim: number, birth: number): boolean | undefined;
+  /**
+   * Tells of each thread that was started by this one, from now on, when it has ended, until what
+   * it returns is called. A thread that ends takes with it those it has started.
+   */
+  onThreadEnd(task: (number: number) => void): () => void;
   /** Fresh memory for one received part; its contents need not be zero. */
   allocate(bytes: number): ArrayBuffer;
   /** The same for many parts together: transferring one of them must not take the others along. */
   allocateShared(bytes: number): ArrayBuffer;
   /** Runs `task` as a macrotask, after timers and I/O have had their turn. */
   defer(task: () => void): void;
-  /** Something that holds the event loop while it is ref'd. It starts unref'd. */
-  keepAlive(): KeepAlive;
+  /**
+   * Something that holds the event loop while it is ref'd. It starts unref'd.
+   *
+   * @param watch Is called about every second, at least while it is ref'd.
+   */
+  keepAlive(watch: () => void): KeepAlive;
   /** Runs `task` when this thread ends in an orderly way, unless what it returns was called. */
   onExit(task: () => void): () => void;
   /** What the threads of this process have published under a name; see `publish`. */
   published(name: string): unknown;
   /** Makes a value visible to every thread that this one, or one of those, starts later. */
   publish(name: string, value: unknown): void;
+}
+
+/** What tells a thread from all others of the process, those that have ended included. */
+export interface ThreadIdentity {
+  /** Two numbers that `hasEnded` understands. The first is not 0. */
+  readonly claim: number;
+  readonly birth: number;
+  /** The runtime's own number of the thread. */
+  readonly number: number;
+  /**
+   * That of the nearest thread above it that hears of the ends of those it has started; -1 if there
+   * is none.
+   */
+  readonly parent: number;
 }
 
 /** One part of a received message: its bytes belong to the receiver. */

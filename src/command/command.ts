@@ -28,6 +28,7 @@
  *   STOP             who terminates → every thread      the context is terminated: close sockets
  *   REAPED           who closes the last → every thread no socket is left in a terminated context
  *   MEMORY           who frees → every thread           memory is wanted: give back; and try again
+ *   TAKEN            (the owner of the block itself)    it has been taken from the mailbox
  *   CLOSED           (the owner of the block itself)    nobody is here: do not push
  *
  * Commands of libzmq that are not needed: pipe_term_ack (an end's leaving is one step on a shared
@@ -36,13 +37,22 @@
  * # Invariants
  *
  *   I1  A block is on a mailbox, or on its way there, if and only if it has a bit other than
- *       CLOSED.
+ *       CLOSED and TAKEN.
  *   I2  CLOSED is set while nobody receives for the block: before it is attached, and after it was
  *       withdrawn. Then its memory may be freed.
  *
  * # Synchronisation
  *
  *   SYNC(post)   setting a bit ⇒ taking the bits     all that the sender did before it posted
+ *
+ * # If a thread dies
+ *
+ * A sender that dies between setting the first bit and pushing leaves a block that nobody pushes.
+ * So with the first bit it leaves its name, and the block's owner, told of the death, looks for
+ * blocks that carry it and have not arrived (thread.ts).
+ *
+ *      bits   0 … 6  commands    7  TAKEN    8 … 15  slot    16 … 29  its incarnation    30  CLOSED
+ *                                            of who set the first bit
  */
 export const BLOCK_NEXT = 0;
 export const BLOCK_BITS = 1;
@@ -56,4 +66,7 @@ export const PIPE_TERM = 8;
 export const STOP = 16;
 export const REAPED = 32;
 export const MEMORY = 64;
+export const TAKEN = 128;
 export const CLOSED: number = 1 << 30;
+/** The commands among the bits of a block. */
+export const COMMANDS = 127;

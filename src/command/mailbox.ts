@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-import { type Addr, type Arena, exchange, load, notify, peek, swapIf } from "../memory/index.ts";
-import { BLOCK_NEXT } from "./command.ts";
+import { type Addr, type Arena, DEATHS, load, notify, or, peek, store, swapIf } from "../memory/index.ts";
+import { BLOCK_BITS, BLOCK_NEXT, TAKEN } from "./command.ts";
 
 /**
  * mailbox — where a thread's commands arrive, from every thread, in order.
@@ -33,9 +33,11 @@ import { BLOCK_NEXT } from "./command.ts";
  *
  * # Synchronisation
  *
- *   SYNC(push)   sender's swap         ⇒ owner's exchange          the block's link
+ *   SYNC(push)   sender's swap         ⇒ owner's load, or swap     the block's link
  *   SYNC(doze)   owner's swap EMPTY    ⇒ sender's swap from ASLEEP the owner saw nothing; it is or
  *                → ASLEEP                                          will be waiting
+ *   SYNC(death)  mourner's count of DEATHS ⇒ owner's load          the dead thread pushes no more;
+ *                                                                  counted before the nudge
  *
  * # The race that is not there
  *
@@ -46,8 +48,8 @@ import { BLOCK_NEXT } from "./command.ts";
  * # If a thread dies
  *
  * Between reading the head and swapping it, a sender has changed nothing but its own block's link.
- * A sender that died between setting a bit and pushing leaves a block that nobody pushes; who does
- * the dead thread's leaving posts to each of its peers anew.
+ * An owner marks each block as TAKEN while it is still on the stack; so a block that was pushed is
+ * on the stack or marked, and who withdraws a dead owner's blocks need not wait for it.
  */
 const EMPTY = 0;
 export const ASLEEP = 1;
@@ -72,39 +74,84 @@ export class Mailbox {
   readonly #arena: Arena;
   /** The word that a sleeping owner waits on; it is then {@link ASLEEP}. */
   readonly head: Addr;
+  /** How many deaths the owner has heard of. */
+  deaths: number;
 
   constructor(arena: Arena, head: Addr) {
     this.#arena = arena;
     this.head = head;
+    this.deaths = load(arena.words, DEATHS); // Of those before, nothing can be on its way to us.
   }
 
-  /** Whether a block has come. */
+  /** Whether a block has come, or a thread has died. */
   get hasMail(): boolean {
-    return peek(this.#arena.words, this.head) > ASLEEP; // A hint; who waits asks doze().
+    const { words } = this.#arena;
+    // Hints; who waits asks doze().
+    return peek(words, this.head) > ASLEEP || peek(words, DEATHS) !== this.deaths;
   }
 
   /** Takes all blocks there are and appends them to `blocks`, oldest first. */
   take(blocks: Addr[]): void {
-    // SYNC(push) observe: only whether there is a block.
-    if (load(this.#arena.words, this.head) <= ASLEEP) return;
-    // SYNC(push) observe: the blocks' links.
-    let block = exchange(this.#arena.words, this.head, EMPTY);
-    const from = blocks.length;
-    while (block > ASLEEP) {
-      this.#arena.reach(block);
-      blocks.push(block);
-      block = this.#arena.words[block + BLOCK_NEXT];
-    }
-    for (let low = from, high = blocks.length - 1; low < high; low++, high--) {
-      const swapped = blocks[low] as Addr;
-      blocks[low] = blocks[high] as Addr;
-      blocks[high] = swapped;
+    const { words } = this.#arena;
+    // SYNC(push) observe: the block's link.
+    for (let head = load(words, this.head), marked = EMPTY; head > ASLEEP; ) {
+      const newest = blocks.length;
+      for (let block = head; block > ASLEEP && block !== marked; ) {
+        this.#arena.reach(block);
+        or(this.#arena.words, block + BLOCK_BITS, TAKEN); // SYNC(post) is of who takes the bits.
+        blocks.push(block);
+        block = this.#arena.words[block + BLOCK_NEXT];
+      }
+      reverse(blocks, newest);
+      marked = head;
+      // SYNC(push) observe: as above, of those that have come meanwhile.
+      const found = swapIf(words, this.head, head, EMPTY);
+      if (found === head) break;
+      head = found;
     }
   }
 
-  /** Announces sleep: from now on, who pushes will notify. False if a block has come before. */
+  /** Whether a block is on the stack. Of a mailbox whose owner is dead, for who takes its place. */
+  has(block: Addr): boolean {
+    // SYNC(push) observe: the blocks' links.
+    let at = load(this.#arena.words, this.head);
+    while (at > ASLEEP && at !== block) {
+      this.#arena.reach(at);
+      at = this.#arena.words[at + BLOCK_NEXT];
+    }
+    return at === block;
+  }
+
+  /** Leaves the mailbox as new. Of one whose owner is dead, when all its blocks are withdrawn. */
+  clear(): void {
+    store(this.#arena.words, this.head, EMPTY); // Nobody pushes any more.
+  }
+
+  /** Wakes the owner, if it sleeps, to look for what a dead thread had not pushed. */
+  nudge(): void {
+    // SYNC(doze) observe: it is, or will be, waiting.
+    if (swapIf(this.#arena.words, this.head, ASLEEP, EMPTY) === ASLEEP) {
+      notify(this.#arena.words, this.head);
+    }
+  }
+
+  /**
+   * Announces sleep: from now on, who pushes will notify. False if a block has come before, or a
+   * thread has died.
+   */
   doze(): boolean {
+    const { words } = this.#arena;
     // SYNC(doze) publish: nothing has come; we are about to wait.
-    return swapIf(this.#arena.words, this.head, EMPTY, ASLEEP) <= ASLEEP;
+    if (swapIf(words, this.head, EMPTY, ASLEEP) > ASLEEP) return false;
+    // SYNC(death) observe: who counts one from now on finds ASLEEP.
+    return load(words, DEATHS) === this.deaths;
+  }
+}
+
+function reverse(blocks: Addr[], from: number): void {
+  for (let low = from, high = blocks.length - 1; low < high; low++, high--) {
+    const swapped = blocks[low] as Addr;
+    blocks[low] = blocks[high] as Addr;
+    blocks[high] = swapped;
   }
 }

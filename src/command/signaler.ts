@@ -41,12 +41,14 @@ export class Signaler {
   #nextSkip = 1;
   /** Called when mail has come; and whether the event loop has had its turn before. */
   onMail: (turned: boolean) => void = () => {};
+  /** Called about every second while a call is pending: nobody may tell us that a thread died. */
+  onWatch: () => void = () => {};
 
   constructor(arena: Arena, mailbox: Mailbox, host: Host) {
     this.#arena = arena;
     this.#mailbox = mailbox;
     this.#host = host;
-    this.#keepAlive = host.keepAlive();
+    this.#keepAlive = host.keepAlive(() => this.onWatch());
   }
 
   /** Tries until it succeeds, or until spinning is no longer worth it. */
@@ -72,9 +74,11 @@ export class Signaler {
     return false;
   }
 
-  /** Blocks until mail comes, or the time is up. The mailbox has announced sleep before. */
-  block(timeoutMs: number): void {
-    wait(this.#arena.words, this.#mailbox.head, ASLEEP, timeoutMs);
+  /**
+   * Blocks until mail comes; false if the time is up before. The mailbox has announced sleep.
+   */
+  block(timeoutMs: number): boolean {
+    return wait(this.#arena.words, this.#mailbox.head, ASLEEP, timeoutMs);
   }
 
   /** Lets the event loop call `onMail` when mail comes. Mail that is there now comes at once. */

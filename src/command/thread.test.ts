@@ -11,7 +11,6 @@ import {
   or,
   SLOT_HEAD,
   slotAt,
-  store,
 } from "../memory/index.ts";
 import {
   assertFreed,
@@ -31,7 +30,7 @@ import {
   PIPE_TERM,
 } from "./command.ts";
 import { push } from "./mailbox.ts";
-import type { Thread } from "./thread.ts";
+import { gotMemory, type Thread } from "./thread.ts";
 
 const PATIENCE_MS = 10_000;
 
@@ -335,21 +334,29 @@ if (!inWorker(roles)) {
   });
 
   describe("wanting memory", () => {
-    it("is counted once a thread, told each time, and ends with the last who wants", () => {
+    it("is said once a thread, told each time, and ends with the last who wants", () => {
       const arena = createArena();
       const [one, two] = [createThread(arena, 1), createThread(arena, 2)];
+      const wanted = (): boolean => load(arena.words, MEMORY_WANTED) !== 0;
       let told = 0;
       one.pool.onRelease = () => told++;
       one.wantMemory();
       one.wantMemory();
       two.wantMemory();
-      assert.equal(load(arena.words, MEMORY_WANTED), 2);
       assert.equal(told, 2);
       one.gotMemory();
-      assert.equal(load(arena.words, MEMORY_WANTED), 2);
+      two.gotMemory();
+      assert.ok(wanted(), "the first one wants it still");
       one.gotMemory();
+      assert.ok(!wanted());
+    });
+
+    it("ends with a thread that has died", () => {
+      const arena = createArena();
+      createThread(arena, 2).wantMemory();
       assert.equal(load(arena.words, MEMORY_WANTED), 1);
-      store(arena.words, MEMORY_WANTED, 0);
+      gotMemory(arena, 2);
+      assert.equal(load(arena.words, MEMORY_WANTED), 0);
     });
   });
 }

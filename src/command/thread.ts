@@ -5,18 +5,34 @@ import {
   type Addr,
   type Arena,
   add,
+  DEATHS,
   exchange,
+  type Keeper,
+  load,
+  MAX_SLOTS,
   MEMORY_WANTED,
+  NOBODY_DIES,
   or,
   type Pool,
   SLOT_HEAD,
+  SLOT_STATE,
+  SLOT_WANTS,
   slotAt,
   store,
+  swapIf,
 } from "../memory/index.ts";
-import { BLOCK_BITS, BLOCK_OBJECT, BLOCK_SLOT, CLOSED } from "./command.ts";
+import { BLOCK_BITS, BLOCK_OBJECT, BLOCK_SLOT, CLOSED, COMMANDS, TAKEN } from "./command.ts";
 import { Mailbox, push } from "./mailbox.ts";
 import { FOR_A_MESSAGE, Signaler } from "./signaler.ts";
 import { Turn } from "./turn.ts";
+
+/** The bits of a block that name who has posted first. */
+const NAME = 0x3fff_ff00;
+const NAME_SLOT = 8;
+/** Who waits for a block that is under way asks every so often whether its sender is alive. */
+const LOOKS = 64;
+/** A thread that is blocked looks at the others so often: nobody may tell it that one died. */
+const WATCH_MS = 250;
 
 /** What can receive commands: a socket, an end of a pipe, the thread itself. */
 export interface CommandTarget {
@@ -30,6 +46,15 @@ export interface CommandTarget {
  * Commands arrive only while the thread is in a call of the library or in its event loop, never in
  * between: `dispatch` takes what has come and hands it to its targets. Targets are numbered, and a
  * number is used again only after its block was withdrawn.
+ *
+ * # If a thread dies
+ *
+ * Another's: it may have set the first bit of a block of ours and not pushed it. Who mourns it
+ * counts it in DEATHS and nudges all mailboxes; each thread then looks through its own blocks for
+ * one that carries the name of a thread that is gone and has not arrived (command.ts). Who withdraws
+ * a block does not wait for such a thread.
+ *
+ * Ours: what lies in the mailbox was meant for ends that are left on our behalf.
  */
 export class Thread {
   readonly arena: Arena;
@@ -46,9 +71,16 @@ export class Thread {
   /** Whether the inbox was left with something in it. */
   #undelivered = false;
   #memoryWants = 0;
+  /** What it leaves with the first bit of a block. */
+  readonly #name: number;
+  readonly #keeper: Keeper;
+  /** All blocks that may be posted to this thread. Replaced by who knows them. */
+  ownBlocks: () => Addr[] = () => [];
 
-  constructor(arena: Arena, slot: number, pool: Pool, host: Host) {
+  constructor(arena: Arena, slot: number, pool: Pool, host: Host, keeper: Keeper = NOBODY_DIES) {
     this.arena = arena;
+    this.#name = nameOf(arena, slot);
+    this.#keeper = keeper;
     this.slot = slot;
     this.pool = pool;
     this.host = host;
@@ -91,10 +123,19 @@ export class Thread {
   /** Posts commands to whoever has the block. Nobody there: they are not needed. */
   post(block: Addr, bits: number): void {
     const words = this.arena.words;
+    const first = bits | this.#name;
     // SYNC(post) publish: all that we did before, to whoever takes the bits.
     // SYNC(post) observe: whose block it is.
-    if (or(words, block + BLOCK_BITS, bits) !== 0) return; // Under way already, or CLOSED.
-    push(this.arena, slotAt(words[block + BLOCK_SLOT]) + SLOT_HEAD, block);
+    let seen = swapIf(words, block + BLOCK_BITS, 0, first);
+    while (seen !== 0 && (seen & CLOSED) === 0) {
+      // Under way already, or just taken.
+      // SYNC(post) publish: as above.
+      const found = swapIf(words, block + BLOCK_BITS, seen, seen | bits);
+      if (found === seen) return;
+      // SYNC(post) publish: as above.
+      seen = found === 0 ? swapIf(words, block + BLOCK_BITS, 0, first) : found;
+    }
+    if (seen === 0) push(this.arena, slotAt(words[block + BLOCK_SLOT]) + SLOT_HEAD, block);
   }
 
   /** Assigns a closed block to an object of another thread, and posts. */
@@ -102,8 +143,8 @@ export class Thread {
     const words = this.arena.words;
     words[block + BLOCK_SLOT] = slot;
     words[block + BLOCK_OBJECT] = object;
-    // SYNC(post) publish: as in post. Bits that were posted to a closed block are void.
-    const was = exchange(words, block + BLOCK_BITS, bits);
+    // SYNC(post) publish: as in post.
+    const was = exchange(words, block + BLOCK_BITS, bits | this.#name);
     assert((was & CLOSED) !== 0, "only a closed block is assigned (command.ts I2)");
     push(this.arena, slotAt(slot) + SLOT_HEAD, block);
   }
@@ -118,16 +159,43 @@ export class Thread {
     const bits = exchange(this.arena.words, block + BLOCK_BITS, CLOSED);
     assert((bits & CLOSED) === 0, "a block is withdrawn once");
     if (bits === 0) return;
-    for (;;) {
+    for (let look = 1; ; look++) {
       this.mailbox.take(this.#inbox);
       const index = this.#inbox.indexOf(block);
       if (index >= 0) {
         this.#inbox.splice(index, 1);
-        // What has come with it would not wake us any more: let the event loop hand it over.
-        this.#undelivered = this.#inbox.length > 0;
-        if (this.#undelivered) queueMicrotask(() => this.dispatch());
-        return;
-      }
+        store(this.arena.words, block + BLOCK_BITS, CLOSED); // It was TAKEN. Nobody else writes it.
+      } else if (look % LOOKS !== 0 || !this.#isGone(bits)) continue;
+      // What has come with it would not wake us any more: let the event loop hand it over.
+      this.#undelivered = this.#inbox.length > 0;
+      if (this.#undelivered) queueMicrotask(() => this.dispatch());
+      return;
+    }
+  }
+
+  /** The same for a block of a thread that is dead, on its behalf. */
+  withdrawFor(dead: number, block: Addr): void {
+    // SYNC(post) observe: what was posted and will not be looked at.
+    const bits = exchange(this.arena.words, block + BLOCK_BITS, CLOSED);
+    if ((bits & COMMANDS) === 0 || (bits & (TAKEN | CLOSED)) !== 0) return;
+    const mailbox = new Mailbox(this.arena, slotAt(dead) + SLOT_HEAD);
+    for (let look = 1; !mailbox.has(block); look++) {
+      if (look % LOOKS === 0 && this.#isGone(bits)) return;
+    }
+  }
+
+  /** The mailbox of a dead thread is as new, when all its blocks have been withdrawn. */
+  clearFor(dead: number): void {
+    new Mailbox(this.arena, slotAt(dead) + SLOT_HEAD).clear();
+  }
+
+  /** A thread has died, and all its ends have been left: every thread shall look around. */
+  mourn(): void {
+    const { words } = this.arena;
+    // SYNC(death) publish: it pushes no more.
+    add(words, DEATHS, 1);
+    for (let slot = 1; slot < MAX_SLOTS; slot++) {
+      new Mailbox(this.arena, slotAt(slot) + SLOT_HEAD).nudge();
     }
   }
 
@@ -141,6 +209,7 @@ export class Thread {
     const inbox = this.#inbox;
     this.#undelivered = false;
     this.mailbox.take(inbox);
+    this.#lookAround();
     // A target may withdraw other blocks while it works: the inbox is never walked by index.
     for (let block = inbox.shift(); block !== undefined; block = inbox.shift()) {
       const words = this.arena.words;
@@ -151,8 +220,31 @@ export class Thread {
         target !== undefined && (bits & CLOSED) === 0,
         "a command finds its target (command.ts I2)",
       );
-      target.command(block, bits);
+      target.command(block, bits & COMMANDS);
     }
+  }
+
+  /** If a thread has died: adds to the inbox what it was about to push. */
+  #lookAround(): void {
+    const { words } = this.arena;
+    // SYNC(death) observe: what was not pushed will not be.
+    const deaths = load(words, DEATHS);
+    if (deaths === this.mailbox.deaths) return;
+    this.mailbox.deaths = deaths;
+    this.mailbox.take(this.#inbox); // What has not arrived by now was not pushed.
+    for (const block of this.ownBlocks()) {
+      // SYNC(post) observe: only who has posted first.
+      const bits = load(words, block + BLOCK_BITS);
+      if ((bits & COMMANDS) === 0 || (bits & (TAKEN | CLOSED)) !== 0 || !this.#isGone(bits)) continue;
+      or(words, block + BLOCK_BITS, TAKEN); // SYNC(post) is of who takes the bits.
+      this.#inbox.push(block);
+    }
+  }
+
+  /** Whether the thread that has posted first is dead. */
+  #isGone(bits: number): boolean {
+    const slot = (bits >> NAME_SLOT) & 255;
+    return nameOf(this.arena, slot) !== (bits & NAME) || this.#keeper.isGone(slot);
   }
 
   /** Tries for as long as a busy wait is worth it, with pauses of some ten nanoseconds between. */
@@ -184,7 +276,7 @@ export class Thread {
       const asleep = park() && !this.#undelivered && this.mailbox.doze();
       const left = deadline - performance.now();
       if (left <= 0) return !asleep && attempt();
-      if (asleep) this.signaler.block(left);
+      if (asleep && !this.signaler.block(Math.min(left, WATCH_MS))) this.signaler.onWatch();
     }
   }
 
@@ -193,12 +285,40 @@ export class Thread {
    * every thread.
    */
   wantMemory(): void {
-    // A counter; who wants memory tries once more after it.
-    if (this.#memoryWants++ === 0) add(this.arena.words, MEMORY_WANTED, 1);
+    if (this.#memoryWants++ === 0) wantMemory(this.arena, this.slot);
     this.pool.onRelease();
   }
 
   gotMemory(): void {
-    if (--this.#memoryWants === 0) add(this.arena.words, MEMORY_WANTED, -1); // A counter, as above.
+    if (--this.#memoryWants === 0) gotMemory(this.arena, this.slot);
   }
+}
+
+/** The name that a thread leaves in blocks: its slot, and which thread of that slot it is. */
+function nameOf(arena: Arena, slot: number): number {
+  const incarnation = load(arena.words, slotAt(slot) + SLOT_STATE) >>> 8; // Changed by who joins.
+  return (slot << NAME_SLOT) | ((incarnation & 0x3fff) << 16);
+}
+
+function wantMemory(arena: Arena, slot: number): void {
+  // Flags; who wants memory tries once more after it.
+  store(arena.words, slotAt(slot) + SLOT_WANTS, 1);
+  store(arena.words, MEMORY_WANTED, 1);
+}
+
+/** A thread, perhaps a dead one, does not wait for memory any more. */
+export function gotMemory(arena: Arena, slot: number): void {
+  const { words } = arena;
+  // Flags, as above. Who sets its own after we looked also sets the common one after we cleared it.
+  store(words, slotAt(slot) + SLOT_WANTS, 0);
+  if (anyWants(arena)) return;
+  store(words, MEMORY_WANTED, 0);
+  if (anyWants(arena)) store(words, MEMORY_WANTED, 1);
+}
+
+function anyWants(arena: Arena): boolean {
+  for (let slot = 1; slot < MAX_SLOTS; slot++) {
+    if (load(arena.words, slotAt(slot) + SLOT_WANTS) !== 0) return true; // A flag.
+  }
+  return false;
 }

@@ -21,14 +21,13 @@ import {
   SLOT_DROPPED,
   SLOT_RECEIVED,
   SLOT_SENT,
-  SOCKETS,
   SPIN,
   slotAt,
   store,
 } from "../memory/index.ts";
 import { host } from "../platform/index.ts";
-import { Membership, terminated } from "./membership.ts";
-import { isLive } from "./slots.ts";
+import { Membership, openSockets, terminated } from "./membership.ts";
+import { isTaken } from "./slots.ts";
 
 /** Options of a new context. */
 export interface ContextOptions {
@@ -161,10 +160,10 @@ export class Context {
     const timeout = options.timeout ?? -1;
     checkRange("timeout", timeout, -1, 2 ** 31 - 1);
     const arena = this.#shared;
-    if (this.closed && load(arena.words, SOCKETS) === 0) return;
+    if (this.closed && openSockets(arena) === 0) return;
     const member = this.#member;
     member.terminate();
-    if (load(arena.words, SOCKETS) > 0) await this.#reaped(member, timeout);
+    if (openSockets(arena) > 0) await this.#reaped(member, timeout);
   }
 
   /** What JSON shows of a context. */
@@ -186,7 +185,7 @@ export class Context {
     let threads = 0;
     const messages = { sent: 0, received: 0, queued, dropped: 0 };
     for (let slot = CONTEXT_SLOT; slot < MAX_SLOTS; slot++) {
-      if (isLive(arena, slot)) threads++;
+      if (isTaken(arena, slot)) threads++;
       const at = slotAt(slot);
       messages.sent += counted(arena, at + SLOT_SENT);
       messages.received += counted(arena, at + SLOT_RECEIVED);
@@ -197,7 +196,7 @@ export class Context {
       size: arena.buffer.byteLength,
       max: arena.maxBytes,
     };
-    const sockets = load(arena.words, SOCKETS);
+    const sockets = openSockets(arena);
     if (this.closed && sockets === 0) member.leave(); // It was made for this call only.
     return { memory, threads, sockets, endpoints, pipes, messages };
   }
@@ -232,10 +231,10 @@ export class Context {
       member.reaped.add(done);
       signaler.hold();
       signaler.arm();
-      if (load(this.#shared.words, SOCKETS) === 0) done();
+      if (openSockets(this.#shared) === 0) done();
       else if (timeout >= 0) {
         timer = setTimeout(() => {
-          const left = load(this.#shared.words, SOCKETS);
+          const left = openSockets(this.#shared);
           const hint = `Threads that are busy still have ${left} socket(s) open.`;
           settle(() => reject(new ZmqError("EAGAIN", { hint })));
         }, timeout);

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
 
 import { type Host, ZmqError } from "../base/index.ts";
-import { type CommandTarget, MEMORY, REAPED, STOP, Thread } from "../command/index.ts";
+import { type CommandTarget, gotMemory, MEMORY, REAPED, STOP, Thread } from "../command/index.ts";
 import {
   type Addr,
   type Arena,
-  add,
   CONTEXT_STATE,
+  type Keeper,
   load,
   MAX_SLOTS,
   MAX_SOCKETS,
   Pool,
   SLOT_BLOCK,
-  SOCKETS,
+  SLOT_SOCKETS,
   slotAt,
   store,
 } from "../memory/index.ts";
 import { Slab } from "../pipe/index.ts";
 import { Registry } from "./registry.ts";
-import { isLive, joinSlot, leaveSlot } from "./slots.ts";
+import { isGone, isTaken, joinSlot, leaveSlot, markEnded } from "./slots.ts";
 
 /** What the context asks of a socket; its own thread calls. */
 export interface ManagedSocket {
@@ -40,6 +40,13 @@ export interface ManagedSocket {
  *
  *   SYNC(stop)   the terminating thread's store of the state ⇒ a load by who opens a socket, which
  *                has counted itself first: either it sees the state, or it is counted and gets STOP
+ *
+ * # If a thread dies
+ *
+ * Any other member does its leaving (`#reap`), from shared memory alone and under the lock of the
+ * names: its sockets are counted out, its names are free, its pipes left, its blocks, pages and
+ * slot given back. Who learns of it: the thread that had started it, by the runtime; and whoever
+ * waits, blocked or in its event loop, by looking now and then.
  */
 export class Membership implements CommandTarget {
   readonly arena: Arena;
@@ -50,6 +57,7 @@ export class Membership implements CommandTarget {
   readonly #block: Addr;
   readonly #number: number;
   readonly #cancelExit: () => void;
+  readonly #cancelWatch: () => void;
   readonly #onLeft: () => void;
   #left = false;
   /** Called when no socket is left in a terminated context. */
@@ -58,27 +66,38 @@ export class Membership implements CommandTarget {
   constructor(arena: Arena, host: Host, onLeft: () => void) {
     this.arena = arena;
     this.#onLeft = onLeft;
-    const slot = joinSlot(arena);
-    const pool = new Pool(arena, slot, host.canBlock);
-    this.thread = new Thread(arena, slot, pool, host);
-    this.registry = new Registry(this.thread);
+    const slot = joinSlot(arena, host);
+    const keeper: Keeper = {
+      isGone: (other) => isGone(arena, other, host),
+      repair: () => {},
+    };
+    const pool = new Pool(arena, slot, host.canBlock, keeper);
+    this.thread = new Thread(arena, slot, pool, host, keeper);
+    this.registry = new Registry(this.thread, keeper);
     this.slab = new Slab(host);
     this.#block = slotAt(slot) + SLOT_BLOCK;
     pool.onRelease = () => this.#postToAll(MEMORY);
-    pool.isFree = (other) => !isLive(arena, other);
+    pool.isFree = (other) => !isTaken(arena, other);
+    this.thread.ownBlocks = () => [this.#block, ...this.registry.blocksOf(slot)];
+    this.thread.signaler.onWatch = () => this.reapDead();
     this.#number = this.thread.register(this);
     this.thread.open(this.#block, this.#number);
     this.#cancelExit = host.onExit(() => this.leave());
+    this.#cancelWatch = host.onThreadEnd((number) => {
+      markEnded(arena, number);
+      this.reapDead();
+    });
+    this.reapDead(); // Nobody else may have been there.
   }
 
   /** Counts a new socket in. */
   add(socket: ManagedSocket): void {
     const { words } = this.arena;
-    const before = add(words, SOCKETS, 1); // A counter; the state is looked at after it.
+    this.#count(1);
     const max = load(words, MAX_SOCKETS);
     // SYNC(stop) observe: a socket that is opened from now on would not be closed.
     const stopped = this.#left || load(words, CONTEXT_STATE) !== 0;
-    if (stopped || before >= max) {
+    if (stopped || openSockets(this.arena) > max) {
       this.#countOut();
       if (stopped) throw terminated();
       throw new ZmqError("EMFILE", {
@@ -113,7 +132,7 @@ export class Membership implements CommandTarget {
     this.command(this.#block, STOP);
     if (this.#left) return; // Ours were the last sockets: all is done.
     this.#postToAll(STOP);
-    if (load(this.arena.words, SOCKETS) === 0) this.#reap(); // A counter.
+    if (openSockets(this.arena) === 0) this.#reap();
   }
 
   /** The orderly end of a thread, or of the context. */
@@ -121,6 +140,7 @@ export class Membership implements CommandTarget {
     if (this.#left) return;
     this.#left = true;
     this.#cancelExit();
+    this.#cancelWatch();
     for (const socket of [...this.#sockets]) socket.close();
     this.thread.withdraw(this.#block);
     this.thread.pool.leave();
@@ -130,11 +150,40 @@ export class Membership implements CommandTarget {
     this.#onLeft();
   }
 
-  #countOut(): void {
-    const { words } = this.arena;
-    const before = add(words, SOCKETS, -1); // A counter; the state is looked at after it.
+  /** Does the leaving of all threads that are known to have died. */
+  reapDead(): void {
+    for (let slot = 1; slot < MAX_SLOTS; slot++) {
+      if (!isTaken(this.arena, slot) || slot === this.thread.slot || this.#left) continue;
+      if (isGone(this.arena, slot, this.thread.host)) this.#mourn(slot);
+    }
+  }
+
+  #mourn(dead: number): void {
+    const { arena, thread, registry } = this;
+    registry.reap(dead, () => {
+      thread.withdrawFor(dead, slotAt(dead) + SLOT_BLOCK);
+      thread.clearFor(dead);
+      thread.pool.adopt(dead, (block) => registry.isLinked(block));
+      gotMemory(arena, dead);
+      store(arena.words, slotAt(dead) + SLOT_SOCKETS, 0); // A counter.
+      thread.mourn();
+      leaveSlot(arena, dead, true);
+    });
     // SYNC(stop) observe: somebody waits for the last socket.
-    if (before === 1 && load(words, CONTEXT_STATE) !== 0) this.#reap();
+    if (load(arena.words, CONTEXT_STATE) !== 0 && openSockets(arena) === 0) this.#reap();
+  }
+
+  #countOut(): void {
+    this.#count(-1);
+    const { words } = this.arena;
+    // SYNC(stop) observe: somebody waits for the last socket.
+    if (load(words, CONTEXT_STATE) !== 0 && openSockets(this.arena) === 0) this.#reap();
+  }
+
+  /** Counts our own sockets. The state, or the others' sockets, are looked at after it. */
+  #count(by: number): void {
+    const at = slotAt(this.thread.slot) + SLOT_SOCKETS;
+    store(this.arena.words, at, load(this.arena.words, at) + by); // A counter.
   }
 
   /** No socket is left in a terminated context: tells every thread. */
@@ -160,4 +209,12 @@ export function terminated(address?: string): ZmqError {
     address,
     hint: "Its sockets are closed, and it opens no more: create a new Context.",
   });
+}
+
+/** How many sockets are open, in all threads. */
+export function openSockets(arena: Arena): number {
+  let sum = 0;
+  // A counter for each thread: so those of a thread that dies can be counted out.
+  for (let slot = 1; slot < MAX_SLOTS; slot++) sum += load(arena.words, slotAt(slot) + SLOT_SOCKETS);
+  return sum;
 }

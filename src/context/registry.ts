@@ -1,16 +1,32 @@
 // SPDX-License-Identifier: MIT
 
 import { assert, ZmqError } from "../base/index.ts";
-import { ACTIVATE_WRITE, BIND, PIPE_TERM, type Thread } from "../command/index.ts";
+import {
+  ACTIVATE_READ,
+  ACTIVATE_WRITE,
+  BIND,
+  BLOCK_BITS,
+  BLOCK_SLOT,
+  CLOSED,
+  PIPE_TERM,
+  type Thread,
+} from "../command/index.ts";
 import {
   type Addr,
   BUCKET_COUNT,
   BUCKETS,
   count,
+  type Keeper,
   LEAVE_NONE,
   Lock,
+  load,
+  MAX_SLOTS,
+  NAMES_DOOMED,
   NAMES_LOCK,
+  NOBODY_DIES,
   SLOT_DROPPED,
+  SLOT_HAND,
+  SLOT_MAKING,
   slotAt,
   store,
 } from "../memory/index.ts";
@@ -25,15 +41,20 @@ import {
   NO_READER,
   PIPE_ENTRY,
   PIPE_IN,
+  PIPE_LINGER,
   PIPE_NEXT,
+  PIPE_ORPHANED,
   PIPE_OUT,
   PIPE_TYPE,
   PIPE_UNTIL,
   queuedIn,
+  RETRACTED,
+  repairPipeReader,
+  repairPipeWriter,
   type Side,
   stateOf,
 } from "../pipe/index.ts";
-import { LANE_LIMIT } from "../queue/index.ts";
+import { isHeld, isUnread, LANE_LIMIT } from "../queue/index.ts";
 import { compatible, typeName } from "./peers.ts";
 
 /**
@@ -59,9 +80,19 @@ import { compatible, typeName } from "./peers.ts";
  *
  * # If a thread dies
  *
- * In the section: lists are changed by one store each, so they can be walked at any step; the
- * entries and pipes that name the dead slot are then left on its behalf.
+ * In the section: lists are changed by one store each, so they can be walked at any step. Who takes
+ * the lock over brings everything to where the invariants hold (`#repair`): `last` is found anew, a
+ * pipe that was being destroyed (`doomed`) is, a pipe that was being assigned is assigned, and names
+ * that nobody uses are dropped.
+ *
+ * Anywhere: `reap` takes its names away and leaves its pipes on its behalf. A pipe that it was
+ * making is found in `making` of its slot.
  */
+const SIDES: readonly Side[] = ["connecter", "binder"];
+/** The lanes that a connecter writes and reads, and a binder. */
+const LANES = [PIPE_OUT, PIPE_IN] as const;
+const REVERSED = [PIPE_IN, PIPE_OUT] as const;
+
 const NEXT = 0;
 const HASH = 1;
 const SLOT = 2;
@@ -83,13 +114,25 @@ export interface Binder {
   readonly limit: number;
 }
 
+/** What there was to be done for a thread that has died. */
+export interface ReapReport {
+  /** Names it was bound to. */
+  names: number;
+  /** Ends of pipes that it had. */
+  pipes: number;
+}
+
 export class Registry {
   readonly #thread: Thread;
   readonly #lock: Lock;
+  readonly #isGone: Keeper["isGone"];
 
-  constructor(thread: Thread) {
+  constructor(thread: Thread, keeper: Keeper = NOBODY_DIES) {
     this.#thread = thread;
-    this.#lock = new Lock(thread.arena, NAMES_LOCK, thread.slot, thread.host.canBlock);
+    const { arena, slot, host } = thread;
+    const repair = () => this.#repair();
+    this.#isGone = (other) => keeper.isGone(other);
+    this.#lock = new Lock(arena, NAMES_LOCK, slot, host.canBlock, { isGone: this.#isGone, repair });
   }
 
   /** Gives a name to a binder, and assigns to it all pipes that wait there. Returns the entry. */
@@ -148,8 +191,12 @@ export class Registry {
     });
   }
 
-  /** Adds a new pipe to a name, and assigns it to the binder if there is one. */
-  connect(name: Uint8Array, endpoint: string, pipe: Addr): void {
+  /**
+   * Adds a new pipe to a name, and assigns it to the binder if there is one.
+   *
+   * @param lingerMs For how long what it holds is kept, should the connecter die; -1 is for ever.
+   */
+  connect(name: Uint8Array, endpoint: string, pipe: Addr, lingerMs = -1): void {
     this.#lock.hold(() => {
       let entry = this.#find(name);
       if (entry === 0) entry = this.#create(name, endpoint);
@@ -158,11 +205,13 @@ export class Registry {
       if (words[entry + SLOT] !== 0) {
         checkTypes(words[pipe + PIPE_TYPE], words[entry + TYPE], endpoint);
       }
+      words[pipe + PIPE_LINGER] = lingerMs;
       words[pipe + PIPE_ENTRY] = entry;
       words[pipe + PIPE_NEXT] = 0;
       if (words[entry + FIRST] === 0) words[entry + FIRST] = pipe;
       else words[words[entry + LAST] + PIPE_NEXT] = pipe;
       words[entry + LAST] = pipe;
+      words[slotAt(this.#thread.slot) + SLOT_MAKING] = 0;
       if (words[entry + SLOT] !== 0) this.#assign(entry, pipe);
     });
   }
@@ -188,12 +237,63 @@ export class Registry {
    */
   leave(pipe: Addr, side: Side, lingerMs: number): void {
     this.#lock.hold(() => {
+      this.#keepUntil(pipe, side, lingerMs);
       move(this.#arena, pipe, side, "leave");
-      if (side === "connecter") {
-        const until = (Date.now() + lingerMs) | 0;
-        this.#words[pipe + PIPE_UNTIL] = lingerMs < 0 ? 0 : until || 1;
-      }
       this.#settle(pipe, side);
+    });
+  }
+
+  /**
+   * A connecter takes the reader's role of its own pipe, if nobody is bound to the name: what its
+   * binder, which has died, has left unread shall go to others. False if somebody is bound.
+   */
+  retract(pipe: Addr): boolean {
+    return this.#lock.hold(() => {
+      if (stateOf(this.#arena, pipe, "binder") !== ABSENT) return false;
+      move(this.#arena, pipe, "binder", "retract");
+      this.#words[pipe + PIPE_ORPHANED] = 0;
+      return true;
+    });
+  }
+
+  /** All blocks that are posted to a thread by way of pipes. */
+  blocksOf(slot: number): Addr[] {
+    return this.#lock.hold(() => {
+      const blocks: Addr[] = [];
+      for (const pipe of this.#allPipes()) {
+        for (const block of [pipe + CONNECTER_BLOCK, pipe + BINDER_BLOCK]) {
+          if (this.#words[block + BLOCK_SLOT] === slot) blocks.push(block);
+        }
+      }
+      return blocks;
+    });
+  }
+
+  /**
+   * Does the leaving of a dead thread: its names are free, its pipes left, what it was about to do
+   * with them finished or taken back. It may be done again, should we die in the middle.
+   *
+   * @param finish Does the rest, and gives the slot back.
+   */
+  reap(dead: number, finish: () => void): ReapReport | undefined {
+    return this.#lock.hold(() => {
+      if (!this.#isGone(dead)) return undefined; // Somebody was quicker.
+      this.#thread.pool.settleHand(dead, (block) => this.isLinked(block));
+      const report = { names: 0, pipes: 0 };
+      const words = this.#words;
+      for (const entry of this.#entries()) {
+        if (words[entry + SLOT] === dead) {
+          words[entry + SLOT] = 0;
+          report.names++;
+        }
+        for (const pipe of this.#pipes(entry)) {
+          for (const side of SIDES) if (this.#reapEnd(pipe, side, dead)) report.pipes++;
+        }
+        this.#dropIfEmpty(entry);
+      }
+      this.#dropUnmade(dead);
+      finish();
+      return report;
     });
   }
 
@@ -244,6 +344,135 @@ export class Registry {
     return this.#thread.arena.words;
   }
 
+  /** Leaves an end of a pipe on behalf of a dead thread, if it is its. */
+  #reapEnd(pipe: Addr, side: Side, dead: number): boolean {
+    const { arena, pool } = this.#thread;
+    const words = this.#words;
+    if (this.#holderOf(pipe, side) !== dead) return false;
+    const retracted = stateOf(arena, pipe, side) === RETRACTED;
+    const [outward, inward] = side === "connecter" ? LANES : REVERSED;
+    if (words[pipe + outward] !== 0 && !retracted) {
+      repairPipeWriter(arena, pool, words[pipe + outward], dead);
+    }
+    if (words[pipe + inward] !== 0) {
+      repairPipeReader(arena, pool, words[pipe + inward], dead);
+      // SYNC(limit) publish: nobody reads.
+      store(words, words[pipe + inward] + LANE_LIMIT, NO_READER);
+    }
+    if (!retracted) {
+      const own = side === "connecter" ? CONNECTER_BLOCK : BINDER_BLOCK;
+      this.#thread.withdrawFor(dead, pipe + own);
+    }
+    this.#keepUntil(pipe, side, words[pipe + PIPE_LINGER]);
+    if (side === "binder") words[pipe + PIPE_ORPHANED] = 1;
+    move(arena, pipe, side, "leave");
+    // What it had shown, or made room for, it may not have said.
+    this.#thread.post(pipe + peerBlock(side), ACTIVATE_READ | ACTIVATE_WRITE);
+    this.#settle(pipe, side);
+    return true;
+  }
+
+  #keepUntil(pipe: Addr, side: Side, lingerMs: number): void {
+    if (side !== "connecter") return;
+    const until = (Date.now() + lingerMs) | 0;
+    this.#words[pipe + PIPE_UNTIL] = lingerMs < 0 ? 0 : until || 1;
+  }
+
+  /** Frees a pipe that a dead thread had made and not connected. */
+  #dropUnmade(dead: number): void {
+    const { arena, pool } = this.#thread;
+    const making = slotAt(dead) + SLOT_MAKING;
+    const pipe = this.#words[making];
+    if (pipe === 0) return;
+    arena.reach(pipe);
+    if (!this.#allPipes().includes(pipe)) {
+      this.#thread.withdrawFor(dead, pipe + CONNECTER_BLOCK);
+      destroyPipe(arena, pool, pipe, () => {
+        this.#words[making] = 0;
+      });
+    }
+    this.#words[making] = 0;
+  }
+
+  /** Brings everything to where the invariants hold, wherever a section was broken off. */
+  #repair(): void {
+    this.#arena.refresh();
+    const { arena, pool } = this.#thread;
+    const words = this.#words;
+    for (let slot = 1; slot < MAX_SLOTS; slot++) {
+      if (words[slotAt(slot) + SLOT_HAND] === 0 || !this.#isGone(slot)) continue;
+      pool.settleHand(slot, (block) => this.isLinked(block));
+    }
+    const doomed = words[NAMES_DOOMED];
+    if (doomed !== 0) this.#finish(doomed);
+    for (const entry of this.#entries()) {
+      words[entry + LAST] = this.#pipes(entry).at(-1) ?? 0;
+      for (const pipe of this.#pipes(entry)) {
+        const state = stateOf(arena, pipe, "binder");
+        const closed = (load(words, pipe + BINDER_BLOCK + BLOCK_BITS) & CLOSED) !== 0; // A look.
+        if (this.#isOrphan(pipe) && this.#isExpired(pipe)) this.#unlinkAndFree(entry, pipe);
+        else if (words[entry + SLOT] !== 0 && state === ABSENT) this.#assign(entry, pipe);
+        else if (words[entry + SLOT] !== 0 && state === ASSIGNED && closed) {
+          this.#tellBinder(entry, pipe);
+        } else this.#tellBoth(pipe);
+      }
+      this.#dropIfEmpty(entry);
+    }
+  }
+
+  /** Lets both ends of a pipe look at it: what they should have been told, they may not have. */
+  #tellBoth(pipe: Addr): void {
+    const all = PIPE_TERM | ACTIVATE_READ | ACTIVATE_WRITE;
+    for (const side of SIDES) this.#thread.post(pipe + peerBlock(side), all);
+  }
+
+  /** Whether a block of the pool is in any structure. Asked of a block that a dead thread held. */
+  isLinked(block: Addr): boolean {
+    const words = this.#words;
+    const pipes = this.#allPipes();
+    if (pipes.includes(block) || this.#entries().includes(block)) return true;
+    const unlisted = [words[NAMES_DOOMED]];
+    for (let slot = 1; slot < MAX_SLOTS; slot++) {
+      const making = words[slotAt(slot) + SLOT_MAKING];
+      if (making !== 0 && this.#isGone(slot)) unlisted.push(making);
+    }
+    if (block === 0 || unlisted.includes(block)) return true;
+    for (const pipe of unlisted) {
+      if (pipe === 0) continue;
+      for (const where of LANES) if (this.#isInLane(pipe, where, block, true, true)) return true;
+    }
+    return pipes.some((pipe) =>
+      SIDES.some((side) => {
+        const [where] = side === "connecter" ? LANES : REVERSED;
+        const peer = side === "connecter" ? "binder" : "connecter";
+        const writer = this.#holderOf(pipe, side);
+        // Who has no reader any more reads back itself.
+        const reader = this.#holderOf(pipe, peer) || writer;
+        return this.#isInLane(pipe, where, block, this.#isDead(writer), this.#isDead(reader));
+      }),
+    );
+  }
+
+  #isInLane(pipe: Addr, where: number, block: Addr, held: boolean, unread: boolean): boolean {
+    const lane = this.#words[this.#arena.reach(pipe) + where];
+    if (lane === 0) return false;
+    if (held && isHeld(this.#words, lane, block)) return true;
+    return unread && isUnread(this.#words, lane, block);
+  }
+
+  /** The slot of who has an end of a pipe; 0 if nobody has. */
+  #holderOf(pipe: Addr, side: Side): number {
+    const state = stateOf(this.#arena, pipe, side);
+    if (state === ABSENT || state === GONE) return 0;
+    // The binder's end of a pipe that its connecter has retracted is the connecter's.
+    const own = side === "connecter" || state === RETRACTED ? CONNECTER_BLOCK : BINDER_BLOCK;
+    return this.#words[pipe + own + BLOCK_SLOT];
+  }
+
+  #isDead(slot: number): boolean {
+    return slot !== 0 && this.#isGone(slot);
+  }
+
   /** What follows from an end's leaving. */
   #settle(pipe: Addr, side: Side): void {
     if (this.#isOrphan(pipe) && this.#isExpired(pipe)) {
@@ -258,7 +487,13 @@ export class Registry {
   /** Gives a pipe to the binder of its name. */
   #assign(entry: Addr, pipe: Addr): void {
     const words = this.#words;
+    words[pipe + PIPE_ORPHANED] = 0;
     move(this.#arena, pipe, "binder", "assign");
+    this.#tellBinder(entry, pipe);
+  }
+
+  #tellBinder(entry: Addr, pipe: Addr): void {
+    const words = this.#words;
     this.#setLimit(pipe, words[entry + LIMIT]);
     this.#thread.assign(pipe + BINDER_BLOCK, words[entry + SLOT], words[entry + OBJECT], BIND);
     this.#thread.post(pipe + CONNECTER_BLOCK, ACTIVATE_WRITE | PIPE_TERM);
@@ -308,6 +543,7 @@ export class Registry {
 
   #unlinkAndFree(entry: Addr, pipe: Addr): void {
     const words = this.#words;
+    words[NAMES_DOOMED] = pipe;
     let before = 0;
     for (const other of this.#pipes(entry)) {
       if (other === pipe) break;
@@ -316,9 +552,24 @@ export class Registry {
     if (before === 0) words[entry + FIRST] = words[pipe + PIPE_NEXT];
     else words[before + PIPE_NEXT] = words[pipe + PIPE_NEXT];
     if (words[entry + LAST] === pipe) words[entry + LAST] = before;
-    const { arena, pool, slot } = this.#thread;
+    const { arena, slot } = this.#thread;
     count(arena, slotAt(slot) + SLOT_DROPPED, this.#queued(pipe));
-    destroyPipe(arena, pool, pipe);
+    this.#free(pipe);
+  }
+
+  /** Goes on with the end of a pipe that a dead thread had begun. */
+  #finish(pipe: Addr): void {
+    const entry = this.#words[pipe + PIPE_ENTRY];
+    if (this.#entries().includes(entry) && this.#pipes(entry).includes(pipe)) {
+      this.#unlinkAndFree(entry, pipe);
+    } else this.#free(pipe);
+  }
+
+  #free(pipe: Addr): void {
+    const { arena, pool } = this.#thread;
+    destroyPipe(arena, pool, pipe, () => {
+      this.#words[NAMES_DOOMED] = 0;
+    });
   }
 
   #queued(pipe: Addr): number {
@@ -341,6 +592,7 @@ export class Registry {
     arena.bytes.set(name, (entry + NAME) * 4);
     words[entry + NEXT] = words[bucket];
     words[bucket] = entry;
+    pool.keep();
     return entry;
   }
 
@@ -352,8 +604,10 @@ export class Registry {
       assert(words[link] !== 0, "an entry is on the list of its hash");
       link = words[link] + NEXT;
     }
+    const { pool } = this.#thread;
+    pool.hold(entry);
     words[link] = words[entry + NEXT];
-    this.#thread.pool.free(entry);
+    pool.free(entry);
   }
 
   #find(name: Uint8Array): Addr {
@@ -376,6 +630,10 @@ export class Registry {
       pipes.push(at);
     }
     return pipes;
+  }
+
+  #allPipes(): Addr[] {
+    return this.#entries().flatMap((entry) => this.#pipes(entry));
   }
 
   #entries(): Addr[] {

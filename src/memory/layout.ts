@@ -23,12 +23,14 @@
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
  *      +0 | magic     | layout    | id        | id        | max pages | max bytes |   written once
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *     +32 | state     | sockets   | maximum   | wanted    | spin      |             Atomics only
+ *     +32 | state     | deaths    | maximum   | wanted    | spin      |             Atomics only
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *     +64 | lock      | in use    | search    | pages               lock: Atomics; others under it
- *         +-----------+-----------+-----------+
- *     +96 | lock      | names                                           lock: Atomics
- *         +-----------+
+ *     +64 | lock      | in use    | search    | first     | run       | word      |   pages
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+
+ *                                               a change of the page table that is under way
+ *         +-----------+-----------+
+ *     +96 | lock      | doomed    | names                     lock: Atomics; doomed: under it
+ *         +-----------+-----------+
  *
  * Slot
  *           +0          +1          +2          +3          +4          +5          +6
@@ -37,10 +39,13 @@
  *         +-----------+- -
  *     +32 | remote    |                                                   pool: Atomics only
  *         +-----------+-----------+-----------+-----------+-----------+- -
- *     +64 | state     |           | next      | bits      | slot      | object    |
+ *     +64 | state     | claim     | next      | bits      | slot      | object    |
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
+ *         | birth     | thread    | parent    | sockets   | wants     | hand      | taken     | making
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+- -
  *         | sent lo,hi            | received lo,hi        | dropped lo,hi         | from +80; owner
  *         +-----------------------+-----------------------+-----------------------+
+ *          claim, birth: who the thread is to the runtime; hand, taken: pool.ts; making: registry.ts
  *     +96 | partial, one for each size class                              pool: the slot's owner
  *         +- -
  */
@@ -48,7 +53,7 @@
 /** Tells our arena from any other shared memory. "TMQ" and a one. */
 export const MAGIC_VALUE: number = 0x544d5101 | 0;
 /** Changes with any change of the meaning of a shared word. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 export const WORD_BYTES = 4;
 export const ROW = 32;
@@ -62,16 +67,21 @@ export const MAX_PAGES = 4;
 export const MAX_BYTES = 5;
 /** 0 while the context is open, 1 once it is terminated. */
 export const CONTEXT_STATE: number = ROW;
-export const SOCKETS: number = ROW + 1;
+/** How many threads have died and been mourned. Whoever waits looks at it (command/thread.ts). */
+export const DEATHS: number = ROW + 1;
 export const MAX_SOCKETS: number = ROW + 2;
-/** How many threads wait for memory; see pages.ts. */
+/** Whether any thread waits for memory. */
 export const MEMORY_WANTED: number = ROW + 3;
 /** The longest busy wait of a thread, in microseconds. */
 export const SPIN: number = ROW + 4;
 export const PAGES_LOCK: number = 2 * ROW;
 export const PAGES_USED: number = 2 * ROW + 1;
 export const PAGES_SEARCH: number = 2 * ROW + 2;
+export const PAGES_FIRST: number = 2 * ROW + 3;
+export const PAGES_RUN: number = 2 * ROW + 4;
+export const PAGES_WORD: number = 2 * ROW + 5;
 export const NAMES_LOCK: number = 3 * ROW;
+export const NAMES_DOOMED: number = 3 * ROW + 1;
 
 export const BUCKETS = 256;
 export const BUCKET_COUNT = 256;
@@ -84,7 +94,16 @@ export const CONTEXT_SLOT = 0;
 export const SLOT_HEAD = 0;
 export const SLOT_REMOTE: number = ROW;
 export const SLOT_STATE: number = 2 * ROW;
+export const SLOT_CLAIM: number = 2 * ROW + 1;
 export const SLOT_BLOCK: number = 2 * ROW + 2;
+export const SLOT_BIRTH: number = 2 * ROW + 6;
+export const SLOT_THREAD: number = 2 * ROW + 7;
+export const SLOT_PARENT: number = 2 * ROW + 8;
+export const SLOT_SOCKETS: number = 2 * ROW + 9;
+export const SLOT_WANTS: number = 2 * ROW + 10;
+export const SLOT_HAND: number = 2 * ROW + 11;
+export const SLOT_TAKEN: number = 2 * ROW + 12;
+export const SLOT_MAKING: number = 2 * ROW + 13;
 export const SLOT_SENT: number = 2 * ROW + 16;
 export const SLOT_RECEIVED: number = 2 * ROW + 18;
 export const SLOT_DROPPED: number = 2 * ROW + 20;

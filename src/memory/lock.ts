@@ -23,6 +23,8 @@ import { type Addr, exchange, load, notify, pause, swapIf, wait } from "./atomic
  *
  *   I1  The word names a thread if and only if that thread is in the section.
  *   I2  Who waits has seen QUEUE in the word; who lets go with QUEUE set wakes them.
+ *   I3  A section begins on data that are in order: who takes the lock from a dead thread repairs
+ *       what that one may have left half done, before anything else.
  *
  * # Synchronisation
  *
@@ -30,60 +32,86 @@ import { type Addr, exchange, load, notify, pause, swapIf, wait } from "./atomic
  *
  * # If a thread dies
  *
- * The word keeps its name (I1), so that whoever waits can tell a dead owner, swap its own name in,
- * and repair what the section may have left half done. Nobody does so yet: the others wait.
+ * The word keeps its name (I1). Whoever waits asks now and then whether that thread is gone; if so
+ * it swaps its own name in, and repairs (I3). Exactly one of those who wait succeeds in the swap.
+ * Should the repairer die, its own name is in the word, and the next repairs: so a repair must be
+ * good at any step of an earlier one.
  */
 const QUEUE = 1 << 30;
 const SPINS = 200;
 const LOOK_MS = 5;
+
+/** What a lock asks about the threads that hold it, and whom it tells that one has died in it. */
+export interface Keeper {
+  /** Whether the thread that has a slot is known to have died. It may be asked often. */
+  isGone(slot: number): boolean;
+  /** Puts in order what a dead holder has left half done. The caller has the lock. */
+  repair(): void;
+}
+
+/** Where all threads live on. */
+export const NOBODY_DIES: Keeper = { isGone: () => false, repair: () => {} };
 
 export class Lock {
   readonly #arena: Arena;
   readonly #at: Addr;
   readonly #me: number;
   readonly #canBlock: boolean;
+  readonly #keeper: Keeper;
 
   /** @param at The word. @param slot Whose hand this is. */
-  constructor(arena: Arena, at: Addr, slot: number, canBlock: boolean) {
+  constructor(arena: Arena, at: Addr, slot: number, canBlock: boolean, keeper: Keeper = NOBODY_DIES) {
     this.#arena = arena;
     this.#at = at;
     this.#me = slot + 1;
     this.#canBlock = canBlock;
+    this.#keeper = keeper;
   }
 
   /** Runs `section` while no other thread is in one. */
   hold<T>(section: () => T): T {
-    this.#acquire();
+    const fromTheDead = this.#acquire();
     try {
+      if (fromTheDead) this.#keeper.repair();
       return section();
     } finally {
       this.#release();
     }
   }
 
-  #acquire(): void {
+  /** True if it was taken from a thread that has died in its section. */
+  #acquire(): boolean {
     const words = this.#arena.words;
     // SYNC(section) observe: what the last holder wrote.
     let seen = swapIf(words, this.#at, 0, this.#me);
-    if (seen === 0) return;
+    if (seen === 0) return false;
     assert((seen & ~QUEUE) !== this.#me, "a lock is not taken twice by one thread");
-    for (let spin = 0; ; spin++) {
-      if (spin < SPINS || !this.#canBlock) {
+    for (let spin = 1; ; spin++) {
+      if (spin % SPINS !== 0 && (spin < SPINS || !this.#canBlock)) {
         // SYNC(section) observe: as above.
         seen = swapIf(words, this.#at, 0, this.#me);
-        if (seen === 0) return;
+        if (seen === 0) return false;
         pause();
         continue;
       }
       // Once it has waited, a thread cannot tell whether others wait too: it keeps QUEUE set (I2).
       // SYNC(section) observe: as above.
       seen = swapIf(words, this.#at, 0, this.#me | QUEUE);
-      if (seen === 0) return;
+      if (seen === 0) return false;
+      if (this.#takesOver(seen)) return true;
+      if (!this.#canBlock) continue;
       // SYNC(section) observe: nothing yet; this only asks to be woken.
       if ((seen & QUEUE) !== 0 || swapIf(words, this.#at, seen, seen | QUEUE) === seen) {
         wait(words, this.#at, seen | QUEUE, LOOK_MS);
       }
     }
+  }
+
+  /** Takes the lock from a holder that has died. */
+  #takesOver(seen: number): boolean {
+    if (!this.#keeper.isGone((seen & ~QUEUE) - 1)) return false;
+    // SYNC(section) observe: what the dead thread wrote; its end has been observed before.
+    return swapIf(this.#arena.words, this.#at, seen, this.#me | QUEUE) === seen;
   }
 
   #release(): void {

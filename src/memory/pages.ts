@@ -4,16 +4,27 @@ import { type Arena, firstPage } from "./arena.ts";
 import { type Addr, store } from "./atomics.ts";
 import {
   MAX_PAGES,
+  MAX_SLOTS,
   PAGE_BYTES,
+  PAGE_CLASS,
+  PAGE_FREE,
+  PAGE_FRESH,
+  PAGE_HEAD_WORDS,
+  PAGE_LIVE,
   PAGE_OWNER,
   PAGE_RUN,
   PAGE_TABLE,
   PAGE_WORDS,
+  PAGES_FIRST,
   PAGES_LOCK,
+  PAGES_RUN,
   PAGES_SEARCH,
   PAGES_USED,
+  PAGES_WORD,
+  SLOT_HAND,
+  slotAt,
 } from "./layout.ts";
-import { Lock } from "./lock.ts";
+import { type Keeper, Lock, NOBODY_DIES } from "./lock.ts";
 
 /** What a link takes by itself: a page each for its name, pipe and first chunk; one to spare. */
 const LINK_PAGES = 4;
@@ -31,36 +42,44 @@ export const LEAVE_A_MOVE: number = LINK_PAGES + 4;
  *
  * The page table has a word for each page: 0, or 1 + the slot that owns the run it belongs to. A
  * run is found by first fit, from the lowest page that may be free; the arena grows when there is
- * none.
+ * none. The first page of a run begins with a head (pool.ts).
  *
  * # Invariants, under the lock
  *
  *   I1  All pages of a run have the same word; its first page's head says how long it is.
  *   I2  No page below `search` is free.
  *   I3  `in use` is the number of pages whose word is not 0.
+ *   I4  A run has a whole head before it is in the table.
  *
  * # If a thread dies
  *
- * In the section: `in use` and `search` are recounted from the table, which is right at each step
- * but for a run half marked; such a run has no head yet, and its words name the dead owner.
+ * A run's words are changed one by one. What is to be changed, and to what, is noted in the header
+ * before (`first`, `run`, `word`); who takes the lock over does the change again, whole, and counts
+ * `in use` and `search` anew. A run that was being given back when its holder died is thus free,
+ * and is taken out of that thread's hand (pool.ts).
  */
 export class Pages {
   readonly #arena: Arena;
   readonly #slot: number;
   readonly lock: Lock;
 
-  constructor(arena: Arena, slot: number, canBlock: boolean) {
+  constructor(arena: Arena, slot: number, canBlock: boolean, keeper: Keeper = NOBODY_DIES) {
     this.#arena = arena;
     this.#slot = slot;
-    this.lock = new Lock(arena, PAGES_LOCK, slot, canBlock);
+    const repair = () => this.#repair();
+    const isGone = (other: number) => keeper.isGone(other);
+    this.lock = new Lock(arena, PAGES_LOCK, slot, canBlock, { isGone, repair });
   }
 
   /**
-   * A run of `run` pages owned by this slot, its head not yet written. 0 if there is no room.
+   * A run of `run` pages owned by this slot. 0 if there is no room.
    *
    * @param leave How many pages are to stay free.
+   * @param sizeClass What it is for.
+   * @param live How many blocks of it are in use. A block that is in use from the beginning is in
+   *   the owner's hand (pool.ts).
    */
-  allocate(run: number, leave: number): Addr {
+  allocate(run: number, leave: number, sizeClass = 0, live: 0 | 1 = 0): Addr {
     return this.lock.hold(() => {
       if (this.#free - run < leave) return 0;
       const first = this.#find(run);
@@ -68,25 +87,33 @@ export class Pages {
       const words = this.#arena.words;
       const page = first * PAGE_WORDS;
       words[page + PAGE_OWNER] = this.#slot;
+      words[page + PAGE_CLASS] = sizeClass;
       words[page + PAGE_RUN] = run;
-      words.fill(this.#slot + 1, PAGE_TABLE + first, PAGE_TABLE + first + run);
+      words[page + PAGE_LIVE] = live;
+      words[page + PAGE_FREE] = 0;
+      words[page + PAGE_FRESH] = page + PAGE_HEAD_WORDS;
+      if (live === 1) words[slotAt(this.#slot) + SLOT_HAND] = page + PAGE_HEAD_WORDS;
+      this.#mark(first, run, this.#slot + 1);
       words[PAGES_USED] += run;
       if (words[PAGES_SEARCH] === first) words[PAGES_SEARCH] = first + run;
       return page;
     });
   }
 
-  /** Gives a run back to all. */
+  /** Gives a run back to all. If its block is in our hand, the hand is then empty. */
   free(page: Addr): void {
-    this.lock.hold(() => this.freeLocked(page));
+    this.lock.hold(() => {
+      this.freeLocked(page);
+      this.#arena.words[slotAt(this.#slot) + SLOT_HAND] = 0;
+    });
   }
 
-  /** The same, for a caller that holds the lock. */
+  /** The same, for a caller that holds the lock and sees to the hand. */
   freeLocked(page: Addr): void {
     const words = this.#arena.words;
     const first = page / PAGE_WORDS;
     const run = words[page + PAGE_RUN];
-    words.fill(0, PAGE_TABLE + first, PAGE_TABLE + first + run);
+    this.#mark(first, run, 0);
     words[PAGES_USED] -= run;
     words[PAGES_SEARCH] = Math.min(words[PAGES_SEARCH], first);
   }
@@ -94,11 +121,9 @@ export class Pages {
   /** Hands a run to another slot. The caller holds the lock. */
   assignLocked(page: Addr, slot: number): void {
     const words = this.#arena.words;
-    const first = page / PAGE_WORDS;
-    const run = words[page + PAGE_RUN];
     // SYNC(owner) publish: whose list a freed block goes to; see pool.ts.
     store(words, page + PAGE_OWNER, slot);
-    words.fill(slot + 1, PAGE_TABLE + first, PAGE_TABLE + first + run);
+    this.#mark(page / PAGE_WORDS, words[page + PAGE_RUN], slot + 1);
   }
 
   /** The first pages of all runs that `slot` owns. The caller holds the lock. */
@@ -115,6 +140,11 @@ export class Pages {
       page += words[page * PAGE_WORDS + PAGE_RUN];
     }
     return owned;
+  }
+
+  /** The slot that owns the page a block lies in, or -1 if the page is free. */
+  ownerOf(at: Addr): number {
+    return this.#arena.words[PAGE_TABLE + Math.floor(at / PAGE_WORDS)] - 1;
   }
 
   /** How many bytes of the arena are taken up, pages and what comes before them. */
@@ -134,6 +164,43 @@ export class Pages {
 
   get #free(): number {
     return this.#total - this.#arena.words[PAGES_USED];
+  }
+
+  /** Gives all pages of a run their word, so that another can do it again if we die. */
+  #mark(first: number, run: number, word: number): void {
+    const words = this.#arena.words;
+    words[PAGES_RUN] = run;
+    words[PAGES_WORD] = word;
+    words[PAGES_FIRST] = first;
+    words.fill(word, PAGE_TABLE + first, PAGE_TABLE + first + run);
+    words[PAGES_FIRST] = 0;
+  }
+
+  #repair(): void {
+    this.#arena.refresh();
+    const words = this.#arena.words;
+    const first = words[PAGES_FIRST];
+    if (first !== 0) {
+      if (words[PAGES_WORD] === 0) this.#takeOutOfHand(first);
+      this.#mark(first, words[PAGES_RUN], words[PAGES_WORD]);
+    }
+    let used = 0;
+    let search = 0;
+    for (let page = this.#firstPage(); page < this.#pageCount(); page++) {
+      if (words[PAGE_TABLE + page] !== 0) used++;
+      else if (search === 0) search = page;
+    }
+    words[PAGES_USED] = used;
+    words[PAGES_SEARCH] = search === 0 ? this.#pageCount() : search;
+  }
+
+  /** A run that is given back is in nobody's hand any more: only who gives it back can have it. */
+  #takeOutOfHand(first: number): void {
+    const words = this.#arena.words;
+    for (let slot = 0; slot < MAX_SLOTS; slot++) {
+      const hand = slotAt(slot) + SLOT_HAND;
+      if (Math.floor(words[hand] / PAGE_WORDS) === first) words[hand] = 0;
+    }
   }
 
   #find(run: number): number {

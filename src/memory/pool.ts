@@ -2,7 +2,7 @@
 
 import { assert } from "../base/index.ts";
 import type { Arena } from "./arena.ts";
-import { type Addr, exchange, load, swapIf } from "./atomics.ts";
+import { type Addr, load, swapIf } from "./atomics.ts";
 import {
   CONTEXT_SLOT,
   MAX_SLOTS,
@@ -17,10 +17,13 @@ import {
   PAGE_PREVIOUS,
   PAGE_RUN,
   PAGE_WORDS,
+  SLOT_HAND,
   SLOT_PARTIAL,
   SLOT_REMOTE,
+  SLOT_TAKEN,
   slotAt,
 } from "./layout.ts";
+import { type Keeper, NOBODY_DIES } from "./lock.ts";
 import { LEAVE_A_MOVE, Pages } from "./pages.ts";
 
 /**
@@ -62,6 +65,7 @@ import { LEAVE_A_MOVE, Pages } from "./pages.ts";
  *       remote stack, always the whole. Pages of slot 0, the context's own, are touched under the
  *       lock of the pages.
  *   I3  A page is on its owner's list if and only if it has room.
+ *   I4  At most one block is in a hand.
  *
  * # Synchronisation
  *
@@ -82,8 +86,22 @@ import { LEAVE_A_MOVE, Pages } from "./pages.ts";
  *
  * # If a thread dies
  *
- * A pusher has changed nothing but its own block: that one block leaks until its page is adopted. A
- * dead owner's pages are found in the page table and go to slot 0, under the lock.
+ * A block that is in no structure is in somebody's *hand*, a word of the slot: from the moment
+ * before it is allocated until it is linked (`keep`), and from before it is unlinked (`hold`) until
+ * it is free. Who mourns a dead thread asks the structures whether the block in its hand is linked;
+ * if it is not, it is freed.
+ *
+ *   hand = 0            nothing
+ *   hand = block        linked, or about to be, or unlinked and not yet free
+ *   hand = block | 1    at the step that makes it free, on the stack of another slot
+ *
+ * A thread that dies at that very step, a swap, has pushed the block or has not, and nobody can
+ * tell: then the block stays unused, rather than be freed twice.
+ *
+ * A dead owner's pages are found in the page table, and go to slot 0 under the lock (`adopt`). How
+ * many of their blocks are in use is counted anew: those that are neither on the free list nor
+ * beyond `fresh`. Both are changed by one store each. A chain taken from the remote stack is noted
+ * in `taken` before it is taken, and there until each block of it was in the hand.
  */
 
 /** The sizes of blocks, in words. All are even, so that blocks lie on 8 bytes. */
@@ -99,15 +117,19 @@ export class Pool {
   readonly #pages: Pages;
   readonly #partial: Addr;
   readonly #remote: Addr;
+  readonly #hand: Addr;
+  readonly #taken: Addr;
   /** Called after memory was given back while some thread waits for it. */
   onRelease: () => void = () => {};
 
-  constructor(arena: Arena, slot: number, canBlock: boolean) {
+  constructor(arena: Arena, slot: number, canBlock: boolean, keeper: Keeper = NOBODY_DIES) {
     this.#arena = arena;
     this.#slot = slot;
-    this.#pages = new Pages(arena, slot, canBlock);
+    this.#pages = new Pages(arena, slot, canBlock, keeper);
     this.#partial = slotAt(slot) + SLOT_PARTIAL;
     this.#remote = slotAt(slot) + SLOT_REMOTE;
+    this.#hand = slotAt(slot) + SLOT_HAND;
+    this.#taken = slotAt(slot) + SLOT_TAKEN;
   }
 
   get pages(): Pages {
@@ -115,7 +137,8 @@ export class Pool {
   }
 
   /**
-   * A block of at least `size` words, not cleared; 0 if the arena is at its maximum.
+   * A block of at least `size` words, not cleared; 0 if the arena is at its maximum. It is in our
+   * hand until the caller has linked it, and says so by `keep`.
    *
    * @param leave How many pages are to stay free (pages.ts).
    */
@@ -145,10 +168,20 @@ export class Pool {
     return Math.ceil(PAGE_WORDS / perPage);
   }
 
-  /** Frees a block, whoever allocated it. */
+  /** What was allocated last is linked. */
+  keep(): void {
+    this.#arena.words[this.#hand] = 0;
+  }
+
+  /** Takes a block into our hand that is about to be unlinked, to be freed. */
+  hold(at: Addr): void {
+    this.#arena.words[this.#hand] = at;
+  }
+
+  /** Frees a block, whoever allocated it. If it was linked before, it is in our hand (`hold`). */
   free(at: Addr): void {
     this.#freeOne(at);
-    // A counter: a thread that waits for memory looks again after it has announced itself.
+    // A flag: a thread that waits for memory looks again after it has announced itself.
     if (load(this.#arena.words, MEMORY_WANTED) !== 0) this.onRelease();
   }
 
@@ -168,7 +201,7 @@ export class Pool {
         page = next;
       }
     }
-    if (gave && load(words, MEMORY_WANTED) !== 0) this.onRelease(); // A counter, as in free.
+    if (gave && load(words, MEMORY_WANTED) !== 0) this.onRelease(); // A flag, as in free.
   }
 
   /** Gives away everything: empty pages to all, those with blocks in use to the context. */
@@ -184,22 +217,65 @@ export class Pool {
     });
     this.#takeRemote(this.#remote);
     this.#takeStrays();
-    if (load(this.#arena.words, MEMORY_WANTED) !== 0) this.onRelease(); // A counter, as above.
+    if (load(this.#arena.words, MEMORY_WANTED) !== 0) this.onRelease(); // A flag, as above.
+  }
+
+  /**
+   * Takes over all that the pool of a dead thread has left: its pages go to the context, what
+   * others have freed of them is free, and so is what was in its hand unless that is linked.
+   *
+   * It may be done again, should we die in the middle.
+   */
+  adopt(dead: number, isLinked: (block: Addr) => boolean): void {
+    const words = this.#arena.words;
+    this.settleHand(dead, isLinked);
+    this.#pages.lock.hold(() => {
+      for (const page of this.#pages.ownedLocked(dead)) {
+        this.#pages.assignLocked(page, CONTEXT_SLOT);
+      }
+      for (const page of this.#pages.ownedLocked(CONTEXT_SLOT)) {
+        if (this.#count(page) === 0) this.#pages.freeLocked(page);
+      }
+      words.fill(0, slotAt(dead) + SLOT_PARTIAL, slotAt(dead) + SLOT_PARTIAL + OWN_RUN);
+    });
+    this.#takeOver(dead);
+    if (load(words, MEMORY_WANTED) !== 0) this.onRelease(); // A flag, as above.
+  }
+
+  /** Frees what a dead thread had in its hand, unless it is linked, or free already. */
+  settleHand(dead: number, isLinked: (block: Addr) => boolean): void {
+    const words = this.#arena.words;
+    const hand = slotAt(dead) + SLOT_HAND;
+    const block = words[hand];
+    if (block !== 0 && (block & 1) === 0 && !this.#isElsewhere(block, dead)) {
+      if (!isLinked(this.#arena.reach(block)) && !this.#isFree(block, dead)) {
+        words[this.#hand] = block; // For a moment it is in both hands.
+        words[hand] = 0;
+        this.#freeOne(block);
+      }
+    }
+    words[hand] = 0;
+  }
+
+  /** Whether a block in a dead thread's hand is still noted as taken, or in another's hand too. */
+  #isElsewhere(block: Addr, dead: number): boolean {
+    const words = this.#arena.words;
+    for (let slot = 0; slot < MAX_SLOTS; slot++) {
+      if (words[slotAt(slot) + SLOT_TAKEN] === block) return true;
+      if (slot !== dead && words[slotAt(slot) + SLOT_HAND] === block) return true;
+    }
+    return false;
   }
 
   #allocateRun(size: number, leave: number): Addr {
     const run = Math.ceil((size + PAGE_HEAD_WORDS) / PAGE_WORDS);
-    let page = this.#pages.allocate(run, leave);
+    let page = this.#pages.allocate(run, leave, OWN_RUN, 1);
     if (page === 0) {
       this.trim();
       this.#takeStrays();
-      page = this.#pages.allocate(run, leave);
-      if (page === 0) return 0;
+      page = this.#pages.allocate(run, leave, OWN_RUN, 1);
     }
-    const words = this.#arena.words;
-    words[page + PAGE_CLASS] = OWN_RUN;
-    words[page + PAGE_LIVE] = 1;
-    return page + PAGE_HEAD_WORDS;
+    return page === 0 ? 0 : page + PAGE_HEAD_WORDS;
   }
 
   /** The slow path: take what others freed, then a new page, then what can be scraped together. */
@@ -208,20 +284,15 @@ export class Pool {
     const found = this.#arena.words[this.#partial + sizeClass];
     if (found !== 0) return found;
     const run = sizeClass < SMALL.length ? 1 : SPANS[sizeClass - SMALL.length];
-    let page = this.#pages.allocate(run, leave);
+    let page = this.#pages.allocate(run, leave, sizeClass);
     if (page === 0) {
       this.trim();
       this.#takeStrays();
       const room = this.#arena.words[this.#partial + sizeClass];
       if (room !== 0) return room;
-      page = this.#pages.allocate(run, leave);
+      page = this.#pages.allocate(run, leave, sizeClass);
       if (page === 0) return 0;
     }
-    const words = this.#arena.words;
-    words[page + PAGE_CLASS] = sizeClass;
-    words[page + PAGE_LIVE] = 0;
-    words[page + PAGE_FREE] = 0;
-    words[page + PAGE_FRESH] = page + PAGE_HEAD_WORDS;
     this.#link(page, sizeClass);
     return page;
   }
@@ -229,13 +300,11 @@ export class Pool {
   #pop(page: Addr, sizeClass: number): Addr {
     const words = this.#arena.words;
     const size = CLASS_WORDS[sizeClass];
-    let block = words[page + PAGE_FREE];
-    if (block !== 0) {
-      words[page + PAGE_FREE] = words[block];
-    } else {
-      block = words[page + PAGE_FRESH];
-      words[page + PAGE_FRESH] = block + size;
-    }
+    const freed = words[page + PAGE_FREE];
+    const block = freed !== 0 ? freed : words[page + PAGE_FRESH];
+    words[this.#hand] = block;
+    if (freed !== 0) words[page + PAGE_FREE] = words[block];
+    else words[page + PAGE_FRESH] = block + size;
     words[page + PAGE_LIVE] += 1;
     if (words[page + PAGE_FREE] === 0 && !hasFresh(words, page, size)) {
       this.#unlink(page, sizeClass);
@@ -246,27 +315,36 @@ export class Pool {
   #freeOne(at: Addr): void {
     const words = this.#arena.words;
     const page = at & -PAGE_WORDS;
+    words[this.#hand] = at;
     // SYNC(owner) observe: see "A race that is handled".
     const owner = load(words, page + PAGE_OWNER);
-    if (words[page + PAGE_CLASS] === OWN_RUN) {
-      this.#pages.free(page);
-    } else if (owner === this.#slot) {
-      this.#push(page, at);
-    } else if (owner === CONTEXT_SLOT) {
-      this.#pages.lock.hold(() => {
-        words[page + PAGE_LIVE] -= 1;
-        if (words[page + PAGE_LIVE] === 0) this.#pages.freeLocked(page);
-      });
-    } else {
-      const remote = slotAt(owner) + SLOT_REMOTE;
-      for (let head = load(words, remote); ; ) {
-        words[at] = head;
-        // SYNC(free) publish: our last use of the block is over.
-        const seen = swapIf(words, remote, head, at);
-        if (seen === head) break;
-        head = seen;
-      }
+    if (words[page + PAGE_CLASS] === OWN_RUN) this.#pages.free(page);
+    else if (owner === this.#slot) this.#push(page, at);
+    else if (owner === CONTEXT_SLOT) this.#freeOfContext(page, at);
+    else this.#pushRemote(slotAt(owner) + SLOT_REMOTE, at);
+  }
+
+  #freeOfContext(page: Addr, at: Addr): void {
+    const words = this.#arena.words;
+    this.#pages.lock.hold(() => {
+      words[at] = words[page + PAGE_FREE];
+      words[page + PAGE_FREE] = at;
+      words[this.#hand] = 0;
+      if (this.#count(page) === 0) this.#pages.freeLocked(page);
+    });
+  }
+
+  #pushRemote(remote: Addr, at: Addr): void {
+    const words = this.#arena.words;
+    for (let head = load(words, remote); ; ) {
+      words[at] = head;
+      words[this.#hand] = at | 1;
+      // SYNC(free) publish: our last use of the block is over.
+      const seen = swapIf(words, remote, head, at);
+      if (seen === head) break;
+      head = seen;
     }
+    words[this.#hand] = 0;
   }
 
   /** Puts a block of a page of ours on its list (I2). */
@@ -280,22 +358,78 @@ export class Pool {
     const live = words[page + PAGE_LIVE] - 1;
     words[page + PAGE_LIVE] = live;
     assert(live >= 0, "a block is freed once (I1)");
+    words[this.#hand] = 0;
     if (!hadRoom) this.#link(page, sizeClass);
     // One empty page of a class is kept, so that a block that comes and goes costs no lock.
     const alone = words[this.#partial + sizeClass] === page && words[page + PAGE_NEXT] === 0;
     if (live === 0 && !alone) this.#giveAway(page, sizeClass);
   }
 
+  /** Takes all that lies on a stack, and frees it. */
   #takeRemote(remote: Addr): void {
+    const words = this.#arena.words;
     // SYNC(free) observe: those who freed these blocks have done with them.
-    let block = load(this.#arena.words, remote);
-    if (block !== 0) block = exchange(this.#arena.words, remote, 0);
-    while (block !== 0) {
-      this.#arena.reach(block);
-      const next = this.#arena.words[block];
-      this.#freeOne(block);
-      block = next;
+    for (let head = load(words, remote); head !== 0; ) {
+      words[this.#taken] = head;
+      // SYNC(free) observe: as above.
+      const seen = swapIf(words, remote, head, 0);
+      if (seen === head) break;
+      head = seen;
     }
+    this.#freeTaken(this.#taken);
+  }
+
+  /** Frees a chain that was taken from a stack; it begins in `taken`. */
+  #freeTaken(taken: Addr): void {
+    const words = this.#arena.words;
+    for (let block = words[taken]; block !== 0; block = words[taken]) {
+      this.#arena.reach(block);
+      words[this.#hand] = block;
+      words[taken] = words[block];
+      this.#freeOne(block);
+    }
+  }
+
+  /** Frees what a dead thread had taken, or others have left on its stack. */
+  #takeOver(dead: number): void {
+    const words = this.#arena.words;
+    const remote = slotAt(dead) + SLOT_REMOTE;
+    const taken = slotAt(dead) + SLOT_TAKEN;
+    // SYNC(free) observe: as in takeRemote.
+    let block = load(words, remote);
+    // It notes the chain before it takes it: what is still on the stack it has not taken.
+    while (block !== 0 && block !== words[taken]) block = words[this.#arena.reach(block)];
+    if (block !== 0) words[taken] = 0;
+    this.#freeTaken(taken);
+    this.#takeRemote(remote);
+  }
+
+  /** How many blocks of a page are in use, by its free list. */
+  #count(page: Addr): number {
+    const words = this.#arena.words;
+    const sizeClass = words[page + PAGE_CLASS];
+    if (sizeClass === OWN_RUN) return words[page + PAGE_LIVE];
+    const used = words[page + PAGE_FRESH] - page - PAGE_HEAD_WORDS;
+    let live = used / (CLASS_WORDS[sizeClass] as number);
+    for (let free = words[page + PAGE_FREE]; free !== 0; free = words[free]) live--;
+    return live;
+  }
+
+  /** Whether a block that a dead thread had in its hand is not in use. */
+  #isFree(block: Addr, dead: number): boolean {
+    return this.#pages.lock.hold(() => {
+      const words = this.#arena.words;
+      const owner = this.#pages.ownerOf(block);
+      if (owner < 0) return true;
+      const page = block & -PAGE_WORDS;
+      // Another thread's list is its own; and the block has not been pushed on its stack.
+      if (owner !== dead && owner !== CONTEXT_SLOT) return false;
+      if (words[page + PAGE_CLASS] === OWN_RUN) return false;
+      if (block >= words[page + PAGE_FRESH]) return true;
+      let free = words[page + PAGE_FREE];
+      while (free !== 0 && free !== block) free = words[free];
+      return free === block;
+    });
   }
 
   /** Frees what lies on the stacks of slots that nobody has; see "A race that is handled". */

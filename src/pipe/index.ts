@@ -17,9 +17,10 @@ export {
   createPipe,
   type Directions,
   destroyPipe,
+  dropPipe,
   Pipe,
   type PipeEvents,
   type PipeOptions,
 } from "./pipe.ts";
-export { type PipeReader, Slab } from "./reader.ts";
-export { NO_READER, type PipeWriter, queuedIn } from "./writer.ts";
+export { isRedelivered, type PipeReader, repairPipeReader, Slab } from "./reader.ts";
+export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter } from "./writer.ts";

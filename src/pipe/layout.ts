@@ -6,10 +6,10 @@ import { LANE_WORDS } from "../queue/index.ts";
 /**
  * layout — the words of a pipe: a link between two sockets, made by the one that connects.
  *
- *           +0       +1       +2       +3       +4       +5       +6
- *         +--------+--------+--------+--------+--------+--------+--------+
- *      +0 | state  | entry  | next   | out    | in     | type   | until  |
- *         +--------+--------+--------+--------+--------+--------+--------+
+ *           +0       +1       +2       +3       +4       +5       +6       +7       +8
+ *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ *      +0 | state  | entry  | next   | out    | in     | type   | until  | linger |orphaned|
+ *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+
  *          link.ts  the name  in its   lanes, or 0;     of the   when a pipe that its connecter has
  *                   (context) list     as the connecter connecter left is no longer worth keeping
  *                                      sees them                  (ms; 0: for ever)
@@ -28,6 +28,8 @@ export const PIPE_OUT = 3;
 export const PIPE_IN = 4;
 export const PIPE_TYPE = 5;
 export const PIPE_UNTIL = 6;
+export const PIPE_LINGER = 7;
+export const PIPE_ORPHANED = 8;
 export const CONNECTER_BLOCK: number = ROW;
 export const BINDER_BLOCK: number = 2 * ROW;
 export const PIPE_LANES: number = 3 * ROW;

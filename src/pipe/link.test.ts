@@ -13,6 +13,7 @@ import {
   DRAINING,
   type EndState,
   GONE,
+  RETRACTED,
   type LinkEvent,
   move,
   PENDING,
@@ -27,6 +28,7 @@ const STATES: Record<string, EndState> = {
   attached: ATTACHED,
   draining: DRAINING,
   gone: GONE,
+  retracted: RETRACTED,
 };
 
 interface Cell {
@@ -79,7 +81,7 @@ function wordOf(connecter: EndState, binder: EndState): number {
 describe("the table of a link", () => {
   it("is in the head comment, whole", () => {
     const count = (side: Side) => cells.filter((cell) => cell.side === side).length;
-    assert.equal(count("binder"), 4 * 4);
+    assert.equal(count("binder"), 5 * 5);
     assert.equal(count("connecter"), 3 * 2);
   });
 
@@ -110,7 +112,7 @@ describe("the table of a link", () => {
     const known = new Set(cells.map(({ side, state, event }) => `${side} ${state} ${event}`));
     for (const side of ["binder", "connecter"] as const) {
       for (const [name, state] of Object.entries(STATES)) {
-        for (const event of ["assign", "attach", "drain", "leave"] as const) {
+        for (const event of ["assign", "attach", "drain", "leave", "retract"] as const) {
           if (known.has(`${side} ${name} ${event}`)) continue;
           assert.equal(transition(side, state, event), undefined, `${side} ${name} ${event}`);
         }

@@ -13,12 +13,13 @@ import { PIPE_STATE } from "./layout.ts";
  *
  * One word holds where both ends are. Each event moves one of them; ✗ is asserted.
  *
- *   binder        assign      attach      drain       leave
- *   ────────────  ──────────  ──────────  ──────────  ──────────
- *   absent        assigned    ✗           ✗           ✗
- *   assigned      ✗           attached    ✗           absent
- *   attached      ✗           ✗           draining    absent
- *   draining      ✗           ✗           ✗           absent
+ *   binder        assign      attach      drain       leave       retract
+ *   ────────────  ──────────  ──────────  ──────────  ──────────  ──────────
+ *   absent        assigned    ✗           ✗           ✗           retracted
+ *   assigned      ✗           attached    ✗           absent      ✗
+ *   attached      ✗           ✗           draining    absent      ✗
+ *   draining      ✗           ✗           ✗           absent      ✗
+ *   retracted     ✗           ✗           ✗           absent      ✗
  *
  *   connecter     drain       leave
  *   ────────────  ──────────  ──────────
@@ -31,6 +32,7 @@ import { PIPE_STATE } from "./layout.ts";
  *   drain    an end that reads has unbound or disconnected: it takes what had arrived, then leaves
  *   leave    an end closes, or has drained, or (the binder) has taken the last message of a
  *            connecter that is gone
+ *   retract  the connecter reads itself what a binder that has died has left unread
  *
  * An end that has left has put its positions where the next holder of its roles finds them, and has
  * withdrawn its block. So the pipe's memory may be freed when the connecter is gone and the binder
@@ -49,27 +51,30 @@ import { PIPE_STATE } from "./layout.ts";
  *
  * # If a thread dies
  *
- * The word says which of its ends had not left; the leaving can be done on its behalf.
+ * The word says which of its ends had not left; the leaving is done on its behalf, under the lock
+ * (context/registry.ts).
  */
 export const ABSENT = 0;
 export const ASSIGNED = 1;
 export const ATTACHED = 2;
 export const DRAINING = 3;
 export const GONE = 4;
+export const RETRACTED = 5;
 
-export type EndState = 0 | 1 | 2 | 3 | 4;
-export type LinkEvent = "assign" | "attach" | "drain" | "leave";
+export type EndState = 0 | 1 | 2 | 3 | 4 | 5;
+export type LinkEvent = "assign" | "attach" | "drain" | "leave" | "retract";
 
 /** Which of the two ends of a pipe. */
 export type Side = "connecter" | "binder";
 
 const TABLE: Record<Side, Record<EndState, Partial<Record<LinkEvent, EndState>>>> = {
   binder: {
-    [ABSENT]: { assign: ASSIGNED },
+    [ABSENT]: { assign: ASSIGNED, retract: RETRACTED },
     [ASSIGNED]: { attach: ATTACHED, leave: ABSENT },
     [ATTACHED]: { drain: DRAINING, leave: ABSENT },
     [DRAINING]: { leave: ABSENT },
     [GONE]: {},
+    [RETRACTED]: { leave: ABSENT },
   },
   connecter: {
     [ABSENT]: {},
@@ -77,6 +82,7 @@ const TABLE: Record<Side, Record<EndState, Partial<Record<LinkEvent, EndState>>>
     [ATTACHED]: { drain: DRAINING, leave: GONE },
     [DRAINING]: { leave: GONE },
     [GONE]: {},
+    [RETRACTED]: {},
   },
 };
 

@@ -326,6 +326,7 @@ describe("a message that is too large for its context", () => {
     for (let i = 0; i < written; i++) {
       assertMessage(rig.reader.read(), [bytesOf(3000), bytesOf(9000)]);
     }
+    rig.reader.release();
     assertMessage(rig.pass([bytesOf(3000), bytesOf(9000)]), [bytesOf(3000), bytesOf(9000)]);
     rig.end();
   });

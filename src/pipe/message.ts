@@ -11,6 +11,7 @@ import {
   MORE,
   RECORD_HEAD,
   REFERENCE,
+  REFERENCE_WORDS,
   recordWords,
   YpipeWriter,
 } from "../queue/index.ts";
@@ -62,21 +63,20 @@ export class MessageWriter extends YpipeWriter {
 
   #writeParts({ parts, size }: Prepared): boolean {
     const at = this.#allocateBodies(parts) ? this.reserve(size) : 0;
-    if (at === 0) {
-      for (let body = bodies.pop(); body !== undefined; body = bodies.pop()) this.pool.free(body);
-      return false;
-    }
-    this.#fill(at, parts);
+    if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
+    else this.#fill(at, parts);
     bodies.length = 0;
-    return true;
+    return at !== 0;
   }
 
-  /** Blocks for all large parts, or none. */
+  /** Blocks for all large parts. False if there is no memory for all of them. */
   #allocateBodies(parts: (string | Uint8Array)[]): boolean {
     for (const part of parts) {
       if (part.length <= INLINE_BYTES) continue;
       const body = this.pool.allocate(bodyWords(part.length));
       if (body === 0) return false;
+      this.arena.words[body] = 1;
+      this.take(body);
       bodies.push(body);
     }
     return true;
@@ -92,7 +92,7 @@ export class MessageWriter extends YpipeWriter {
       if (typeof part === "string") this.#putText(at, part, more);
       else if (length <= INLINE_BYTES) this.#putBytes(at, part, length, more);
       else this.#putReference(at, part, bodies[body++] as Addr, more);
-      at += recordWords(length > INLINE_BYTES ? 8 : length);
+      at += length > INLINE_BYTES ? REFERENCE_WORDS : recordWords(length);
     }
   }
 
@@ -117,7 +117,6 @@ export class MessageWriter extends YpipeWriter {
 
   #putReference(at: Addr, source: Uint8Array, body: Addr, more: number): void {
     const { words, bytes } = this.arena;
-    words[body] = 1;
     bytes.set(source, (body + BODY_HEAD) * 4);
     words[at + LENGTH] = source.length;
     words[at + FLAGS] = more | REFERENCE;
@@ -159,7 +158,7 @@ export function prepare(message: MessageLike, pool: Pool): Uint8Array | Prepared
   let memory = 0;
   for (const part of parts) {
     const bytes = part.length;
-    size += recordWords(bytes > INLINE_BYTES ? 8 : bytes);
+    size += bytes > INLINE_BYTES ? REFERENCE_WORDS : recordWords(bytes);
     if (bytes > INLINE_BYTES) memory += Pool.cost(bodyWords(bytes));
   }
   memory += Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);

@@ -9,7 +9,15 @@ import {
   PIPE_TERM,
   type Thread,
 } from "../command/index.ts";
-import { type Addr, type Arena, LEAVE_NONE, type Pool, store } from "../memory/index.ts";
+import {
+  type Addr,
+  type Arena,
+  LEAVE_NONE,
+  type Pool,
+  SLOT_MAKING,
+  slotAt,
+  store,
+} from "../memory/index.ts";
 import { createYpipe, destroyYpipe, LANE_LIMIT, LANE_WORDS } from "../queue/index.ts";
 import {
   BINDER_BLOCK,
@@ -35,10 +43,12 @@ export interface PipeEvents {
   peerChanged(pipe: Pipe): void;
 }
 
-/** The watermarks of the socket that an end belongs to. */
+/** The options of the socket that an end belongs to. */
 export interface PipeOptions {
   readonly sendHighWaterMark: number;
   readonly receiveHighWaterMark: number;
+  /** Whether messages are only received when they are acknowledged. */
+  readonly acknowledge?: boolean;
 }
 
 /**
@@ -92,7 +102,8 @@ export class Pipe implements CommandTarget {
       this.writer = new PipeWriter(thread, this.#outward, this.peerBlock, sendHighWaterMark);
     }
     if (inward !== 0) {
-      this.reader = new PipeReader(thread, inward, this.peerBlock, slab);
+      const { acknowledge = false } = options;
+      this.reader = new PipeReader(thread, inward, this.peerBlock, slab, acknowledge);
       this.reader.highWaterMark = options.receiveHighWaterMark;
     }
     this.#number = thread.register(this);
@@ -145,10 +156,7 @@ export class Pipe implements CommandTarget {
   /** Gives up the roles and the block. The state is moved by the caller, who tells the peer. */
   leave(): void {
     this.#left = true;
-    if (this.reader !== undefined) {
-      this.reader.release();
-      this.reader.highWaterMark = NO_READER;
-    }
+    this.reader?.leave();
     this.thread.withdraw(this.block);
     this.thread.unregister(this.#number);
   }
@@ -166,35 +174,57 @@ export function createPipe(thread: Thread, type: number, directions: Directions)
   const { sends, receives } = directions;
   const at = pool.allocate(pipeWords(Number(sends) + Number(receives)), LEAVE_NONE);
   if (at === 0) return 0;
-  arena.words.fill(0, at, at + PIPE_LANES);
+  arena.words.fill(0, at, at + pipeWords(Number(sends) + Number(receives)));
+  arena.words[at + CONNECTER_BLOCK + BLOCK_BITS] = CLOSED;
+  arena.words[at + BINDER_BLOCK + BLOCK_BITS] = CLOSED;
+  // Should we die before it is connected, it is found here.
+  arena.words[slotAt(thread.slot) + SLOT_MAKING] = at;
+  pool.keep();
   let lane = at + PIPE_LANES;
   for (const [wanted, where] of [
     [sends, PIPE_OUT],
     [receives, PIPE_IN],
   ] as const) {
     if (!wanted) continue;
+    arena.words[at + where] = lane;
     if (!createYpipe(arena, pool, lane)) {
-      destroyPipe(arena, pool, at);
+      dropPipe(thread, at);
       return 0;
     }
     arena.words[lane + LANE_LIMIT] = NO_READER;
-    arena.words[at + where] = lane;
     lane += LANE_WORDS;
   }
   const words = arena.words;
   words[at + PIPE_TYPE] = type;
-  words[at + CONNECTER_BLOCK + BLOCK_BITS] = CLOSED;
-  words[at + BINDER_BLOCK + BLOCK_BITS] = CLOSED;
   // SYNC(link) publish: nobody else knows of the pipe yet; the lists of the names will tell.
   store(words, at + PIPE_STATE, PENDING);
   return at;
 }
 
-/** Frees a pipe that both ends have left. */
-export function destroyPipe(arena: Arena, pool: Pool, at: Addr): void {
+/** Frees a pipe that was made and is not connected. */
+export function dropPipe(thread: Thread, at: Addr): void {
+  const { arena, pool, slot } = thread;
+  destroyPipe(arena, pool, at, () => {
+    arena.words[slotAt(slot) + SLOT_MAKING] = 0;
+  });
+}
+
+/**
+ * Frees a pipe that both ends have left. It may be done again, should we die in the middle.
+ *
+ * @param forget Takes the pipe out of where it is noted, when nothing but its own block is left.
+ */
+export function destroyPipe(
+  arena: Arena,
+  pool: Pool,
+  at: Addr,
+  forget: () => void = () => {},
+): void {
   for (const where of [PIPE_OUT, PIPE_IN]) {
     const lane = arena.words[at + where];
     if (lane !== 0) destroyYpipe(arena, pool, lane);
   }
+  pool.hold(at);
+  forget();
   pool.free(at);
 }

@@ -2,24 +2,43 @@
 
 import type { Host, ReceivedPart } from "../base/index.ts";
 import { ACTIVATE_WRITE, type Thread } from "../command/index.ts";
-import { type Addr, add, and, load, store } from "../memory/index.ts";
+import {
+  type Addr,
+  type Arena,
+  add,
+  and,
+  count,
+  load,
+  type Pool,
+  SLOT_RECEIVED,
+  slotAt,
+  store,
+} from "../memory/index.ts";
 import {
   BODY_HEAD,
   END,
   FLAGS,
-  freeBody,
+  LANE_FRONT,
+  LANE_HANDED,
   LANE_LIMIT,
+  LANE_NEXT_FRONT,
+  LANE_NEXT_READ,
   LANE_READ,
+  LANE_RECEIVED,
   LANE_WAKE_AT,
   LENGTH,
   MORE,
+  markRedelivered,
   RECORD_HEAD,
+  REDELIVERED,
   REFERENCE,
+  recordSize,
   recordWords,
+  repairReader,
   YpipeReader,
 } from "../queue/index.ts";
 import type { Message } from "./message.ts";
-import { ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
+import { NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
 
 /** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
 const SLAB_BYTES = 65_536;
@@ -60,15 +79,30 @@ export class Slab {
   }
 }
 
+/** Messages that had been in the hands of an application before, which did not acknowledge them. */
+const redelivered = new WeakSet<Message>();
+
+/** Whether a message has been delivered before, to somebody who died or closed with it. */
+export function isRedelivered(message: Message): boolean {
+  return redelivered.has(message);
+}
+
 /**
  * reader — the end of a lane that messages come out of.
  *
  * Of the records that were flushed, a run is copied to the slab, and messages are handed out from
- * there one by one. `front` moves with the messages handed out, not with the copying: should the
- * reader go, what it has copied and not handed out is still in the pipe for the next.
+ * there one by one. The shared `front` moves with their *release*, and not before: should the
+ * reader go, what it has copied and not released is still in the pipe for the next. Messages are
+ * released as they are handed out; or, if they are to be acknowledged, when they are.
  *
  * For watermarks and synchronisation see writer.ts: what there is the writer's is here the
  * reader's.
+ *
+ * # If a thread dies
+ *
+ * A release notes where it leads (`next front`, `next read`), then moves `front`, then counts. Who
+ * mourns the reader sees by `front` whether the counting is to be done, and does it. What was
+ * handed out and not released (`handed` says how far) is marked as redelivered.
  */
 export class PipeReader extends YpipeReader {
   readonly #thread: Thread;
@@ -84,9 +118,26 @@ export class PipeReader extends YpipeReader {
   #shift = 0;
   /** Messages handed out since the last release. */
   #unreleased = 0;
+  /** How many were read before, as the lane counts them. */
+  #read: number;
+  readonly #counter: Addr;
+  /** Whether a message that is handed out is the reader's only once it is acknowledged. */
+  readonly #acknowledges: boolean;
 
-  constructor(thread: Thread, lane: Addr, writerBlock: Addr, slab: Slab) {
+  constructor(
+    thread: Thread,
+    lane: Addr,
+    writerBlock: Addr,
+    slab: Slab,
+    acknowledges: boolean = false,
+  ) {
     super(thread.arena, thread.pool, lane);
+    const { words } = thread.arena;
+    this.#acknowledges = acknowledges;
+    this.#read = load(words, lane + LANE_READ) & ~WAITS; // Only ours to change.
+    this.#counter = slotAt(thread.slot) + SLOT_RECEIVED;
+    words[lane + LANE_RECEIVED] = this.#read;
+    words[lane + LANE_HANDED] = 0;
     this.#thread = thread;
     this.#writerBlock = writerBlock;
     this.#slab = slab;
@@ -135,24 +186,48 @@ export class PipeReader extends YpipeReader {
   moveTo(writer: PipeWriter): boolean {
     this.#forgetRun();
     const size = this.nextSize;
-    this.freeSpare();
     if (size === 0 || !writer.writeRecords(this.front, size)) return false;
     this.advance(this.front + size);
     this.#unreleased++;
+    this.arena.words[this.lane + LANE_RECEIVED] = (this.#read + ONE) | 0; // It is not received.
+    this.#release();
     return true;
   }
 
-  /** Gives back the room of all messages read, and wakes a writer that waits for it. */
-  release(): void {
+  /**
+   * Gives back the room of all messages read, and wakes a writer that waits for it.
+   *
+   * @returns how many these are.
+   */
+  release(): number {
+    const messages = this.#unreleased;
+    if (messages === 0) return 0;
+    this.#release();
+    this.arena.words[this.lane + LANE_RECEIVED] = this.#read;
+    count(this.arena, this.#counter, messages);
+    return messages;
+  }
+
+  /** Ends the role. What was not acknowledged is left to the next reader, who will know. */
+  leave(): void {
+    if (this.#acknowledges) markRedelivered(this.arena.words, this.lane);
+    else this.release();
+    this.highWaterMark = NO_READER;
+  }
+
+  #release(): void {
     const words = this.arena.words;
     const by = this.#unreleased * ONE;
     this.#unreleased = 0;
+    this.#read = (this.#read + by) | 0;
+    words[this.lane + LANE_NEXT_READ] = this.#read;
+    words[this.lane + LANE_NEXT_FRONT] = this.front;
+    this.giveBack();
     // SYNC(room) publish: these messages have been taken.
     // SYNC(waits) observe: wakeAt, if the bit is set.
     const before = add(words, this.lane + LANE_READ, by);
     if ((before & WAITS) === 0) return;
-    const read = (before & ~WAITS) + by;
-    if (((read - load(words, this.lane + LANE_WAKE_AT)) | 0) >= 0) this.#wakeWriter();
+    if (((this.#read - load(words, this.lane + LANE_WAKE_AT)) | 0) >= 0) this.#wakeWriter();
   }
 
   #wakeWriter(): void {
@@ -197,8 +272,13 @@ export class PipeReader extends YpipeReader {
   /** The message that ends at this place of the run has been taken. */
   #taken(next: number): void {
     this.#next = next;
-    this.advance(next + this.#shift);
+    this.#handOut(next + this.#shift, false);
+  }
+
+  #handOut(to: Addr, bodies: boolean): void {
+    this.advance(to, bodies);
     this.#unreleased++;
+    if (this.#acknowledges) this.arena.words[this.lane + LANE_HANDED] = to;
   }
 
   /** Reads a message of several parts from the run; undefined if it is not all there. */
@@ -212,6 +292,7 @@ export class PipeReader extends YpipeReader {
       if ((flags & (REFERENCE | END)) !== 0 || next > this.#end) break;
       message.push(new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length));
       if ((flags & MORE) === 0) {
+        if ((words[this.#next + FLAGS] & REDELIVERED) !== 0) redelivered.add(message);
         this.#taken(next);
         return message;
       }
@@ -226,23 +307,20 @@ export class PipeReader extends YpipeReader {
     if (this.run() === 0) return undefined;
     const { words } = this.arena;
     const message: Message = [];
+    if ((words[this.front + FLAGS] & REDELIVERED) !== 0) redelivered.add(message);
     let at = this.front;
+    let bodies = false;
     for (let more = true; more; ) {
       const length = words[at + LENGTH];
       const flags = words[at + FLAGS];
       more = (flags & MORE) !== 0;
       if ((flags & REFERENCE) !== 0) {
         message.push(this.#copyBody(words[at + RECORD_HEAD], length));
-        at += recordWords(8);
-      } else {
-        message.push(this.#copyPart(at + RECORD_HEAD, length));
-        at += recordWords(length);
-      }
+        bodies = true;
+      } else message.push(this.#copyPart(at + RECORD_HEAD, length));
+      at += recordSize(words, at);
     }
-    const from = this.front;
-    this.advance(at);
-    this.#unreleased++;
-    this.#freeBodies(from, at);
+    this.#handOut(at, bodies);
     return message;
   }
 
@@ -266,14 +344,20 @@ export class PipeReader extends YpipeReader {
     new Uint8Array(buffer).set(arena.bytes.subarray(from, from + length));
     return new this.#Part(buffer, 0, length);
   }
+}
 
-  /** After the message was taken: should we die before, the next reader finds its bodies. */
-  #freeBodies(from: Addr, to: Addr): void {
-    const { arena, pool } = this;
-    for (let at = from; at !== to; ) {
-      const reference = (arena.words[at + FLAGS] & REFERENCE) !== 0;
-      if (reference) freeBody(arena, pool, arena.words[at + RECORD_HEAD]);
-      at += recordWords(reference ? 8 : arena.words[at + LENGTH]);
-    }
+/** Finishes what a dead reader was about, and counts as received what it has released. */
+export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, slot: number): void {
+  repairReader(arena, pool, lane);
+  const words = arena.words;
+  const read = load(words, lane + LANE_READ) & ~WAITS; // Nobody else changes it now.
+  let now = read;
+  if (words[lane + LANE_FRONT] === words[lane + LANE_NEXT_FRONT]) {
+    now = words[lane + LANE_NEXT_READ];
+    add(words, lane + LANE_READ, (now - read) | 0); // The writer is told in any case.
   }
+  const uncounted = Math.max(0, ((now - words[lane + LANE_RECEIVED]) | 0) / ONE);
+  count(arena, slotAt(slot) + SLOT_RECEIVED, uncounted);
+  words[lane + LANE_RECEIVED] = now;
+  markRedelivered(words, lane);
 }

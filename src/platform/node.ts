@@ -10,6 +10,7 @@ import type { Host, KeepAlive, PartConstructor } from "../base/index.ts";
  */
 const threads = process.getBuiltinModule("node:worker_threads");
 const os = process.getBuiltinModule("node:os");
+const fs = process.getBuiltinModule("node:fs");
 
 /**
  * The class of Buffers, which the function `Buffer` hides: what `Buffer.from(buffer, offset,
@@ -17,8 +18,9 @@ const os = process.getBuiltinModule("node:os");
  */
 const FastBuffer = (Buffer as unknown as Record<symbol, PartConstructor>)[Symbol.species];
 
-/** The longest that a timer of Node can run: 24 days; it is an interval, so it goes on. */
-const FOREVER = 2 ** 31 - 1;
+const WATCH_MS = 1000;
+/** Under this name each thread tells those it starts that it will hear of their ends. */
+const PARENT = "threadmq.parent";
 
 const exitTasks = new Set<() => void>();
 let listensToExit = false;
@@ -27,11 +29,68 @@ function runExitTasks(): void {
   for (const task of exitTasks) task();
 }
 
+/**
+ * Linux says of each thread, at any time and to anyone, whether it exists: by its number, and by
+ * the tick when it began, should the number be used again. So a thread that is blocked, and has no
+ * events, can see that another is gone.
+ */
+function fromSystem(): { claim: number; birth: number } | undefined {
+  try {
+    const claim = Number(fs.readlinkSync("/proc/thread-self").split("/")[2]);
+    const birth = birthOf(claim);
+    return claim > 0 && birth !== undefined ? { claim, birth } : undefined;
+  } catch {
+    return undefined; // Another system, or a runtime that may not read there.
+  }
+}
+
+function birthOf(claim: number): number | undefined {
+  try {
+    const stat = fs.readFileSync(`/proc/self/task/${claim}/stat`, "latin1");
+    // The 22nd field; the second, a name in parentheses, may have spaces in it.
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]) | 0;
+  } catch {
+    return undefined;
+  }
+}
+
+const system = fromSystem();
+const number = threads.threadId;
+const parent = threads.getEnvironmentData(PARENT);
+threads.setEnvironmentData(PARENT, number);
+
+const endTasks = new Set<(number: number) => void>();
+process.on("worker", (worker) => {
+  const ended = worker.threadId;
+  worker.once("exit", () => {
+    for (const task of endTasks) task(ended);
+  });
+});
+
 export const host: Host = {
   Part: FastBuffer,
   canBlock: true,
   cores: os.availableParallelism(),
   threadName: threads.isMainThread ? "main thread" : `worker ${threads.threadId}`,
+
+  thread: {
+    claim: system?.claim ?? -1 - number,
+    birth: system?.birth ?? 0,
+    number,
+    parent: typeof parent === "number" ? parent : -1,
+  },
+
+  hasEnded(claim: number, birth: number): boolean | undefined {
+    if (claim <= 0 || system === undefined) return undefined;
+    const born = birthOf(claim);
+    // A thread that has claimed its slot and not signed yet has no birth there.
+    return born === undefined || (birth !== 0 && born !== birth);
+  },
+
+  onThreadEnd(task: (number: number) => void): () => void {
+    endTasks.add(task);
+    return () => endTasks.delete(task);
+  },
 
   allocate(bytes: number): ArrayBuffer {
     return Buffer.allocUnsafeSlow(bytes).buffer;
@@ -47,11 +106,11 @@ export const host: Host = {
     setImmediate(task);
   },
 
-  keepAlive(): KeepAlive {
+  keepAlive(watch: () => void): KeepAlive {
     let timer: NodeJS.Timeout | undefined;
     return {
       ref() {
-        timer ??= setInterval(() => {}, FOREVER);
+        timer ??= setInterval(watch, WATCH_MS);
         timer.ref();
       },
       unref() {

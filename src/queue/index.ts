@@ -18,4 +18,14 @@
  * means.
  */
 export * from "./layout.ts";
-export { createYpipe, destroyYpipe, freeBody, YpipeReader, YpipeWriter } from "./ypipe.ts";
+export {
+  createYpipe,
+  destroyYpipe,
+  isHeld,
+  isUnread,
+  markRedelivered,
+  repairReader,
+  repairWriter,
+  YpipeReader,
+  YpipeWriter,
+} from "./ypipe.ts";

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: MIT
 
-import { ROW, WORD_BYTES } from "../memory/index.ts";
+import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
 
 /**
  * layout — the words of a ypipe, and of what flows through it.
  *
  * Lane: a ypipe, and the counts that the pipe above keeps for the same two threads
  *           +0       +1       +2       +3       +4       +5       +6
- *         +--------+--------+
- *      +0 | c      | spare  |                              both: Atomics only
+ *         +--------+
+ *      +0 | c      |                                       both: Atomics only
  *         +--------+--------+--------+--------+--------+--------+--------+
  *     +32 | w      | chunk  | end    | size   | written| wakeAt | limit  |
  *         +--------+--------+--------+--------+--------+--------+--------+
- *          writer: plain                                 Atomics  the reader's, seldom: Atomics
+ *          writer: plain                                Atomics  the reader's, seldom: Atomics
+ *         +--------+--------+--------+--------+
+ *     +39 | held   |next wr.| sent   |                    for the case of a death; see ypipe.ts
  *         +--------+--------+--------+
  *     +64 | front  | chunk  | read   |                     reader: plain; read: Atomics only
- *         +--------+--------+--------+
+ *         +--------+--------+--------+--------+--------+--------+--------+
+ *     +67 | free at| chunk  | slept  | next fr|next rd.| handed |received|   likewise
+ *         +--------+--------+--------+--------+--------+--------+--------+
  *
  * Chunk: a block of the pool; records one after the other, and the last leads to the next chunk
  *         +--------+--------+------------------+---------+- - -+----------+
- *         | size   |        | record           | record  |     | end      |
+ *         | size   | held   | record           | record  |     | end      |
  *         +--------+--------+------------------+---------+- - -+----------+
  *
  * Record: two words and the bytes of one part, padded so that every body lies on 8 bytes
@@ -29,14 +33,15 @@ import { ROW, WORD_BYTES } from "../memory/index.ts";
  *           MORE        another part of the same message follows
  *           REFERENCE   the body is a block of its own, and here is its address
  *           END         no part: `length` is the address of the next chunk
+ *           REDELIVERED the message has been in the hands of an application that did not acknowledge
+ *                       it; in its first record
  *
  * Body in a block of its own
  *         +--------+--------+------------------+
- *         | owners |        | bytes …          |
+ *         | owners | held   | bytes …          |
  *         +--------+--------+------------------+
  */
 export const LANE_C = 0;
-export const LANE_SPARE = 1;
 export const LANE_W: number = ROW;
 export const LANE_WRITER_CHUNK: number = ROW + 1;
 export const LANE_WRITER_END: number = ROW + 2;
@@ -44,9 +49,19 @@ export const LANE_CHUNK_SIZE: number = ROW + 3;
 export const LANE_WRITTEN: number = ROW + 4;
 export const LANE_WAKE_AT: number = ROW + 5;
 export const LANE_LIMIT: number = ROW + 6;
+export const LANE_HELD: number = ROW + 7;
+export const LANE_NEXT_WRITTEN: number = ROW + 8;
+export const LANE_SENT: number = ROW + 9;
 export const LANE_FRONT: number = 2 * ROW;
 export const LANE_READER_CHUNK: number = 2 * ROW + 1;
 export const LANE_READ: number = 2 * ROW + 2;
+export const LANE_FREE_AT: number = 2 * ROW + 3;
+export const LANE_FREE_CHUNK: number = 2 * ROW + 4;
+export const LANE_SLEPT: number = 2 * ROW + 5;
+export const LANE_NEXT_FRONT: number = 2 * ROW + 6;
+export const LANE_NEXT_READ: number = 2 * ROW + 7;
+export const LANE_HANDED: number = 2 * ROW + 8;
+export const LANE_RECEIVED: number = 2 * ROW + 9;
 export const LANE_WORDS: number = 3 * ROW;
 
 export const CHUNK_HEAD = 2;
@@ -56,6 +71,7 @@ export const FLAGS = 1;
 export const MORE = 1;
 export const REFERENCE = 2;
 export const END = 4;
+export const REDELIVERED = 8;
 
 /** The first chunk of a pipe holds six messages of 64 bytes: most pipes are idle. */
 export const FIRST_CHUNK_WORDS = 128;
@@ -69,8 +85,18 @@ export const MODEST_CHUNK_WORDS = 1000;
 /** Longer bodies have a block of their own: a chunk shall hold several records. */
 export const INLINE_BYTES = 4096;
 export const BODY_HEAD = 2;
+/** A record that refers to a body in a block of its own is as long as one with eight bytes. */
+export const REFERENCE_WORDS = 4;
+
+/** Where a block that its writer has not shown yet leads to the one before. */
+export const HELD_NEXT = 1;
 
 /** How many words the record of a body of so many bytes takes. */
 export function recordWords(bytes: number): number {
   return RECORD_HEAD + ((bytes + 7) >>> 3) * (8 / WORD_BYTES);
+}
+
+/** How many words the record at `at` takes; it is not one that ends a chunk. */
+export function recordSize(words: Words, at: Addr): number {
+  return (words[at + FLAGS] & REFERENCE) !== 0 ? REFERENCE_WORDS : recordWords(words[at + LENGTH]);
 }

@@ -102,7 +102,9 @@ const roles: Roles = {
         }
         id++;
         reader.advance(record);
+        if (random.below(8) === 0) reader.giveBack();
       }
+      reader.giveBack();
       store(arena.words, wake + TAKEN, id);
     }
     return reader.ready ? "too many" : sleeps;

@@ -5,34 +5,44 @@ import {
   type Addr,
   type Arena,
   add,
-  exchange,
   LEAVE_A_MOVE,
   LEAVE_NONE,
   load,
   type Pool,
   store,
   swapIf,
+  type Words,
 } from "../memory/index.ts";
 import {
   CHUNK_HEAD,
   END,
   FIRST_CHUNK_WORDS,
   FLAGS,
+  HELD_NEXT,
   LANE_C,
   LANE_CHUNK_SIZE,
+  LANE_FREE_AT,
+  LANE_FREE_CHUNK,
   LANE_FRONT,
+  LANE_HANDED,
+  LANE_HELD,
+  LANE_NEXT_WRITTEN,
   LANE_READER_CHUNK,
-  LANE_SPARE,
+  LANE_SLEPT,
   LANE_W,
   LANE_WORDS,
   LANE_WRITER_CHUNK,
   LANE_WRITER_END,
+  LANE_WRITTEN,
   LAST_CHUNK_WORDS,
   LENGTH,
   MODEST_CHUNK_WORDS,
   MORE,
   RECORD_HEAD,
+  REDELIVERED,
   REFERENCE,
+  REFERENCE_WORDS,
+  recordSize,
   recordWords,
 } from "./layout.ts";
 
@@ -51,8 +61,8 @@ import {
  *
  * # Roles
  *
- *   YpipeWriter   reserve, flush          one thread
- *   YpipeReader   run, advance, sleep     one thread, commonly another
+ *   YpipeWriter   reserve, flush                  one thread
+ *   YpipeReader   run, advance, giveBack, sleep   one thread, commonly another
  *
  * A role can pass to another thread: it starts from the words the last holder left. The end that
  * had it has then left the pipe, in a state word that the next one has read (pipe/link.ts).
@@ -60,7 +70,8 @@ import {
  * # Memory
  *
  * Three rows, drawn in layout.ts. `w` and `front` are private to their threads while those live;
- * they are in shared memory for the next holder of the role.
+ * they are in shared memory for the next holder of the role. `front` there is behind the reader's
+ * own by what has been taken and not given back yet (`giveBack`).
  *
  *      . . . .|============|============|============|- - - - - - - -
  *             front        known        w = c        position
@@ -76,7 +87,7 @@ import {
  *   I3  Only the writer replaces ASLEEP, and the flush that does so returns false: each sleep is
  *       answered by exactly one wake-up.
  *   I4  Records from c on are invisible to the reader: half a message cannot be read.
- *   I5  A chunk is freed by the reader, after it has left it for the next.
+ *   I5  Chunks and bodies are freed by the reader, after `front` has moved past them.
  *   I6  A message lies in one chunk, in one piece, so that a reader can leave all of it in the pipe
  *       until it has handed it out.
  *
@@ -84,7 +95,6 @@ import {
  *
  *   SYNC(flush)   writer's swap w → position  ⇒ reader's load or swap of c   records, chunk links
  *   SYNC(sleep)   reader's swap → ASLEEP      ⇒ writer's failed swap         it will be waiting
- *   SYNC(spare)   reader's swap into spare    ⇒ writer's exchange           the chunk is out of use
  *
  * # Why there is no ABA problem
  *
@@ -94,9 +104,18 @@ import {
  *
  * # If a thread dies
  *
- * Each change of `c` and `spare` is one atomic step. A dead writer leaves records from c on
- * unreachable, and the chunks they are in; a dead reader leaves `front` at the first record it had
- * not handed out, for it is moved before a message is. Who repairs: the end that frees the pipe.
+ * The words say what it was about, and who mourns it finishes that or takes it back (`repairWriter`,
+ * `repairReader`), so that the role can pass to another thread or the pipe be freed:
+ *
+ *   A writer notes how many messages there will be (`next written`), moves `c`, and then notes that
+ *   it has (`written`, `w`). If `c` is not `w`, the flush is finished; if it is, what was written is
+ *   not shown, and the blocks it took since the last flush are freed: they lead from one to the
+ *   next, beginning in `held`.
+ *
+ *   A reader notes from where on it gives back (`free at`, `free chunk`), moves `front`, and then
+ *   frees the chunks and bodies between the two, one by one, moving `free at` along.
+ *
+ * A reader that has gone to sleep has left `c` in `slept`.
  *
  * From libzmq's ypipe and yqueue. What differs: records have variable length, roles are types,
  * positions are addresses, and looking does not put the pipe to sleep: a reader that polls costs
@@ -109,11 +128,11 @@ const LINE_WORDS = 16;
 
 /** Makes an empty ypipe of the words at `at`. False if there is no memory for its first chunk. */
 export function createYpipe(arena: Arena, pool: Pool, at: Addr): boolean {
+  arena.words.fill(0, at, at + LANE_WORDS);
   const chunk = pool.allocate(FIRST_CHUNK_WORDS, LEAVE_NONE);
   if (chunk === 0) return false;
   const words = arena.words;
   const size = pool.sizeOf(chunk);
-  words.fill(0, at, at + LANE_WORDS);
   words[chunk] = size;
   words[at + LANE_C] = chunk + CHUNK_HEAD;
   words[at + LANE_W] = chunk + CHUNK_HEAD;
@@ -122,6 +141,7 @@ export function createYpipe(arena: Arena, pool: Pool, at: Addr): boolean {
   words[at + LANE_CHUNK_SIZE] = size;
   words[at + LANE_FRONT] = chunk + CHUNK_HEAD;
   words[at + LANE_READER_CHUNK] = chunk;
+  pool.keep();
   return true;
 }
 
@@ -129,43 +149,143 @@ export function createYpipe(arena: Arena, pool: Pool, at: Addr): boolean {
 export function destroyYpipe(arena: Arena, pool: Pool, at: Addr): void {
   arena.refresh();
   const words = arena.words;
-  const last = words[at + LANE_W];
-  freeRecords(arena, pool, words[at + LANE_FRONT], last, words[at + LANE_READER_CHUNK]);
-  freeSpare(arena, pool, at);
+  if (words[at + LANE_READER_CHUNK] === 0) return; // Nothing is left, or was ever made.
+  if (words[at + LANE_FREE_AT] !== 0) freePassed(arena, pool, at);
+  passTo(words, at, shownUpTo(words, at));
+  freePassed(arena, pool, at);
+  const last = words[at + LANE_READER_CHUNK];
+  pool.hold(last);
+  words[at + LANE_READER_CHUNK] = 0;
+  pool.free(last);
 }
 
-function freeSpare(arena: Arena, pool: Pool, at: Addr): void {
-  // SYNC(spare) observe: the reader has done with it.
-  const spare = exchange(arena.words, at + LANE_SPARE, 0);
-  if (spare !== 0) pool.free(spare);
+/** Up to where records are shown, whether the reader sleeps or not. */
+function shownUpTo(words: Words, lane: Addr): Addr {
+  // SYNC(flush) observe: the records before it.
+  const c = load(words, lane + LANE_C);
+  return c === ASLEEP ? words[lane + LANE_SLEPT] : c;
 }
 
-/** Frees what the records from `from` to `to` refer to, and all chunks from `chunk` on. */
-function freeRecords(arena: Arena, pool: Pool, from: Addr, to: Addr, chunk: Addr): void {
+/** Moves `front`, and notes from where on blocks are to be freed. */
+function passTo(words: Words, lane: Addr, front: Addr): void {
+  words[lane + LANE_FREE_CHUNK] = words[lane + LANE_READER_CHUNK];
+  words[lane + LANE_FREE_AT] = words[lane + LANE_FRONT];
+  words[lane + LANE_FRONT] = front;
+}
+
+/** Frees the chunks and bodies that `front` has passed. It may be done again after a death. */
+function freePassed(arena: Arena, pool: Pool, lane: Addr): void {
   const words = arena.words;
-  let current = chunk;
-  for (let at = from; at !== to; ) {
+  const end = words[lane + LANE_FRONT];
+  let chunk = words[lane + LANE_FREE_CHUNK];
+  let at = words[lane + LANE_FREE_AT];
+  // A death between the two stores below.
+  if (at <= chunk || at >= chunk + words[chunk]) at = chunk + CHUNK_HEAD;
+  while (at !== end) {
     const flags = words[at + FLAGS];
     if ((flags & END) !== 0) {
-      const next = words[at + LENGTH];
-      pool.free(current);
-      current = next;
-      at = next + CHUNK_HEAD;
+      const left = chunk;
+      pool.hold(left);
+      chunk = words[at + LENGTH];
+      at = chunk + CHUNK_HEAD;
+      words[lane + LANE_FREE_CHUNK] = chunk;
+      words[lane + LANE_FREE_AT] = at;
+      pool.free(left);
     } else if ((flags & REFERENCE) !== 0) {
-      freeBody(arena, pool, words[at + RECORD_HEAD]);
-      at += recordWords(8);
-    } else {
-      at += recordWords(words[at + LENGTH]);
-    }
+      const body = words[at + RECORD_HEAD];
+      at += REFERENCE_WORDS;
+      freeBody(arena, pool, body, lane, at);
+    } else at += recordWords(words[at + LENGTH]);
   }
-  pool.free(current);
+  words[lane + LANE_READER_CHUNK] = chunk;
+  words[lane + LANE_FREE_AT] = 0;
 }
 
-/** Gives up one ownership of a body that has a block of its own. */
-export function freeBody(arena: Arena, pool: Pool, body: Addr): void {
+/** Gives up one ownership of a body that has a block of its own; the next to be freed is at `next`. */
+function freeBody(arena: Arena, pool: Pool, body: Addr, lane: Addr, next: Addr): void {
+  const words = arena.words;
   arena.reach(body);
+  // A counter. Of a single owner nobody can become another.
+  const shared = load(arena.words, body) !== 1;
+  if (!shared) pool.hold(body);
+  words[lane + LANE_FREE_AT] = next;
   // A counter; the pool's SYNC(free) publishes that our last use is over.
-  if (add(arena.words, body, -1) === 1) pool.free(body);
+  if (!shared || add(arena.words, body, -1) === 1) pool.free(body);
+}
+
+/** Finishes or takes back what a dead writer was about. Nobody else may have its role. */
+export function repairWriter(arena: Arena, pool: Pool, lane: Addr): void {
+  arena.refresh();
+  const words = arena.words;
+  const shown = shownUpTo(words, lane);
+  if (shown !== words[lane + LANE_W]) {
+    for (let at = words[lane + LANE_HELD]; at !== 0; at = words[at + HELD_NEXT]) {
+      if (shown <= at || shown > at + words[at]) continue; // A body has few owners: no such chunk.
+      words[lane + LANE_WRITER_CHUNK] = at;
+      words[lane + LANE_WRITER_END] = at + words[at];
+    }
+    words[lane + LANE_HELD] = 0;
+    words[lane + LANE_WRITTEN] = words[lane + LANE_NEXT_WRITTEN];
+    words[lane + LANE_W] = shown;
+  }
+  for (let at = words[lane + LANE_HELD]; at !== 0; at = words[lane + LANE_HELD]) {
+    pool.hold(at);
+    words[lane + LANE_HELD] = words[at + HELD_NEXT];
+    pool.free(at);
+  }
+}
+
+/** Finishes what a dead reader was giving back. Nobody else may have its role. */
+export function repairReader(arena: Arena, pool: Pool, lane: Addr): void {
+  arena.refresh();
+  if (arena.words[lane + LANE_FREE_AT] !== 0) freePassed(arena, pool, lane);
+}
+
+/** Marks all messages from `front` up to what was handed out: they will be handed out again. */
+export function markRedelivered(words: Words, lane: Addr): void {
+  const handed = words[lane + LANE_HANDED];
+  if (handed === 0) return;
+  const end = shownUpTo(words, lane);
+  let first = true;
+  for (let at = words[lane + LANE_FRONT]; at !== handed && at !== end; ) {
+    const flags = words[at + FLAGS];
+    if ((flags & END) !== 0) {
+      at = words[at + LENGTH] + CHUNK_HEAD;
+      continue;
+    }
+    if (first) words[at + FLAGS] = flags | REDELIVERED;
+    first = (flags & MORE) === 0;
+    at += recordSize(words, at);
+  }
+  words[lane + LANE_HANDED] = 0;
+}
+
+/** Whether a block is among those that a writer has not shown. */
+export function isHeld(words: Words, lane: Addr, block: Addr): boolean {
+  let at = words[lane + LANE_HELD];
+  while (at !== 0 && at !== block) at = words[at + HELD_NEXT];
+  return at === block;
+}
+
+/** Whether a block is still to be freed by who reads, or destroys, a ypipe. */
+export function isUnread(words: Words, lane: Addr, block: Addr): boolean {
+  if (words[lane + LANE_READER_CHUNK] === 0) return false;
+  const passing = words[lane + LANE_FREE_AT] !== 0;
+  let chunk = words[lane + (passing ? LANE_FREE_CHUNK : LANE_READER_CHUNK)];
+  let at = words[lane + (passing ? LANE_FREE_AT : LANE_FRONT)];
+  if (at <= chunk || at >= chunk + words[chunk]) at = chunk + CHUNK_HEAD;
+  for (const end = shownUpTo(words, lane); at !== end; ) {
+    const flags = words[at + FLAGS];
+    if ((flags & END) !== 0) {
+      if (chunk === block) return true;
+      chunk = words[at + LENGTH];
+      at = chunk + CHUNK_HEAD;
+    } else {
+      if ((flags & REFERENCE) !== 0 && words[at + RECORD_HEAD] === block) return true;
+      at += recordSize(words, at);
+    }
+  }
+  return chunk === block;
 }
 
 /** The role that puts records in. */
@@ -180,6 +300,10 @@ export class YpipeWriter {
   #claimed: Addr;
   #chunk: Addr;
   #w: Addr;
+  /** Whether blocks were taken since the last flush. */
+  #holds = false;
+  /** How many messages were written, as the lane counts them (pipe/writer.ts). */
+  protected written: number;
 
   constructor(arena: Arena, pool: Pool, at: Addr) {
     arena.refresh();
@@ -187,6 +311,7 @@ export class YpipeWriter {
     this.arena = arena;
     this.pool = pool;
     this.lane = at;
+    this.written = words[at + LANE_WRITTEN];
     this.#w = words[at + LANE_W];
     this.#position = this.#w;
     this.#chunk = words[at + LANE_WRITER_CHUNK];
@@ -220,22 +345,49 @@ export class YpipeWriter {
     if (w === position) return true;
     const words = this.arena.words;
     const at = this.lane;
-    if (words[at + LANE_WRITER_CHUNK] !== this.#chunk) {
-      words[at + LANE_WRITER_CHUNK] = this.#chunk;
-      words[at + LANE_WRITER_END] = this.#limit + RECORD_HEAD;
-    }
-    words[at + LANE_W] = position;
-    this.#w = position;
+    words[at + LANE_NEXT_WRITTEN] = this.written;
 
     // SYNC(flush) publish: the records before position, and the chunk links that lead to them.
     const seen = swapIf(words, at + LANE_C, w, position);
-    if (seen === w) return true;
+    const awake = seen === w;
+    if (!awake) {
+      // SYNC(sleep) observe: by I1 it could be nothing else, and nobody else writes c now (I2, I3).
+      assert(seen === ASLEEP, "c is w or ASLEEP (I1)");
+      // SYNC(flush) publish: as above; a store will do.
+      store(words, at + LANE_C, position);
+    }
+    if (this.#holds) this.#letGo();
+    words[at + LANE_WRITTEN] = this.written;
+    words[at + LANE_W] = position;
+    this.#w = position;
+    return awake;
+  }
 
-    // SYNC(sleep) observe: by I1 it could be nothing else, and nobody else writes c now (I2, I3).
-    assert(seen === ASLEEP, "c is w or ASLEEP (I1)");
-    // SYNC(flush) publish: as above; a store will do.
-    store(words, at + LANE_C, position);
-    return false;
+  /** Notes that a block, which is in our hand, is the lane's, should we die before the flush. */
+  protected take(block: Addr): void {
+    const words = this.arena.words;
+    words[block + HELD_NEXT] = words[this.lane + LANE_HELD];
+    words[this.lane + LANE_HELD] = block;
+    this.pool.keep();
+    this.#holds = true;
+  }
+
+  /** Frees the block that was taken last. It is not in use. */
+  protected untake(): void {
+    const words = this.arena.words;
+    const block = words[this.lane + LANE_HELD];
+    this.pool.hold(block);
+    words[this.lane + LANE_HELD] = words[block + HELD_NEXT];
+    this.pool.free(block);
+  }
+
+  /** All that was taken is shown. */
+  #letGo(): void {
+    const words = this.arena.words;
+    words[this.lane + LANE_WRITER_CHUNK] = this.#chunk;
+    words[this.lane + LANE_WRITER_END] = this.#limit + RECORD_HEAD;
+    words[this.lane + LANE_HELD] = 0;
+    this.#holds = false;
   }
 
   /**
@@ -258,6 +410,7 @@ export class YpipeWriter {
     const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD, leave);
     if (chunk === 0) return false;
     const words = this.arena.words;
+    this.take(chunk);
     words[this.#position + LENGTH] = chunk;
     words[this.#position + FLAGS] = END;
     words[this.lane + LANE_CHUNK_SIZE] = words[chunk];
@@ -271,12 +424,6 @@ export class YpipeWriter {
   #newChunk(least: number, leave: number): Addr {
     const before = this.arena.words[this.lane + LANE_CHUNK_SIZE];
     const wanted = Math.max(least, Math.min(2 * before, LAST_CHUNK_WORDS));
-    // SYNC(spare) observe: the reader has done with it.
-    const spare = exchange(this.arena.words, this.lane + LANE_SPARE, 0);
-    if (spare !== 0) {
-      if (this.arena.words[spare] >= wanted) return spare;
-      this.pool.free(spare);
-    }
     let chunk = this.pool.allocate(wanted);
     // Little is left: be modest. A chunk shall still hold several messages, where it can.
     if (chunk === 0) chunk = this.pool.allocate(Math.max(least, MODEST_CHUNK_WORDS), leave);
@@ -295,6 +442,8 @@ export class YpipeReader {
   #known: Addr;
   #chunk: Addr;
   #chunkEnd: Addr;
+  /** Whether blocks have been passed that were not given back. */
+  #passed = false;
 
   constructor(arena: Arena, pool: Pool, at: Addr) {
     arena.refresh();
@@ -303,7 +452,8 @@ export class YpipeReader {
     this.pool = pool;
     this.lane = at;
     this.#front = words[at + LANE_FRONT];
-    this.#known = this.#front;
+    // The last reader may have slept on what it had taken and not given back.
+    this.#known = arena.reach(shownUpTo(words, at));
     this.#chunk = words[at + LANE_READER_CHUNK];
     this.#chunkEnd = this.#chunk + words[this.#chunk];
   }
@@ -342,22 +492,32 @@ export class YpipeReader {
     const words = this.arena.words;
     let at = this.#front;
     for (let more = true; more; ) {
-      const flags = words[at + FLAGS];
-      more = (flags & MORE) !== 0;
-      at += recordWords((flags & REFERENCE) !== 0 ? 8 : words[at + LENGTH]);
+      more = (words[at + FLAGS] & MORE) !== 0;
+      at += recordSize(words, at);
     }
     return at - this.#front;
   }
 
-  /** Frees a chunk that was put by for a writer who does not come any more. */
-  freeSpare(): void {
-    freeSpare(this.arena, this.pool, this.lane);
+  /**
+   * Everything before `to` has been taken.
+   *
+   * @param bodies Whether among it are bodies that have blocks of their own.
+   */
+  advance(to: Addr, bodies = false): void {
+    this.#front = to;
+    if (bodies) this.#passed = true;
   }
 
-  /** Everything before `to` has been taken. */
-  advance(to: Addr): void {
-    this.#front = to;
-    this.arena.words[this.lane + LANE_FRONT] = to;
+  /** Gives back all that was taken: the next holder of the role, if there is one, begins here. */
+  giveBack(): void {
+    const words = this.arena.words;
+    if (!this.#passed) {
+      words[this.lane + LANE_FRONT] = this.#front;
+      return;
+    }
+    passTo(words, this.lane, this.#front);
+    freePassed(this.arena, this.pool, this.lane);
+    this.#passed = false;
   }
 
   /**
@@ -367,6 +527,7 @@ export class YpipeReader {
    */
   sleep(): boolean {
     if (this.#front !== this.#known) return false;
+    this.arena.words[this.lane + LANE_SLEPT] = this.#front;
     // SYNC(sleep) publish, if c = front: our thread will be waiting, or look again.
     // SYNC(flush) observe, if not: there are records.
     const seen = swapIf(this.arena.words, this.lane + LANE_C, this.#front, ASLEEP);
@@ -377,15 +538,11 @@ export class YpipeReader {
 
   /** Leaves a chunk for the one that the record END at `front` leads to. */
   #nextChunk(): void {
-    const left = this.#chunk;
     const next = this.arena.reach(this.arena.words[this.#front + LENGTH]);
     const words = this.arena.words;
     this.#chunk = next;
     this.#chunkEnd = next + words[next];
-    words[this.lane + LANE_READER_CHUNK] = next;
-    this.advance(next + CHUNK_HEAD);
     if (this.#chunkEnd >= words.length) this.arena.refresh();
-    // SYNC(spare) publish: the chunk is out of use (I5).
-    if (swapIf(words, this.lane + LANE_SPARE, 0, left) !== 0) this.pool.free(left);
+    this.advance(next + CHUNK_HEAD, true);
   }
 }

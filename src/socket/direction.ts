@@ -2,14 +2,11 @@
 
 import type { ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
-import { type Addr, type Arena, count, slotAt } from "../memory/index.ts";
 import type { SocketCore } from "./socket.ts";
 import { checkWait, type Wait, Waiting, type WaitOptions } from "./waiting.ts";
 
 /** In which way one direction differs from the other. */
 export interface Way {
-  /** Where in the slot the messages are counted. */
-  readonly counter: number;
   /** Between two tries of a busy wait. */
   readonly pauses: number;
   /** How long a call waits that does not say. */
@@ -25,8 +22,6 @@ export interface Way {
 export abstract class Direction {
   protected readonly core: SocketCore;
   protected readonly thread: Thread;
-  readonly #arena: Arena;
-  readonly #counter: Addr;
   readonly #way: Way;
   #closedBy: (() => ZmqError) | undefined;
   #referenced = true;
@@ -38,8 +33,6 @@ export abstract class Direction {
   protected constructor(core: SocketCore, way: Way) {
     this.core = core;
     this.thread = core.member.thread;
-    this.#arena = core.member.arena;
-    this.#counter = slotAt(this.thread.slot) + way.counter;
     this.#way = way;
   }
 
@@ -75,7 +68,6 @@ export abstract class Direction {
 
   protected count(messages: number): void {
     this.passed += messages;
-    count(this.#arena, this.#counter, messages);
   }
 
   /** Whether a call may go at once, because none waits that came before it. */

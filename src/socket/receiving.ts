@@ -3,7 +3,6 @@
 import { DEFAULT_RECEIVE_MANY, type ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
 import { checkRange, type SocketType } from "../context/index.ts";
-import { SLOT_RECEIVED } from "../memory/index.ts";
 import { GONE, type Message, type Pipe } from "../pipe/index.ts";
 import { Fq } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
@@ -11,7 +10,7 @@ import type { OptionName, ReceiveOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
 import type { WaitOptions } from "./waiting.ts";
 
-const WAY: Way = { counter: SLOT_RECEIVED, pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
+const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 
 /** The receiving half of a pattern: fair queueing, and the calls that wait for a message. */
 export class Receiver extends Direction implements Pattern {

@@ -3,7 +3,7 @@
 import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import { FOR_ROOM } from "../command/index.ts";
 import type { SocketType } from "../context/index.ts";
-import { type Pool, SLOT_SENT } from "../memory/index.ts";
+import type { Pool } from "../memory/index.ts";
 import {
   ABSENT,
   DRAINING,
@@ -21,7 +21,7 @@ import type { WaitOptions } from "./waiting.ts";
 
 const DONE: Promise<void> = Promise.resolve();
 
-const WAY: Way = { counter: SLOT_SENT, pauses: FOR_ROOM, timeout: "sendTimeout" };
+const WAY: Way = { pauses: FOR_ROOM, timeout: "sendTimeout" };
 
 /** The sending half of a pattern: load balancing, and the calls that wait for a peer with room. */
 export class Sender extends Direction implements Pattern {

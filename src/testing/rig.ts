@@ -39,6 +39,9 @@ export class FakeHost implements Host {
   readonly canBlock = true;
   cores = 2;
   readonly threadName = "a test";
+  readonly thread: Host["thread"] = { claim: 1, birth: 0, number: 0, parent: -1 };
+  /** The claims of threads that have ended. */
+  readonly ended: Set<number> = new Set();
   readonly deferred: (() => void)[] = [];
   /** Whether the event loop is kept alive. */
   held = false;
@@ -67,6 +70,14 @@ export class FakeHost implements Host {
   }
 
   onExit(): () => void {
+    return () => {};
+  }
+
+  hasEnded(claim: number): boolean {
+    return this.ended.has(claim);
+  }
+
+  onThreadEnd(): () => void {
     return () => {};
   }
 

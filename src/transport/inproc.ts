@@ -6,7 +6,7 @@ import {
   BINDER_BLOCK,
   createPipe,
   type Directions,
-  destroyPipe,
+  dropPipe,
   PIPE_ENTRY,
   Pipe,
   type PipeEvents,
@@ -78,7 +78,7 @@ export class Inproc {
       registry.connect(endpoint.name, address, at);
     } catch (error) {
       pipe.leave();
-      destroyPipe(thread.arena, thread.pool, at);
+      dropPipe(thread, at);
       throw error;
     }
     this.pipes.add(pipe);

@@ -19,7 +19,7 @@ const noEvents: PipeEvents = { readActivated() {}, writeActivated() {}, peerChan
 /** Connects a pipe to a name that somebody is bound to. It is assigned, and BIND is posted. */
 export function connect(env: Env, sendMark: number, receiveMark: number): Addr {
   const { SLOT_HEAD, slotAt, NAMES_LOCK, PAGES_LOCK } = env.code.memory;
-  const { LANE_C, LANE_LIMIT, LANE_READ, LANE_SPARE, LANE_WAKE_AT } = env.code.queue;
+  const { LANE_C, LANE_LIMIT, LANE_READ, LANE_WAKE_AT } = env.code.queue;
   const { PIPE_LANES, PIPE_STATE, CONNECTER_BLOCK, BINDER_BLOCK, createPipe } = env.code.pipe;
   const binder = { slot: BINDER, object: 0, type: PULL, limit: receiveMark };
   new env.code.registry.Registry(env.as(BINDER).thread).bind(NAME, ADDRESS, binder);
@@ -37,7 +37,7 @@ export function connect(env: Env, sendMark: number, receiveMark: number): Addr {
   env.name(at + CONNECTER_BLOCK, "connecter's block");
   env.name(at + BINDER_BLOCK, "binder's block");
   const lane = at + PIPE_LANES;
-  const words = { c: LANE_C, spare: LANE_SPARE, wakeAt: LANE_WAKE_AT };
+  const words = { c: LANE_C, wakeAt: LANE_WAKE_AT };
   for (const [name, word] of Object.entries({ ...words, limit: LANE_LIMIT, read: LANE_READ })) {
     env.name(lane + word, name);
   }

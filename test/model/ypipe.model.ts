@@ -15,11 +15,10 @@ interface Shared {
 }
 
 function setup(env: Env): Shared {
-  const { LANE_WORDS, createYpipe, LANE_C, LANE_SPARE } = env.code.queue;
+  const { LANE_WORDS, createYpipe, LANE_C } = env.code.queue;
   const at = env.pool.allocate(LANE_WORDS);
   createYpipe(env.arena, env.pool, at);
   env.name(at + LANE_C, "c");
-  env.name(at + LANE_SPARE, "spare");
   return { at };
 }
 
@@ -57,6 +56,7 @@ function drain(env: Env, reader: YpipeReader): number[] {
       at += recordWords(words[at + LENGTH]);
     }
     reader.advance(at);
+    reader.giveBack();
   }
   return got;
 }
@@ -206,33 +206,10 @@ model("records come out in order, over the edges of chunks (ypipe.ts I4, I5)", {
       replace: "this.#position = from + size;",
       by: "this.#position = from + size; this.flush();",
     },
-    "the chunk is handed over before it is left": [
-      {
-        file: "queue/ypipe.js",
-        replace: "const left = this.#chunk;",
-        by:
-          "const left = this.#chunk;" +
-          "const kept = swapIf(this.arena.words, this.lane + LANE_SPARE, 0, left) !== 0;",
-      },
-      {
-        file: "queue/ypipe.js",
-        replace: "if (swapIf(words, this.lane + LANE_SPARE, 0, left) !== 0)",
-        by: "if (kept)",
-      },
-    ],
-    "the spare is taken by a load and a store": {
+    "a chunk is freed when it is entered": {
       file: "queue/ypipe.js",
-      replace: "const spare = exchange(this.arena.words, this.lane + LANE_SPARE, 0);",
-      by:
-        "const spare = load(this.arena.words, this.lane + LANE_SPARE);" +
-        "store(this.arena.words, this.lane + LANE_SPARE, 0);",
-    },
-    "the spare is handed over plainly": {
-      file: "queue/ypipe.js",
-      replace: "if (swapIf(words, this.lane + LANE_SPARE, 0, left) !== 0)",
-      by:
-        "const had = words[this.lane + LANE_SPARE];" +
-        "if (had === 0) words[this.lane + LANE_SPARE] = left; else",
+      replace: "this.#chunk = next;",
+      by: "this.#chunk = next; this.pool.free(next);",
     },
   },
 });
