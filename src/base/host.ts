@@ -15,6 +15,8 @@ export interface Host {
   readonly cores: number;
   /** How this thread is called in messages, for example `"main thread"` or `"worker 3"`. */
   readonly threadName: string;
+  /** The same of any thread, by its number. */
+  nameOf(thread: number): string;
   readonly thread: ThreadIdentity;
   /**
    * Whether a thread of this process, this one or another, has ended. Undefined where that cannot

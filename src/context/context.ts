@@ -235,7 +235,7 @@ export class Context {
       else if (timeout >= 0) {
         timer = setTimeout(() => {
           const left = openSockets(this.#shared);
-          const hint = `Threads that are busy still have ${left} socket(s) open.`;
+          const hint = `Still open: ${left} socket(s), of ${member.holders().join(", ")}.`;
           settle(() => reject(new ZmqError("EAGAIN", { hint })));
         }, timeout);
       }

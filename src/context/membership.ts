@@ -13,6 +13,7 @@ import {
   Pool,
   SLOT_BLOCK,
   SLOT_SOCKETS,
+  SLOT_THREAD,
   slotAt,
   store,
 } from "../memory/index.ts";
@@ -148,6 +149,18 @@ export class Membership implements CommandTarget {
     this.thread.signaler.disarm();
     leaveSlot(this.arena, this.thread.slot);
     this.#onLeft();
+  }
+
+  /** The threads that have sockets open. */
+  holders(): string[] {
+    const { words } = this.arena;
+    const names: string[] = [];
+    for (let slot = 1; slot < MAX_SLOTS; slot++) {
+      const at = slotAt(slot);
+      const open = load(words, at + SLOT_SOCKETS); // A counter.
+      if (open > 0) names.push(`${this.thread.host.nameOf(words[at + SLOT_THREAD])} (${open})`);
+    }
+    return names;
   }
 
   /** Does the leaving of all threads that are known to have died. */

@@ -24,12 +24,14 @@ import {
   CONNECTER_BLOCK,
   PIPE_IN,
   PIPE_LANES,
+  PIPE_LINGER,
+  PIPE_ORPHANED,
   PIPE_OUT,
   PIPE_STATE,
   PIPE_TYPE,
   pipeWords,
 } from "./layout.ts";
-import { type EndState, PENDING, type Side, stateOf } from "./link.ts";
+import { ABSENT, type EndState, PENDING, type Side, stateOf } from "./link.ts";
 import { PipeReader, type Slab } from "./reader.ts";
 import { NO_READER, PipeWriter } from "./writer.ts";
 
@@ -47,6 +49,8 @@ export interface PipeEvents {
 export interface PipeOptions {
   readonly sendHighWaterMark: number;
   readonly receiveHighWaterMark: number;
+  /** How long what was sent is kept for a binder to come, in ms; -1 is for ever. */
+  readonly linger?: number;
   /** Whether messages are only received when they are acknowledged. */
   readonly acknowledge?: boolean;
 }
@@ -138,6 +142,17 @@ export class Pipe implements CommandTarget {
     if ((bits & ACTIVATE_WRITE) !== 0 && !this.#left) this.#events.writeActivated(this);
   }
 
+  /** How long what a connecter has sent is kept, should it die (layout.ts). */
+  set linger(milliseconds: number) {
+    if (this.side === "connecter") this.thread.arena.words[this.at + PIPE_LINGER] = milliseconds;
+  }
+
+  /** Whether the last binder of this connecter's end has died, and none has come after it. */
+  get orphaned(): boolean {
+    if (this.side !== "connecter" || this.peerState !== ABSENT) return false;
+    return this.thread.arena.words[this.at + PIPE_ORPHANED] !== 0;
+  }
+
   /** How many messages lie in the lane that this end reads. */
   get queuedIn(): number {
     return this.reader?.queued ?? 0;
@@ -148,7 +163,7 @@ export class Pipe implements CommandTarget {
     return this.writer?.queued ?? 0;
   }
 
-  /** Takes the reader's role of the lane that this end writes; its reader is gone for good. */
+  /** Takes the reader's role of the lane that this end writes; nobody else has it. */
   readBack(slab: Slab): PipeReader {
     return new PipeReader(this.thread, this.#outward, this.peerBlock, slab);
   }

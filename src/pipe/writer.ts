@@ -160,6 +160,18 @@ export class PipeWriter extends MessageWriter {
     return !this.#recount();
   }
 
+  /** Asks to be woken when all has been read. False if it has. */
+  waitUntilEmpty(): boolean {
+    const words = this.arena.words;
+    // Somebody who waits for room is woken before; then this is asked again.
+    if ((load(words, this.lane + LANE_READ) & WAITS) === 0) {
+      store(words, this.lane + LANE_WAKE_AT, this.written);
+      // SYNC(waits) publish: wakeAt. The count is looked at once more, after this.
+      or(words, this.lane + LANE_READ, WAITS);
+    }
+    return this.queued > 0;
+  }
+
   /** Counts what was shown: it is sent. */
   #count(): void {
     const { arena } = this;

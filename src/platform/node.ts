@@ -54,6 +54,10 @@ function birthOf(claim: number): number | undefined {
   }
 }
 
+function nameOf(thread: number): string {
+  return thread === 0 ? "main thread" : `worker ${thread}`;
+}
+
 const system = fromSystem();
 const number = threads.threadId;
 const parent = threads.getEnvironmentData(PARENT);
@@ -71,7 +75,8 @@ export const host: Host = {
   Part: FastBuffer,
   canBlock: true,
   cores: os.availableParallelism(),
-  threadName: threads.isMainThread ? "main thread" : `worker ${threads.threadId}`,
+  threadName: nameOf(number),
+  nameOf,
 
   thread: {
     claim: system?.claim ?? -1 - number,

@@ -24,7 +24,7 @@ export abstract class Direction {
   protected readonly thread: Thread;
   readonly #way: Way;
   #closedBy: (() => ZmqError) | undefined;
-  #referenced = true;
+  protected holds = true;
   /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
   protected waits: Waiting | undefined;
   /** How many messages have gone this way. */
@@ -46,7 +46,7 @@ export abstract class Direction {
 
   /** Whether calls that wait keep the event loop alive. */
   set referenced(referenced: boolean) {
-    this.#referenced = referenced;
+    this.holds = referenced;
     if (this.waits !== undefined) this.waits.referenced = referenced;
   }
 
@@ -77,7 +77,7 @@ export abstract class Direction {
 
   protected get waiting(): Waiting {
     const { pauses } = this.#way;
-    this.waits ??= new Waiting(this.thread, () => this.park(), pauses, this.#referenced);
+    this.waits ??= new Waiting(this.thread, () => this.park(), pauses, this.holds);
     return this.waits;
   }
 

@@ -39,6 +39,13 @@ export interface ReceiveOptions extends SocketOptions {
   receiveHighWaterMark?: number;
   /** `ZMQ_RCVTIMEO`: how long a receive waits, in milliseconds. Default -1, for ever. */
   receiveTimeout?: number;
+  /**
+   * If true, a message is delivered only when the application asks for the next one, or calls
+   * `acknowledge()`. If the thread dies before, or the socket closes, the message goes to another
+   * socket, marked (`isRedelivered`). Till then it counts against the watermark. Default false: a
+   * message is delivered when it is received.
+   */
+  acknowledge?: boolean;
 }
 
 /** All options that are kept as numbers or booleans, by name. */
@@ -49,6 +56,7 @@ export interface OptionValues {
   sendTimeout: number;
   receiveHighWaterMark: number;
   receiveTimeout: number;
+  acknowledge: boolean;
 }
 
 export type OptionName = keyof OptionValues;
@@ -63,6 +71,7 @@ const TABLE: { [Name in OptionName]: { initial: OptionValues[Name]; least?: numb
   sendTimeout: { initial: -1, least: -1 },
   receiveHighWaterMark: { initial: DEFAULT_HIGH_WATER_MARK, least: 0 },
   receiveTimeout: { initial: -1, least: -1 },
+  acknowledge: { initial: false },
 };
 
 /** The options of a new socket: what was given, checked, and the defaults. */

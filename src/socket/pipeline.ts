@@ -36,6 +36,12 @@ export class Push extends SendingSocket {
  */
 export class Pull extends ReceivingSocket {
   constructor(options: ReceiveOptions = {}) {
-    super(PULL, options, ["linger", "immediate", "receiveHighWaterMark", "receiveTimeout"]);
+    super(PULL, options, [
+      "linger",
+      "immediate",
+      "receiveHighWaterMark",
+      "receiveTimeout",
+      "acknowledge",
+    ]);
   }
 }

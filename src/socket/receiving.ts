@@ -3,7 +3,7 @@
 import { DEFAULT_RECEIVE_MANY, type ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
 import { checkRange, type SocketType } from "../context/index.ts";
-import { GONE, type Message, type Pipe } from "../pipe/index.ts";
+import { GONE, isRedelivered, type Message, type Pipe } from "../pipe/index.ts";
 import { Fq } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { OptionName, ReceiveOptions } from "./options.ts";
@@ -20,11 +20,22 @@ export class Receiver extends Direction implements Pattern {
 
   constructor(core: SocketCore) {
     super(core, WAY);
-    this.#fq = new Fq((pipe) => this.core.leave(pipe));
+    this.#fq = new Fq((pipe) => this.core.leave(pipe), core.options.acknowledge);
   }
 
   get received(): number {
     return this.passed;
+  }
+
+  /** The messages that were handed out are the application's. */
+  acknowledge(): void {
+    this.enter();
+  }
+
+  /** Begins a call that asks for messages: those that came before are the application's. */
+  protected override enter(): void {
+    super.enter();
+    this.#fq.acknowledge();
   }
 
   receive(options: WaitOptions | undefined): Promise<Message> {
@@ -216,6 +227,30 @@ export abstract class ReceivingSocket extends Socket {
   /** As {@link receiveMany}, but blocks this thread until there is a message. */
   receiveManySync(max: number = DEFAULT_RECEIVE_MANY, options?: { timeout?: number }): Message[] {
     return this.#receiver.receiveManySync(max, options);
+  }
+
+  /** Whether messages are delivered only when acknowledged; see {@link ReceiveOptions.acknowledge}. */
+  get acknowledges(): boolean {
+    return this.option("acknowledge");
+  }
+
+  /**
+   * All messages received so far are delivered: they will not go to another socket, whatever
+   * happens to this one. Only of use with the option `acknowledge`; asking for the next message
+   * does the same.
+   *
+   * @throws ZmqError EBADF, ETERM.
+   */
+  acknowledge(): void {
+    this.#receiver.acknowledge();
+  }
+
+  /**
+   * Whether a message was in the hands of an application before, which died or closed its socket
+   * without having acknowledged it.
+   */
+  isRedelivered(message: Message): boolean {
+    return isRedelivered(message);
   }
 
   /** Receives until the socket is closed: `for await (const [part] of socket)`. */

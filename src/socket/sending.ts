@@ -6,18 +6,21 @@ import type { SocketType } from "../context/index.ts";
 import type { Pool } from "../memory/index.ts";
 import {
   ABSENT,
+  ASSIGNED,
+  ATTACHED,
   DRAINING,
   GONE,
   type MessageLike,
   type Pipe,
   type Prepared,
   prepare,
+  RETRACTED,
 } from "../pipe/index.ts";
 import { Lb } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { OptionName, SendOptions } from "./options.ts";
 import { type Pattern, Socket, type SocketCore } from "./socket.ts";
-import type { WaitOptions } from "./waiting.ts";
+import { Waiting, type WaitOptions } from "./waiting.ts";
 
 const DONE: Promise<void> = Promise.resolve();
 
@@ -28,6 +31,10 @@ export class Sender extends Direction implements Pattern {
   readonly directions = { sends: true, receives: false };
   readonly #lb: Lb;
   readonly received = 0;
+  /** Pipes whose binder has died and left something unread. */
+  readonly #orphans = new Set<Pipe>();
+  /** Calls that wait until all has been received. */
+  #drains: Waiting | undefined;
 
   constructor(core: SocketCore) {
     super(core, WAY);
@@ -88,8 +95,26 @@ export class Sender extends Direction implements Pattern {
     }
   }
 
+  override set referenced(referenced: boolean) {
+    super.referenced = referenced;
+    if (this.#drains !== undefined) this.#drains.referenced = referenced;
+  }
+
+  /** Settles when all that was sent has been received. */
+  drain(options: WaitOptions | undefined): Promise<void> {
+    try {
+      const wait = this.wait(options);
+      this.enter();
+      this.#drains ??= new Waiting(this.thread, () => this.#parkDrain(), FOR_ROOM, this.holds);
+      return this.#drains.run(() => (this.#isDrained ? true : undefined), wait).then(ignore);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   attached(pipe: Pipe): void {
     if (this.#usable(pipe)) this.#lb.attach(pipe);
+    this.#reclaimOrphans();
     this.#again();
   }
 
@@ -112,17 +137,22 @@ export class Sender extends Direction implements Pattern {
     if (pipe.side === "binder" && pipe.peerState === GONE) {
       pipe.draining = true;
       // What the peer has left unread goes to the others.
-      this.#lb.reclaim(pipe.readBack(this.core.member.slab), () => this.core.leave(pipe));
+      const reader = pipe.readBack(this.core.member.slab);
+      this.#lb.reclaim({ reader, stays: false, done: () => this.core.leave(pipe) });
     }
+    if (pipe.orphaned && pipe.queuedOut > 0) this.#orphans.add(pipe);
+    this.#reclaimOrphans();
     this.#again();
   }
 
   detached(pipe: Pipe): void {
     this.#lb.remove(pipe);
+    this.#orphans.delete(pipe);
   }
 
   closed(error: () => ZmqError, settle: boolean): number {
     this.end(error, settle);
+    if (settle) this.#drains?.fail(error());
     return this.#lb.abandon();
   }
 
@@ -139,12 +169,41 @@ export class Sender extends Direction implements Pattern {
   #again(): void {
     this.#lb.settle();
     this.waits?.pump();
+    this.#drains?.pump();
+  }
+
+  /**
+   * What a dead binder has left unread stays in the pipe for the next one of that name; unless
+   * there is another peer, which shall not have to wait for that.
+   */
+  #reclaimOrphans(): void {
+    for (const pipe of this.#orphans) {
+      if (!this.#lb.pipes.some((other) => other !== pipe && isThere(other))) return;
+      this.#orphans.delete(pipe);
+      const { registry, slab } = this.core.member;
+      if (!pipe.orphaned || !registry.retract(pipe.at)) continue; // Somebody has come.
+      this.#lb.remove(pipe);
+      const done = () => registry.leave(pipe.at, "binder", 0);
+      this.#lb.reclaim({ reader: pipe.readBack(slab), stays: true, done });
+    }
+  }
+
+  get #isDrained(): boolean {
+    this.check();
+    if (this.pending > 0 || this.#lb.returning) return false;
+    for (const pipe of this.core.pipes) if (pipe.queuedOut > 0) return false;
+    return true;
+  }
+
+  #parkDrain(): boolean {
+    for (const pipe of this.core.pipes) pipe.writer?.waitUntilEmpty();
+    return !this.#isDrained;
   }
 
   /** Whether messages may be written to a pipe: its reader is there, or will be. */
   #usable(pipe: Pipe): boolean {
     const { peerState } = pipe;
-    if (peerState === DRAINING || peerState === GONE) return false;
+    if (peerState === DRAINING || peerState === GONE || peerState === RETRACTED) return false;
     return peerState !== ABSENT || !this.core.options.immediate;
   }
 
@@ -267,6 +326,12 @@ class Batch {
 
 function ignore(): void {}
 
+/** Whether somebody is at the other end of a pipe, or is about to be. */
+function isThere(pipe: Pipe): boolean {
+  const { peerState } = pipe;
+  return peerState === ASSIGNED || peerState === ATTACHED;
+}
+
 /** A socket that sends. */
 export abstract class SendingSocket extends Socket {
   #sender!: Sender;
@@ -319,6 +384,18 @@ export abstract class SendingSocket extends Socket {
   /** Sends a message if that can be done at once. Never waits. */
   trySend(message: MessageLike): boolean {
     return this.#sender.trySend(message);
+  }
+
+  /**
+   * Waits until all that was sent has been received by the peers, and nothing is left with us: then
+   * the socket, its thread, or the process may end without anybody missing anything. Not waited
+   * for are sends that are called later.
+   *
+   * @throws ZmqError by rejection: EAGAIN if the time is up (default: `sendTimeout`), EINVAL,
+   *   EBADF, ETERM. Or the signal's reason.
+   */
+  drain(options?: WaitOptions): Promise<void> {
+    return this.#sender.drain(options);
   }
 
   /**

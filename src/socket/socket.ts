@@ -65,6 +65,7 @@ export interface SocketCore {
   readonly options: OptionValues;
   /** The endpoint that errors name. */
   readonly address: string | undefined;
+  readonly pipes: ReadonlySet<Pipe>;
   leave(pipe: Pipe): void;
 }
 
@@ -268,6 +269,7 @@ export abstract class Socket {
     this.#member.thread.dispatch(); // The links that have come meanwhile are concerned too.
     for (const pipe of [...this.#inproc.pipes]) {
       if (name === "sendHighWaterMark" && pipe.writer) pipe.writer.highWaterMark = value as number;
+      if (name === "linger") pipe.linger = value as number;
       if (name === "receiveHighWaterMark" && pipe.reader && !pipe.draining) {
         pipe.reader.highWaterMark = value as number;
       }
@@ -333,6 +335,7 @@ export abstract class Socket {
       get address() {
         return socket.#lastEndpoint ?? undefined;
       },
+      pipes: this.#inproc.pipes,
       leave: (pipe) => this.#leave(pipe),
     };
   }

@@ -14,14 +14,32 @@ const POLLED = 4;
  *
  * A pipe that will get no more, because its writer is gone or our end is leaving, is drained first:
  * so many messages are taken, and then `onDrained` is told.
+ *
+ * Messages that are to be acknowledged are released by `acknowledge`, and not before; so is a pipe
+ * that was drained, for its messages would be lost with it.
  */
 export class Fq {
   readonly #rotation = new Rotation();
   readonly #draining: { pipe: Pipe; left: number }[] = [];
   readonly #onDrained: (pipe: Pipe) => void;
+  /** Those whose messages are not acknowledged yet; undefined if none need be. */
+  readonly #unacknowledged: Set<PipeReader> | undefined;
+  /** Drained, but for that. */
+  readonly #drained = new Set<Pipe>();
 
-  constructor(onDrained: (pipe: Pipe) => void) {
+  constructor(onDrained: (pipe: Pipe) => void, acknowledges: boolean = false) {
     this.#onDrained = onDrained;
+    this.#unacknowledged = acknowledges ? new Set() : undefined;
+  }
+
+  /** All messages that were handed out are their receiver's now. */
+  acknowledge(): void {
+    const readers = this.#unacknowledged;
+    if (readers === undefined || readers.size === 0) return;
+    for (const reader of readers) reader.release();
+    readers.clear();
+    for (const pipe of this.#drained) this.#onDrained(pipe);
+    this.#drained.clear();
   }
 
   attach(pipe: Pipe): void {
@@ -37,13 +55,15 @@ export class Fq {
   drain(pipe: Pipe, left: number): void {
     if (!this.#rotation.has(pipe)) return;
     this.#rotation.remove(pipe);
-    if (left === 0) this.#onDrained(pipe);
+    if (left === 0) this.#end(pipe);
     else this.#draining.push({ pipe, left });
   }
 
   /** The pipe is no longer ours. */
   remove(pipe: Pipe): void {
     this.#rotation.remove(pipe);
+    this.#drained.delete(pipe);
+    this.#unacknowledged?.delete(pipe.reader as PipeReader);
     const index = this.#draining.findIndex((entry) => entry.pipe === pipe);
     if (index >= 0) this.#draining.splice(index, 1);
   }
@@ -57,7 +77,7 @@ export class Fq {
       const reader = pipe.reader as PipeReader;
       const message = reader.read();
       if (message !== undefined) {
-        reader.release();
+        this.#release(reader);
         rotation.advance();
         return message;
       }
@@ -80,7 +100,7 @@ export class Fq {
           if (message === undefined) break;
           messages.push(message);
         }
-        if (messages.length > before) reader.release();
+        if (messages.length > before) this.#release(reader);
         return;
       }
       const message = this.receive();
@@ -105,12 +125,23 @@ export class Fq {
     const entry = this.#draining[0] as { pipe: Pipe; left: number };
     const reader = entry.pipe.reader as PipeReader;
     const message = reader.read();
-    reader.release();
+    if (message !== undefined) this.#release(reader);
     entry.left--;
     if (entry.left === 0 || message === undefined) {
       this.#draining.shift();
-      this.#onDrained(entry.pipe);
+      this.#end(entry.pipe);
     }
     return message ?? this.receive();
+  }
+
+  #release(reader: PipeReader): void {
+    if (this.#unacknowledged === undefined) reader.release();
+    else this.#unacknowledged.add(reader);
+  }
+
+  /** Everything was taken from a pipe. */
+  #end(pipe: Pipe): void {
+    if (this.#unacknowledged?.has(pipe.reader as PipeReader)) this.#drained.add(pipe);
+    else this.#onDrained(pipe);
   }
 }

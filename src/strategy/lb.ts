@@ -7,6 +7,15 @@ import { Rotation } from "./rotation.ts";
 /** So many full pipes are looked at again and again; more are asked to wake us when found full. */
 const POLLED = 4;
 
+/** What lies unread in a pipe that nobody reads any more. */
+export interface Returned {
+  readonly reader: PipeReader;
+  /** Whether what is left stays in the pipe, should we give up; else it is lost. */
+  readonly stays: boolean;
+  /** Called when it is given to others, or given up. */
+  readonly done: () => void;
+}
+
 /**
  * lb — load balancing: gives each message to the next pipe that can take it, in turn.
  *
@@ -28,7 +37,7 @@ export class Lb {
   readonly #dirty: PipeWriter[] = [];
   #dirtyCount = 0;
   /** What was returned last goes first: it may have gone out before the rest of another lane. */
-  readonly #returned: { reader: PipeReader; done: () => void }[] = [];
+  readonly #returned: Returned[] = [];
   /** The last attempt found room in a pipe, but no memory; and all threads were asked for some. */
   #noMemory = false;
   #wantsMemory = false;
@@ -99,9 +108,19 @@ export class Lb {
     return true;
   }
 
+  /** The pipes that take part. */
+  get pipes(): readonly Pipe[] {
+    return this.#rotation.pipes;
+  }
+
+  /** Whether there are messages that were returned and not given to another yet. */
+  get returning(): boolean {
+    return this.#returned.length > 0;
+  }
+
   /** Gives what lies unread in a pipe that nobody reads any more to the others; then `done`. */
-  reclaim(reader: PipeReader, done: () => void): void {
-    this.#returned.unshift({ reader, done });
+  reclaim(returned: Returned): void {
+    this.#returned.unshift(returned);
     this.settle();
   }
 
@@ -130,7 +149,7 @@ export class Lb {
     if (this.#noMemory) this.#gotMemory();
     let dropped = 0;
     for (let entry = this.#returned.shift(); entry !== undefined; entry = this.#returned.shift()) {
-      dropped += entry.reader.queued;
+      if (!entry.stays) dropped += entry.reader.queued;
       entry.done();
     }
     return dropped;

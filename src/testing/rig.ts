@@ -39,6 +39,7 @@ export class FakeHost implements Host {
   readonly canBlock = true;
   cores = 2;
   readonly threadName = "a test";
+  readonly nameOf: Host["nameOf"] = String;
   readonly thread: Host["thread"] = { claim: 1, birth: 0, number: 0, parent: -1 };
   /** The claims of threads that have ended. */
   readonly ended: Set<number> = new Set();

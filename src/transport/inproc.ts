@@ -75,7 +75,7 @@ export class Inproc {
     if (at === 0) throw noMemory(address);
     const pipe = new Pipe(thread, at, "connecter", address, socket.pipeOptions, slab, socket);
     try {
-      registry.connect(endpoint.name, address, at);
+      registry.connect(endpoint.name, address, at, socket.pipeOptions.linger);
     } catch (error) {
       pipe.leave();
       dropPipe(thread, at);

@@ -53,6 +53,7 @@ const host: Host = {
   canBlock: true,
   cores: 1,
   threadName: "a thread of the explorer",
+  nameOf: String,
   thread: { claim: 1, birth: 0, number: 0, parent: -1 },
   hasEnded: () => undefined,
   onThreadEnd: () => () => {},
