@@ -28,6 +28,7 @@
  *   STOP             who terminates → every thread      the context is terminated: close sockets
  *   REAPED           who closes the last → every thread no socket is left in a terminated context
  *   MEMORY           who frees → every thread           memory is wanted: give back; and try again
+ *   LOG              a thread → itself                  something is to be told to the log
  *   CLOSED           (the owner of the block itself)    nobody is here: do not push
  *
  * Commands of libzmq that are not needed: pipe_term_ack (an end's leaving is one step on a shared
@@ -56,4 +57,5 @@ export const PIPE_TERM = 8;
 export const STOP = 16;
 export const REAPED = 32;
 export const MEMORY = 64;
+export const LOG = 128;
 export const CLOSED: number = 1 << 30;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { type Host, ZmqError } from "../base/index.ts";
-import { type CommandTarget, MEMORY, REAPED, STOP, Thread } from "../command/index.ts";
+import { type CommandTarget, LOG, MEMORY, REAPED, STOP, Thread } from "../command/index.ts";
 import {
   type Addr,
   type Arena,
@@ -17,6 +17,7 @@ import {
   store,
 } from "../memory/index.ts";
 import { Slab } from "../pipe/index.ts";
+import { Log } from "./log.ts";
 import { Registry } from "./registry.ts";
 import { isLive, joinSlot, leaveSlot } from "./slots.ts";
 
@@ -46,6 +47,7 @@ export class Membership implements CommandTarget {
   readonly thread: Thread;
   readonly registry: Registry;
   readonly slab: Slab;
+  readonly log: Log;
   readonly #sockets = new Set<ManagedSocket>();
   readonly #block: Addr;
   readonly #number: number;
@@ -69,6 +71,8 @@ export class Membership implements CommandTarget {
     this.#number = this.thread.register(this);
     this.thread.open(this.#block, this.#number);
     this.#cancelExit = host.onExit(() => this.leave());
+    this.log = new Log(this.thread, this.registry, this.slab, this.#block);
+    this.#tell();
   }
 
   /** Counts a new socket in. */
@@ -94,6 +98,7 @@ export class Membership implements CommandTarget {
   }
 
   command(_block: Addr, bits: number): void {
+    if ((bits & LOG) !== 0) this.log.flush();
     if ((bits & STOP) !== 0) for (const socket of [...this.#sockets]) socket.stop();
     if ((bits & REAPED) !== 0) {
       this.#allReaped();
@@ -122,12 +127,31 @@ export class Membership implements CommandTarget {
     this.#left = true;
     this.#cancelExit();
     for (const socket of [...this.#sockets]) socket.close();
+    this.log.event("thread.left", { slot: this.thread.slot });
+    this.log.leave();
     this.thread.withdraw(this.#block);
     this.thread.pool.leave();
     this.thread.unregister(this.#number);
     this.thread.signaler.disarm();
     leaveSlot(this.arena, this.thread.slot);
     this.#onLeft();
+  }
+
+  /** Lets the log tell of this thread, and of what the layers below see, who do not know it. */
+  #tell(): void {
+    const { log, arena, registry } = this;
+    const { pages } = this.thread.pool;
+    const memory = () => ({
+      used: pages.usedBytes,
+      size: arena.buffer.byteLength,
+      max: arena.maxBytes,
+    });
+    pages.onGrown = () => log.later("arena.grown", { memory: memory() });
+    pages.onScarce = () => log.later("arena.nearly-full", { memory: memory() });
+    registry.onDropped = (endpoint, count, why) => {
+      log.later("messages.dropped", { endpoint, count, why });
+    };
+    log.event("thread.attached", { slot: this.thread.slot });
   }
 
   #countOut(): void {

@@ -4,10 +4,13 @@ import { assert, ZmqError } from "../base/index.ts";
 import { ACTIVATE_WRITE, BIND, PIPE_TERM, type Thread } from "../command/index.ts";
 import {
   type Addr,
+  add,
   BUCKET_COUNT,
   BUCKETS,
   count,
   LEAVE_NONE,
+  LOG_LISTENERS,
+  LOG_TOPICS,
   Lock,
   NAMES_LOCK,
   SLOT_DROPPED,
@@ -47,15 +50,32 @@ import { compatible, typeName } from "./peers.ts";
  * Entry
  *           +0       +1       +2       +3       +4       +5       +6       +7       +8
  *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+- -
- *         | next   | hash   | slot   | object | type   | limit  | first  | last   | length | name …
+ *         | next   | hash   | slot   | object | type   | limit  | first  | last   | length |
  *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+- -
  *                             the binder; slot 0: nobody          its pipes
+ *         +--------+- -
+ *         | topics | name …                                                               from +9
+ *         +--------+- -
+ *
+ * A name is the whole text of the endpoint, so that names of two schemes are two.
+ *
+ * # Listeners
+ *
+ * A socket that listens to `sys://log` is bound to a hidden name, which no text is equal to: a byte
+ * that is not in UTF-8, and a serial number. Each thread that has something to tell connects a pipe
+ * to it (log.ts). Such names and their pipes are in no count: whoever listens sees what he would
+ * see otherwise. What lies in such a pipe is worth nothing once the listener is gone.
  *
  * # Invariants, under the lock
  *
  *   I1  A pipe is on exactly one list until it is destroyed.
  *   I2  A name with a binder has no pipe whose binder end is absent: it was assigned on the spot.
  *   I3  An entry has a binder or a pipe.
+ *
+ * # Synchronisation
+ *
+ *   SYNC(listen)   a listener's store of the topics ⇒ a load by who has something to tell
+ *                  listeners have changed before: their list is to be read anew, under the lock
  *
  * # If a thread dies
  *
@@ -71,7 +91,12 @@ const LIMIT = 5;
 const FIRST = 6;
 const LAST = 7;
 const LENGTH = 8;
+const TOPICS = 9;
 const NAME = 10;
+
+/** The first byte of a hidden name, and where its serial number is. */
+const HIDDEN = 0xfe;
+const SERIAL: number = NAME + 1;
 
 /** Who binds: a socket, as other threads know it. */
 export interface Binder {
@@ -86,6 +111,8 @@ export interface Binder {
 export class Registry {
   readonly #thread: Thread;
   readonly #lock: Lock;
+  /** Called, under the lock, when messages are dropped that had been sent to a name. */
+  onDropped: (endpoint: string, count: number, why: DropReason) => void = () => {};
 
   constructor(thread: Thread) {
     this.#thread = thread;
@@ -133,6 +160,7 @@ export class Registry {
         if (this.#isOrphan(pipe) && this.#isExpired(pipe)) this.#unlinkAndFree(entry, pipe);
         else this.#thread.post(pipe + CONNECTER_BLOCK, PIPE_TERM);
       }
+      if (this.#isHidden(entry)) this.#tellListeners();
       this.#dropIfEmpty(entry);
     });
   }
@@ -158,12 +186,41 @@ export class Registry {
       if (words[entry + SLOT] !== 0) {
         checkTypes(words[pipe + PIPE_TYPE], words[entry + TYPE], endpoint);
       }
-      words[pipe + PIPE_ENTRY] = entry;
-      words[pipe + PIPE_NEXT] = 0;
-      if (words[entry + FIRST] === 0) words[entry + FIRST] = pipe;
-      else words[words[entry + LAST] + PIPE_NEXT] = pipe;
-      words[entry + LAST] = pipe;
-      if (words[entry + SLOT] !== 0) this.#assign(entry, pipe);
+      this.#add(entry, pipe);
+    });
+  }
+
+  /** Makes a socket a listener, who wants nothing yet. Returns its hidden name and the entry. */
+  listen(endpoint: string, binder: Binder): { name: Uint8Array; entry: Addr } {
+    const serial = add(this.#words, LOG_LISTENERS, 1); // A counter: no two get the same.
+    const name = hiddenName(serial);
+    return { name, entry: this.bind(name, endpoint, binder) };
+  }
+
+  /** Says which topics a listener wants, a bit each. What happens from now on, it gets. */
+  tune(name: Uint8Array, topics: number): void {
+    this.#lock.hold(() => {
+      this.#words[this.#find(name) + TOPICS] = topics;
+      this.#tellListeners();
+    });
+  }
+
+  /** All listeners by their serial numbers, and the topics they want. */
+  listeners(): Map<number, number> {
+    return this.#lock.hold(() => {
+      const words = this.#words;
+      const entries = this.#entries().filter((entry) => this.#listens(entry));
+      return new Map(entries.map((entry) => [words[entry + SERIAL], words[entry + TOPICS]]));
+    });
+  }
+
+  /** Adds a new pipe to a listener. False if it is gone. */
+  connectListener(serial: number, pipe: Addr): boolean {
+    return this.#lock.hold(() => {
+      const entry = this.#find(hiddenName(serial));
+      if (entry === 0 || !this.#listens(entry)) return false;
+      this.#add(entry, pipe);
+      return true;
     });
   }
 
@@ -226,6 +283,7 @@ export class Registry {
       let pipes = 0;
       let queued = 0;
       for (const entry of this.#entries()) {
+        if (this.#isHidden(entry)) continue;
         endpoints++;
         for (const pipe of this.#pipes(entry)) {
           pipes++;
@@ -253,6 +311,37 @@ export class Registry {
     this.#thread.post(pipe + peerBlock(side), PIPE_TERM);
     const entry = this.#words[pipe + PIPE_ENTRY];
     if (side === "binder" && this.#words[entry + SLOT] !== 0) this.#assign(entry, pipe); // I2
+  }
+
+  /** Puts a pipe at the end of a name's list, and assigns it to the binder if there is one. */
+  #add(entry: Addr, pipe: Addr): void {
+    const words = this.#words;
+    words[pipe + PIPE_ENTRY] = entry;
+    words[pipe + PIPE_NEXT] = 0;
+    if (words[entry + FIRST] === 0) words[entry + FIRST] = pipe;
+    else words[words[entry + LAST] + PIPE_NEXT] = pipe;
+    words[entry + LAST] = pipe;
+    if (words[entry + SLOT] !== 0) this.#assign(entry, pipe);
+  }
+
+  #isHidden(entry: Addr): boolean {
+    return this.#arena.bytes[this.#arena.reach(entry + NAME) * 4] === HIDDEN;
+  }
+
+  #listens(entry: Addr): boolean {
+    return this.#isHidden(entry) && this.#words[entry + SLOT] !== 0;
+  }
+
+  /** Who listens to what has changed: everybody who has something to tell shall look. */
+  #tellListeners(): void {
+    const words = this.#words;
+    let topics = 0;
+    for (const entry of this.#entries()) {
+      if (this.#listens(entry)) topics |= words[entry + TOPICS];
+    }
+    add(words, LOG_LISTENERS, 1); // A counter: who sees the topics sees that it has changed.
+    // SYNC(listen) publish: the listeners as they are now.
+    store(words, LOG_TOPICS, topics);
   }
 
   /** Gives a pipe to the binder of its name. */
@@ -284,6 +373,7 @@ export class Registry {
     const words = this.#words;
     const lane = words[pipe + PIPE_OUT];
     if (lane === 0 || queuedIn(words, lane) === 0) return true;
+    if (this.#isHidden(words[pipe + PIPE_ENTRY])) return true;
     const until = words[pipe + PIPE_UNTIL];
     return until !== 0 && ((until - Date.now()) | 0) <= 0;
   }
@@ -317,7 +407,16 @@ export class Registry {
     else words[before + PIPE_NEXT] = words[pipe + PIPE_NEXT];
     if (words[entry + LAST] === pipe) words[entry + LAST] = before;
     const { arena, pool, slot } = this.#thread;
-    count(arena, slotAt(slot) + SLOT_DROPPED, this.#queued(pipe));
+    const dropped = this.#queued(pipe);
+    if (dropped > 0 && !this.#isHidden(entry)) {
+      count(arena, slotAt(slot) + SLOT_DROPPED, dropped);
+      const name = arena.bytes.slice(
+        (entry + NAME) * 4,
+        (entry + NAME) * 4 + words[entry + LENGTH],
+      );
+      const kept = words[pipe + PIPE_OUT] !== 0 && queuedIn(words, words[pipe + PIPE_OUT]) > 0;
+      this.onDropped(new TextDecoder().decode(name), dropped, kept ? "linger" : "closed");
+    }
     destroyPipe(arena, pool, pipe);
   }
 
@@ -386,6 +485,16 @@ export class Registry {
     }
     return entries;
   }
+}
+
+/** Why messages are dropped; see `LogRecord.why`. */
+export type DropReason = "linger" | "closed";
+
+function hiddenName(serial: number): Uint8Array {
+  const name = new Uint8Array(8);
+  name[0] = HIDDEN;
+  new Int32Array(name.buffer)[1] = serial;
+  return name;
 }
 
 /** The error for a call that needs memory and finds none. */

@@ -23,10 +23,12 @@
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
  *      +0 | magic     | layout    | id        | id        | max pages | max bytes |   written once
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *     +32 | state     | sockets   | maximum   | wanted    | spin      |             Atomics only
+ *     +32 | state     | sockets   | maximum   | wanted    | spin      | topics    |  Atomics only
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *     +64 | lock      | in use    | search    | pages               lock: Atomics; others under it
- *         +-----------+-----------+-----------+
+ *         | listeners |                                         from +38; Atomics only; the log's
+ *         +-----------+-----------+-----------+-----------+
+ *     +64 | lock      | in use    | search    | scarce    | pages    lock: Atomics; others under it
+ *         +-----------+-----------+-----------+-----------+
  *     +96 | lock      | names                                           lock: Atomics
  *         +-----------+
  *
@@ -48,7 +50,7 @@
 /** Tells our arena from any other shared memory. "TMQ" and a one. */
 export const MAGIC_VALUE: number = 0x544d5101 | 0;
 /** Changes with any change of the meaning of a shared word. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 export const WORD_BYTES = 4;
 export const ROW = 32;
@@ -68,9 +70,15 @@ export const MAX_SOCKETS: number = ROW + 2;
 export const MEMORY_WANTED: number = ROW + 3;
 /** The longest busy wait of a thread, in microseconds. */
 export const SPIN: number = ROW + 4;
+/** The topics of `sys://log` that anybody wants, a bit each; 0: nobody listens (context/log.ts). */
+export const LOG_TOPICS: number = ROW + 5;
+/** Changes with every change of who listens to what. */
+export const LOG_LISTENERS: number = ROW + 6;
 export const PAGES_LOCK: number = 2 * ROW;
 export const PAGES_USED: number = 2 * ROW + 1;
 export const PAGES_SEARCH: number = 2 * ROW + 2;
+/** 1 from when few pages were left until there are more again. */
+export const PAGES_SCARCE: number = 2 * ROW + 3;
 export const NAMES_LOCK: number = 3 * ROW;
 
 export const BUCKETS = 256;

@@ -10,6 +10,7 @@ import {
   PAGE_TABLE,
   PAGE_WORDS,
   PAGES_LOCK,
+  PAGES_SCARCE,
   PAGES_SEARCH,
   PAGES_USED,
 } from "./layout.ts";
@@ -25,6 +26,12 @@ const LINK_PAGES = 4;
 export const LEAVE_NONE = 0;
 export const LEAVE_A_LINK: number = LINK_PAGES;
 export const LEAVE_A_MOVE: number = LINK_PAGES + 4;
+
+/**
+ * Pages are scarce when messages have no more than this part of them left, and it is over when
+ * they have twice as much: so that it is told once, not with each page that comes and goes.
+ */
+const SCARCE_PART = 8;
 
 /**
  * pages — the arena's memory in runs of pages, each run with an owner.
@@ -48,6 +55,13 @@ export class Pages {
   readonly #arena: Arena;
   readonly #slot: number;
   readonly lock: Lock;
+  /** Called after the arena has grown; somewhere within an allocation, without the lock. */
+  onGrown: () => void = () => {};
+  /** Called likewise, once, when few pages are left. */
+  onScarce: () => void = () => {};
+  /** What the section has to tell after it. */
+  #grown = false;
+  #scarce = false;
 
   constructor(arena: Arena, slot: number, canBlock: boolean) {
     this.#arena = arena;
@@ -61,7 +75,7 @@ export class Pages {
    * @param leave How many pages are to stay free.
    */
   allocate(run: number, leave: number): Addr {
-    return this.lock.hold(() => {
+    const page = this.lock.hold(() => {
       if (this.#free - run < leave) return 0;
       const first = this.#find(run);
       if (first === 0) return 0;
@@ -72,8 +86,21 @@ export class Pages {
       words.fill(this.#slot + 1, PAGE_TABLE + first, PAGE_TABLE + first + run);
       words[PAGES_USED] += run;
       if (words[PAGES_SEARCH] === first) words[PAGES_SEARCH] = first + run;
+      if (words[PAGES_SCARCE] === 0 && this.#left * SCARCE_PART <= this.#total) {
+        words[PAGES_SCARCE] = 1;
+        this.#scarce = true;
+      }
       return page;
     });
+    if (this.#grown) {
+      this.#grown = false;
+      this.onGrown();
+    }
+    if (this.#scarce) {
+      this.#scarce = false;
+      this.onScarce();
+    }
+    return page;
   }
 
   /** Gives a run back to all. */
@@ -89,6 +116,7 @@ export class Pages {
     words.fill(0, PAGE_TABLE + first, PAGE_TABLE + first + run);
     words[PAGES_USED] -= run;
     words[PAGES_SEARCH] = Math.min(words[PAGES_SEARCH], first);
+    if (this.#left * SCARCE_PART > 2 * this.#total) words[PAGES_SCARCE] = 0;
   }
 
   /** Hands a run to another slot. The caller holds the lock. */
@@ -136,6 +164,11 @@ export class Pages {
     return this.#total - this.#arena.words[PAGES_USED];
   }
 
+  /** How many pages messages may still take. */
+  get #left(): number {
+    return this.#free - LEAVE_A_MOVE;
+  }
+
   #find(run: number): number {
     const arena = this.#arena;
     arena.refresh();
@@ -158,6 +191,7 @@ export class Pages {
     const grown =
       arena.grow(Math.min(Math.max(least, 2 * count), most) * PAGE_BYTES) ||
       arena.grow(least * PAGE_BYTES);
+    if (grown) this.#grown = true;
     return grown ? count - free : 0;
   }
 

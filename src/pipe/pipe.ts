@@ -160,11 +160,20 @@ export interface Directions {
   readonly receives: boolean;
 }
 
-/** Makes a pending pipe for a socket that connects; 0 if there is no memory. */
-export function createPipe(thread: Thread, type: number, directions: Directions): Addr {
+/**
+ * Makes a pending pipe for a socket that connects; 0 if there is no memory.
+ *
+ * @param leave How many pages are to stay free (memory/pages.ts).
+ */
+export function createPipe(
+  thread: Thread,
+  type: number,
+  directions: Directions,
+  leave: number = LEAVE_NONE,
+): Addr {
   const { arena, pool } = thread;
   const { sends, receives } = directions;
-  const at = pool.allocate(pipeWords(Number(sends) + Number(receives)), LEAVE_NONE);
+  const at = pool.allocate(pipeWords(Number(sends) + Number(receives)), leave);
   if (at === 0) return 0;
   arena.words.fill(0, at, at + PIPE_LANES);
   let lane = at + PIPE_LANES;
@@ -173,7 +182,7 @@ export function createPipe(thread: Thread, type: number, directions: Directions)
     [receives, PIPE_IN],
   ] as const) {
     if (!wanted) continue;
-    if (!createYpipe(arena, pool, lane)) {
+    if (!createYpipe(arena, pool, lane, leave)) {
       destroyPipe(arena, pool, at);
       return 0;
     }

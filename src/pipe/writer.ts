@@ -31,6 +31,12 @@ const UNLIMITED = 1 << 29;
  * in lock-step, a wake-up for each message; nearer to empty, the writer would stand still while the
  * reader drains. A writer that tries again by itself needs no wake-up and is not held to that half.
  *
+ * # Full
+ *
+ * That a pipe is full is told once, and that it is relieved when half of it is free again: a pipe
+ * that is kept near its limit is in one state, not in two by turns. Both are seen where room is
+ * computed anew, which a writer with room does once for all the messages that fit.
+ *
  * # Synchronisation
  *
  *   SYNC(room)    reader's addition to read ⇒ writer's load     the messages have been taken
@@ -48,6 +54,9 @@ export class PipeWriter extends MessageWriter {
   #limit: number;
   /** What `limit` of the reader was when it was computed. */
   #peerMark = NO_READER;
+  #full = false;
+  /** Called when a try finds the pipe full, and when one finds it relieved; never within a write. */
+  onFull: (full: boolean) => void = nobodyCares;
 
   constructor(thread: Thread, lane: Addr, readerBlock: Addr, highWaterMark: number) {
     super(thread.arena, thread.pool, lane);
@@ -130,9 +139,17 @@ export class PipeWriter extends MessageWriter {
     const from = mark < UNLIMITED ? read : this.#written;
     this.#peerMark = peerMark;
     this.#limit = (from + ONE * Math.min(mark, UNLIMITED)) | 0;
-    return ((this.#limit - this.#written) | 0) > 0;
+    const room = (this.#limit - this.#written) | 0;
+    // In steps of two, a room of `mark` is half of the messages.
+    if (this.#full ? room >= mark : room <= 0) {
+      this.#full = !this.#full;
+      this.onFull(this.#full);
+    }
+    return room > 0;
   }
 }
+
+function nobodyCares(): void {}
 
 /** How many messages lie in a lane, as any thread may ask. */
 export function queuedIn(words: Words, lane: Addr): number {

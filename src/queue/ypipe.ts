@@ -108,8 +108,13 @@ const CLAIM_WORDS = 256;
 const LINE_WORDS = 16;
 
 /** Makes an empty ypipe of the words at `at`. False if there is no memory for its first chunk. */
-export function createYpipe(arena: Arena, pool: Pool, at: Addr): boolean {
-  const chunk = pool.allocate(FIRST_CHUNK_WORDS, LEAVE_NONE);
+export function createYpipe(
+  arena: Arena,
+  pool: Pool,
+  at: Addr,
+  leave: number = LEAVE_NONE,
+): boolean {
+  const chunk = pool.allocate(FIRST_CHUNK_WORDS, leave);
   if (chunk === 0) return false;
   const words = arena.words;
   const size = pool.sizeOf(chunk);

@@ -75,6 +75,11 @@ export abstract class Direction {
 
   protected count(messages: number): void {
     this.passed += messages;
+    this.countInContext(messages);
+  }
+
+  /** Counts messages in what `context.stats()` says, and not as the socket's. */
+  protected countInContext(messages: number): void {
     count(this.#arena, this.#counter, messages);
   }
 

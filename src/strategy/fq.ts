@@ -19,6 +19,8 @@ export class Fq {
   readonly #rotation = new Rotation();
   readonly #draining: { pipe: Pipe; left: number }[] = [];
   readonly #onDrained: (pipe: Pipe) => void;
+  /** Whose message the last `receive` has returned. */
+  source: Pipe | undefined;
 
   constructor(onDrained: (pipe: Pipe) => void) {
     this.#onDrained = onDrained;
@@ -59,6 +61,7 @@ export class Fq {
       if (message !== undefined) {
         reader.release();
         rotation.advance();
+        this.source = pipe;
         return message;
       }
       if (rotation.active > POLLED && reader.sleep()) rotation.deactivate(pipe);
@@ -111,6 +114,8 @@ export class Fq {
       this.#draining.shift();
       this.#onDrained(entry.pipe);
     }
-    return message ?? this.receive();
+    if (message === undefined) return this.receive();
+    this.source = entry.pipe;
+    return message;
   }
 }
