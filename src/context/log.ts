@@ -87,7 +87,7 @@ export type LogReason =
   | "peer left"
   | DropReason;
 
-/** The second part of a message of `sys://log`, as JSON. Which fields there are depends on the topic. */
+/** The second part of a message of `sys://log`, as JSON. What is optional depends on the topic. */
 export interface LogRecord {
   /** When it happened, in milliseconds since 1970. */
   time: number;
@@ -246,7 +246,7 @@ export class Log {
     }
   }
 
-  /** Our end of the pipe to a listener; undefined if there is no memory, or the listener is gone. */
+  /** Our end of the pipe to a listener; undefined if there is no memory, or he is gone. */
   #writer(serial: number, link: Link): PipeWriter | undefined {
     if (link.pipe !== undefined) return link.pipe.writer;
     const thread = this.#thread;

@@ -55,7 +55,7 @@ export class PipeWriter extends MessageWriter {
   /** What `limit` of the reader was when it was computed. */
   #peerMark = NO_READER;
   #full = false;
-  /** Called when a try finds the pipe full, and when one finds it relieved; never within a write. */
+  /** Called when a try finds the pipe full, or relieved; never within a write. */
   onFull: (full: boolean) => void = nobodyCares;
 
   constructor(thread: Thread, lane: Addr, readerBlock: Addr, highWaterMark: number) {
