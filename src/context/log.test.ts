@@ -17,8 +17,6 @@ import {
 import { SUB } from "./peers.ts";
 import { Registry } from "./registry.ts";
 
-const topicNames: string[] = [];
-topicsThat((topic) => topicNames.push(new TextDecoder().decode(topic)) < 0);
 const bit = (...topics: LogTopic[]): number =>
   topicsThat((topic) => topics.includes(new TextDecoder().decode(topic) as LogTopic));
 const EVERYTHING = topicsThat(() => true);
@@ -259,11 +257,4 @@ describe("log", () => {
       rig.end(other);
     }
   });
-});
-
-it("the page of the log has every topic, and no other", async () => {
-  const { readFileSync } = await import("node:fs");
-  const page = readFileSync(new URL("../../docs/LOG.md", import.meta.url), "utf8");
-  const rows = [...page.matchAll(/^\| `([a-z]+\.[a-z-]+)` \|/gm)].map(([, topic]) => topic);
-  assert.deepEqual(rows, topicNames);
 });

@@ -1,64 +1,22 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * `sys://log`: every event with its fields, who hears what, and that nobody is held up by it (M1,
- * M2, J2).
+ * `sys://log`: every event with its fields (M1, M2), and the names of `sys://`.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { Context, type LogRecord, Push, Subscriber } from "threadmq";
-import { runProgram } from "../support/child.ts";
-import {
-  type Actor,
-  DISTANCES,
-  far,
-  type Ground,
-  type Place,
-  play,
-  SMALL,
-  zmq,
-} from "../support/ground.ts";
-import { PATIENCE, WAYS } from "../support/stage.ts";
+import type { LogRecord } from "threadmq";
+import { topicsThat } from "#src/context/log.ts";
+import { type Actor, play, zmq } from "../support/ground.ts";
+import { hear, LOG, listen, parse, type Told, told } from "../support/listening.ts";
+import { WAYS } from "../support/stage.ts";
 
-const LOG = "sys://log";
 const NAME = "inproc://a";
-
-type Told = { topic: string } & Partial<LogRecord>;
-
-async function listen(
-  g: Ground,
-  prefixes: string[],
-  options: object = {},
-  place: Place = g.here,
-): Promise<Actor> {
-  const log = await g.open("Subscriber", options, place);
-  await log.connect(LOG);
-  await log.call("subscribe", ...prefixes);
-  return log;
-}
-
-function parse(message: string): Told {
-  const bar = message.indexOf("|");
-  return { topic: message.slice(0, bar), ...JSON.parse(message.slice(bar + 1)) };
-}
-
-/** What the log has told, without what every record has. */
-async function told(log: Actor): Promise<object[]> {
-  return (await log.drain()).map((message) => {
-    const { time, thread, sequence, dropped, ...rest } = parse(message);
-    return rest;
-  });
-}
-
-/** The next records that come from any thread. */
-async function hear(log: Actor, count = 1): Promise<Told[]> {
-  return (await log.receive(count)).map(parse);
-}
 
 /** A socket as the log shows it, once it has told that it was opened. */
 async function shown(log: Actor): Promise<LogRecord["socket"]> {
-  const [opened] = await told(log);
-  return (opened as Told).socket;
+  return (await told(log))[0]?.socket;
 }
 
 describe("what is told", () => {
@@ -108,7 +66,7 @@ describe("what is told", () => {
     await early.send(["1", "2"]);
     await pull.bind(NAME);
     await late.connect(NAME);
-    const events = (await told(log)) as Told[];
+    const events = await told(log);
     assert.deepEqual(
       events.map(({ topic, pending, side, peer, queued }) => [topic, pending, side, peer, queued]),
       [
@@ -153,7 +111,7 @@ describe("what is told", () => {
       await push.connect(NAME);
       const [{ pipe }] = (await told(log)) as [Told];
       await end(push, pull);
-      const events = (await told(log)) as Told[];
+      const events = await told(log);
       for (const event of events) {
         assert.equal(event.topic, "pipe.detached");
         assert.equal(event.endpoint, NAME);
@@ -176,7 +134,7 @@ describe("what is told", () => {
     const log = await listen(g, ["pipe."]);
     assert.equal(await push.fill(), 4);
     for (let i = 0; i < 5; i++) assert.equal(await push.call("trySend", "no"), false);
-    const [event, ...more] = (await told(log)) as Told[];
+    const [event, ...more] = await told(log);
     assert.deepEqual(more, []);
     assert.equal(event?.topic, "pipe.full");
     assert.deepEqual(
@@ -247,7 +205,7 @@ describe("what is told", () => {
     await assert.rejects(pull.connect(NAME), zmq("ENOCOMPATPROTO", NAME));
     await assert.rejects(push.bind("inproc://b"), zmq("ENOCOMPATPROTO", "inproc://b"));
     await assert.rejects(push.connect(LOG), zmq("ENOCOMPATPROTO", LOG));
-    const events = (await told(log)) as Told[];
+    const events = await told(log);
     assert.deepEqual(
       events.map(({ topic, endpoint, socket }) => [topic, endpoint, socket?.type]),
       [NAME, "inproc://b", LOG].map((name) => ["peer.incompatible", name, "PUSH"]),
@@ -266,7 +224,7 @@ describe("what is told", () => {
       const { memory } = g.context.stats();
       const body = "x".repeat(5000);
       await push.fill(body, 10_000);
-      const events = (await told(log)) as Told[];
+      const events = await told(log);
       const grown = events.filter(({ topic }) => topic === "arena.grown");
       assert.ok(grown.length >= 1);
       assert.ok(grown[0]?.memory?.size !== undefined && grown[0].memory.size > memory.size);
@@ -279,7 +237,7 @@ describe("what is told", () => {
       await pull.drain();
       g.context.stats(); // What is free is free for all from now on.
       await push.fill(body, 10_000);
-      const again = ((await told(log)) as Told[]).map(({ topic }) => topic);
+      const again = (await told(log)).map(({ topic }) => topic);
       assert.deepEqual(again, ["arena.nearly-full"], "it had been relieved in between");
     },
     { context: { maxMemory: 4 << 20 } },
@@ -309,292 +267,6 @@ describe("what is told", () => {
     g.context.stats();
     const lost = { topic: "messages.dropped", endpoint: NAME, count: 2, why: "closed" };
     assert.deepEqual(await told(log), [lost]);
-  });
-});
-
-describe("who hears what", () => {
-  play(
-    "nothing is received without a subscription, and everything with an empty one",
-    async (g) => {
-      const log = await g.open("Subscriber");
-      await log.connect(LOG);
-      await (await g.push()).close();
-      assert.deepEqual(await log.drain(), []);
-      await log.call("subscribe");
-      assert.deepEqual(await log.drain(), [], "what happened before is not told");
-      await (await g.push()).close();
-      assert.equal((await log.drain()).length, 2);
-      await log.call("unsubscribe");
-      await (await g.push()).close();
-      assert.deepEqual(await log.drain(), []);
-    },
-  );
-
-  play("subscriptions are prefixes of any length, text or bytes, and are counted", async (g) => {
-    const log = new Subscriber({ context: g.context });
-    const topics = async (): Promise<string[]> => {
-      const push = await g.push();
-      await push.connect(NAME);
-      await push.close();
-      const found: string[] = [];
-      for (let m = log.tryReceive(); m !== undefined; m = log.tryReceive()) found.push(`${m[0]}`);
-      return found;
-    };
-    log.subscribe("socket.c", Buffer.from("pipe"), new DataView(Buffer.from("none").buffer));
-    log.connect(LOG);
-    const all = ["socket.connected", "pipe.detached", "socket.closed"];
-    assert.deepEqual(await topics(), all);
-    log.subscribe("socket.", "socket.c");
-    log.unsubscribe("socket.", "socket.c", "never subscribed to");
-    assert.deepEqual(await topics(), all);
-    log.unsubscribe("socket.c");
-    assert.deepEqual(await topics(), ["pipe.detached"]);
-    log.subscribe("pipe.detached.and.more");
-    log.unsubscribe("pipe");
-    assert.deepEqual(await topics(), []);
-    log.close();
-  });
-
-  play("what has arrived by a subscription that was taken back is not received", async (g) => {
-    const log = await listen(g, ["socket."]);
-    const push = await g.push();
-    await log.call("unsubscribe", "socket.");
-    await log.call("subscribe", "socket.closed");
-    await push.close();
-    assert.deepEqual(
-      ((await told(log)) as Told[]).map(({ topic }) => topic),
-      ["socket.closed"],
-    );
-    const stats = await log.call("stats");
-    assert.equal(stats.received, 1);
-  });
-
-  play("a bad prefix is EINVAL, and changes nothing; a closed socket is EBADF", async (g) => {
-    const log = await listen(g, ["thread."]);
-    for (const method of ["subscribe", "unsubscribe"]) {
-      for (const bad of [5, null, {}, ["pipe."]]) {
-        await assert.rejects(async () => log.call(method, "thread.", bad), zmq("EINVAL"));
-      }
-    }
-    await g.push();
-    assert.deepEqual(await log.drain(), []);
-    await log.close();
-    for (const method of ["subscribe", "unsubscribe"]) {
-      await assert.rejects(async () => log.call(method, ""), zmq("EBADF"));
-    }
-  });
-
-  for (const way of WAYS) {
-    for (const distance of DISTANCES) {
-      play(`M2: what happens after subscribe is told, at once: ${distance}, ${way}`, async (g) => {
-        const place = g.thread();
-        const log = await g.open("Subscriber", {}, far(g, distance));
-        await log.connect(LOG);
-        for (let round = 0; round < 20; round++) {
-          await log.call("subscribe", "socket.opened");
-          const push = await g.push({}, place);
-          const [{ topic, socket }] = (await log.receive(1, way)).map(parse) as [Told];
-          assert.deepEqual([topic, socket?.type], ["socket.opened", "PUSH"]);
-          await log.call("unsubscribe", "socket.opened");
-          await push.close();
-        }
-      });
-    }
-  }
-
-  play("two listeners in two threads hear three threads, each by what it wants", async (g) => {
-    const places = [g.here, g.thread(), g.thread()];
-    const near = await listen(g, ["socket.opened"]);
-    const other = await listen(g, ["socket."], {}, places[1] as Place);
-    for (const place of places) await (await g.push({}, place)).close();
-    const opened = await hear(near, 4);
-    const threads = opened.map(({ thread }) => thread);
-    assert.equal(new Set(threads).size, 3);
-    assert.deepEqual(
-      opened.map(({ socket }) => socket?.type).sort(),
-      ["PUSH", "PUSH", "PUSH", "SUB"],
-      "one listener hears of the other",
-    );
-    const both = await hear(other, 6);
-    for (const name of new Set(threads)) {
-      const topics = both.filter(({ thread }) => thread === name).map(({ topic }) => topic);
-      assert.deepEqual(topics, ["socket.opened", "socket.closed"], `of ${name}, in order`);
-    }
-    await near.close();
-    await g.push({}, places[2] as Place);
-    assert.equal((await hear(other, 2)).at(-1)?.topic, "socket.opened");
-  });
-
-  play("for await hears it until the socket is closed", async (g) => {
-    const log = new Subscriber({ context: g.context });
-    log.connect(LOG);
-    log.subscribe("socket.");
-    const push = new Push({ context: g.context });
-    push.close();
-    const topics: string[] = [];
-    for await (const [topic] of log) {
-      topics.push(`${topic}`);
-      if (topics.length === 2) log.close();
-    }
-    assert.deepEqual(topics, ["socket.opened", "socket.closed"]);
-  });
-});
-
-describe("nobody is held up, and nothing is left", () => {
-  play("J2: a slow listener loses records, sees how many, and slows nobody", async (g) => {
-    const slow = await listen(g, ["socket.opened"], { receiveHighWaterMark: 5 });
-    const quick = await listen(g, ["socket.opened"], { receiveHighWaterMark: 0 }, g.thread());
-    await hear(slow, 1); // That of the other.
-    const place = g.thread();
-    for (let i = 0; i < 30; i++) await (await g.push({}, place)).close();
-    assert.equal((await hear(quick, 30)).length, 30);
-    const kept = (await slow.drain()).map(parse);
-    assert.deepEqual(
-      kept.map(({ sequence, dropped }) => [sequence, dropped]),
-      [1, 2, 3, 4, 5, 6].map((sequence) => [sequence, 0]),
-    );
-    await g.push({}, place);
-    await g.push({}, place);
-    const next = (await hear(slow, 2)).map(({ sequence, dropped }) => [sequence, dropped]);
-    assert.deepEqual(next, [
-      [31, 24],
-      [32, 0],
-    ]);
-  });
-
-  play("a listener's watermark can be changed while it listens", async (g) => {
-    const log = await listen(g, ["socket.opened"], { receiveHighWaterMark: 1 });
-    for (let i = 0; i < 5; i++) await g.push();
-    assert.equal((await log.drain()).length, 2);
-    await log.set("receiveHighWaterMark", 0);
-    for (let i = 0; i < 5; i++) await g.push();
-    assert.equal((await log.drain()).length, 5);
-  });
-
-  play("H1: the context's numbers are the same, whether or not somebody listens", async (g) => {
-    const numbers: object[] = [];
-    for (const listens of [false, true]) {
-      const log = listens ? await listen(g, [""], { receiveHighWaterMark: 3 }) : undefined;
-      const before = g.context.stats();
-      const push = await g.push({ sendHighWaterMark: 2 }, g.thread());
-      const pull = await g.pull({ receiveHighWaterMark: 2 });
-      await pull.bind(NAME);
-      await push.connect(NAME);
-      await push.fill("x", 10);
-      await pull.receive(1);
-      const { endpoints, pipes, messages } = g.context.stats();
-      const { sent, received, queued, dropped } = messages;
-      numbers.push({
-        endpoints,
-        pipes,
-        sent: sent - before.messages.sent,
-        received: received - before.messages.received,
-        queued,
-        dropped,
-      });
-      await log?.drain();
-      await pull.drain();
-      for (const actor of [push, pull, log]) await actor?.close();
-    }
-    assert.deepEqual(numbers[0], {
-      endpoints: 1,
-      pipes: 1,
-      sent: 4,
-      received: 1,
-      queued: 3,
-      dropped: 0,
-    });
-    assert.deepEqual(numbers[1], numbers[0]);
-  });
-
-  play("with nobody listening nothing is made, and afterwards nothing is left", async (g) => {
-    const places = [g.here, g.thread(), g.thread()];
-    const stir = async (): Promise<void> => {
-      for (const place of places) await (await g.push({}, place)).close();
-    };
-    const used = async (): Promise<number> => {
-      // Each thread hears what has come, and gives back what it holds for later.
-      for (const place of places) await (await g.push({}, place)).close();
-      for (const place of places.slice(1)) {
-        await place.do({ what: "run", args: [`({ context }) => void context.stats()`] });
-      }
-      return g.context.stats().memory.used;
-    };
-    const before = await used();
-    for (let round = 0; round < 3; round++) {
-      const log = await listen(g, [], {}, places[round] as Place);
-      await stir();
-      assert.ok((await log.call("stats")).pipes >= 2, "one from each thread that told something");
-      if (round === 1) await log.call("disconnect", LOG);
-      await log.close();
-      assert.equal(await used(), before, `round ${round}`);
-    }
-    await stir();
-    assert.equal(await used(), before);
-  });
-
-  play("a thread that ends leaves what it has told to be heard, and no memory", async (g) => {
-    const log = await listen(g, ["socket.opened"]);
-    const used: number[] = [];
-    for (let round = 0; round < 3; round++) {
-      const thread = g.thread();
-      await g.push({}, thread);
-      await thread.end();
-      const [event] = await hear(log);
-      assert.equal(event?.topic, "socket.opened");
-      assert.match(event?.thread ?? "", /^worker/);
-      assert.equal((await log.call("stats")).pipes, 0);
-      used.push(g.context.stats().memory.used);
-    }
-    assert.equal(used[2], used[1]);
-  });
-
-  play("a thread that ends while it listens is not written to any more", async (g) => {
-    const thread = g.thread();
-    await listen(g, [], {}, thread);
-    const push = await g.push();
-    await thread.end();
-    await push.close();
-    const { memory, threads } = g.context.stats();
-    for (let i = 0; i < 100; i++) await (await g.push()).close();
-    assert.equal(threads, 1);
-    assert.equal(g.context.stats().memory.used, memory.used);
-  });
-
-  play("disconnect lets what has been told be heard, and ends the listening", async (g) => {
-    const log = await listen(g, ["socket.opened"]);
-    await g.push();
-    await log.call("disconnect", LOG);
-    await g.push();
-    assert.equal((await log.drain()).length, 1);
-    await assert.rejects(async () => log.call("disconnect", LOG), zmq("ENOENT", LOG));
-    await log.connect(LOG);
-    await log.connect(LOG); // It listens already: nothing is told twice.
-    await g.push();
-    assert.equal((await log.drain()).length, 1);
-  });
-
-  test("an idle listener does not hold the process", async () => {
-    const { code } = await runProgram(`
-      import { Push, Subscriber } from "threadmq";
-      const log = new Subscriber();
-      log.connect("sys://log");
-      log.subscribe();
-      new Push().bindSync("inproc://x");
-    `);
-    assert.equal(code, 0);
-  });
-
-  test("the end of the context is the end of listening", async () => {
-    const context = new Context(SMALL);
-    const log = new Subscriber({ context });
-    log.connect(LOG);
-    log.subscribe();
-    const pending = log.receive();
-    const heard = assert.rejects(pending, zmq("ETERM"));
-    await context.terminate({ timeout: PATIENCE });
-    await heard;
-    assert.equal(context.stats().sockets, 0);
   });
 });
 
@@ -648,4 +320,12 @@ describe("names", () => {
     assert.equal(await log.get("type"), 2);
     assert.equal(await log.call("tryReceive"), undefined);
   });
+});
+
+test("the page of the log has every topic, and no other", () => {
+  const topics: string[] = [];
+  topicsThat((topic) => topics.push(`${Buffer.from(topic)}`) < 0);
+  const page = readFileSync(new URL("../../../docs/LOG.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| `([a-z]+\.[a-z-]+)` \|/gm)].map(([, topic]) => topic);
+  assert.deepEqual(rows, topics);
 });
