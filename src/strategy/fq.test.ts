@@ -50,6 +50,18 @@ function createRig(count: number) {
 }
 
 describe("fair queueing", () => {
+  it("says from which pipe a message was taken, also from one that is drained", () => {
+    const rig = createRig(3);
+    for (let i = 0; i < 3; i++) rig.send(i, `${i}`, `${i}`);
+    const [first] = rig.pairs as [Pair];
+    for (let i = 0; i < 6; i++) {
+      if (i === 3) rig.fq.drain(first.binder, 1);
+      const text = rig.receive();
+      assert.equal(rig.fq.source, rig.pairs[Number(text)]?.binder);
+    }
+    rig.end();
+  });
+
   for (const count of [1, 2, 4, 5, 9]) {
     it(`takes one message from each of ${count} pipes in turn`, () => {
       const rig = createRig(count);
