@@ -99,6 +99,7 @@ function createRig(maxBytes = 1 << 26) {
   const pools = [a.thread.pool, b.thread.pool];
   return {
     arena,
+    base,
     a,
     b,
     /** Everybody hears what has come; then no name, no pipe and no memory is left. */
@@ -228,9 +229,12 @@ describe("log", () => {
     const big: LogFields = { hint: "x".repeat(100_000) };
     for (let i = 0; i < 40; i++) b.log.event("thread.left", big);
     assert.ok(grown > 0);
-    const topics = told(listener.read());
-    assert.equal(topics.filter((topic) => topic === "arena.grown").length, grown);
-    assert.equal(topics.length, 40 + grown);
+    const records = listener.read();
+    assert.equal(told(records).filter((topic) => topic === "arena.grown").length, grown);
+    assert.deepEqual(
+      records.map(([, { sequence }]) => sequence),
+      Array.from({ length: 40 + grown }, (_, index) => index + 1),
+    );
     rig.end(listener);
   });
 
@@ -244,6 +248,20 @@ describe("log", () => {
     rig.b.thread.dispatch();
     assert.deepEqual(told(listener.read()), ["thread.left"]);
     rig.end(listener);
+  });
+
+  it("hears in the event loop that a listener is gone", { timeout: 10_000 }, async () => {
+    const rig = createRig();
+    const listener = new Listener(rig.a, EVERYTHING);
+    rig.b.log.event("thread.left", {});
+    assert.equal(listener.read().length, 1);
+    const { pool } = rig.b.thread;
+    const free = (): boolean => [pool.trim(), pool.pages.usedBytes][1] === rig.base;
+    listener.close();
+    rig.a.thread.dispatch();
+    assert.equal(free(), false);
+    while (!free()) await new Promise(setImmediate);
+    rig.end();
   });
 
   it("lets go of a listener that is gone, whether or not there is more to tell", () => {
