@@ -406,18 +406,23 @@ export class Registry {
     if (before === 0) words[entry + FIRST] = words[pipe + PIPE_NEXT];
     else words[before + PIPE_NEXT] = words[pipe + PIPE_NEXT];
     if (words[entry + LAST] === pipe) words[entry + LAST] = before;
-    const { arena, pool, slot } = this.#thread;
-    const dropped = this.#queued(pipe);
-    if (dropped > 0 && !this.#isHidden(entry)) {
-      count(arena, slotAt(slot) + SLOT_DROPPED, dropped);
-      const name = arena.bytes.slice(
-        (entry + NAME) * 4,
-        (entry + NAME) * 4 + words[entry + LENGTH],
-      );
-      const kept = words[pipe + PIPE_OUT] !== 0 && queuedIn(words, words[pipe + PIPE_OUT]) > 0;
-      this.onDropped(new TextDecoder().decode(name), dropped, kept ? "linger" : "closed");
-    }
+    const { arena, pool } = this.#thread;
+    this.#countDropped(entry, pipe);
     destroyPipe(arena, pool, pipe);
+  }
+
+  /** What a pipe still holds is lost with it: it is counted, and told. */
+  #countDropped(entry: Addr, pipe: Addr): void {
+    const dropped = this.#queued(pipe);
+    if (dropped === 0 || this.#isHidden(entry)) return;
+    const { arena, slot } = this.#thread;
+    count(arena, slotAt(slot) + SLOT_DROPPED, dropped);
+    const words = this.#words;
+    const from = (entry + NAME) * 4;
+    const name = new Uint8Array(arena.bytes.subarray(from, from + words[entry + LENGTH]));
+    const lane = words[pipe + PIPE_OUT];
+    const why = lane !== 0 && queuedIn(words, lane) > 0 ? "linger" : "closed";
+    this.onDropped(new TextDecoder().decode(name), dropped, why);
   }
 
   #queued(pipe: Addr): number {

@@ -75,23 +75,7 @@ export class Pages {
    * @param leave How many pages are to stay free.
    */
   allocate(run: number, leave: number): Addr {
-    const page = this.lock.hold(() => {
-      if (this.#free - run < leave) return 0;
-      const first = this.#find(run);
-      if (first === 0) return 0;
-      const words = this.#arena.words;
-      const page = first * PAGE_WORDS;
-      words[page + PAGE_OWNER] = this.#slot;
-      words[page + PAGE_RUN] = run;
-      words.fill(this.#slot + 1, PAGE_TABLE + first, PAGE_TABLE + first + run);
-      words[PAGES_USED] += run;
-      if (words[PAGES_SEARCH] === first) words[PAGES_SEARCH] = first + run;
-      if (words[PAGES_SCARCE] === 0 && this.#left * SCARCE_PART <= this.#total) {
-        words[PAGES_SCARCE] = 1;
-        this.#scarce = true;
-      }
-      return page;
-    });
+    const page = this.#take(run, leave);
     if (this.#grown) {
       this.#grown = false;
       this.onGrown();
@@ -167,6 +151,26 @@ export class Pages {
   /** How many pages messages may still take. */
   get #left(): number {
     return this.#free - LEAVE_A_MOVE;
+  }
+
+  #take(run: number, leave: number): Addr {
+    return this.lock.hold(() => {
+      if (this.#free - run < leave) return 0;
+      const first = this.#find(run);
+      if (first === 0) return 0;
+      const words = this.#arena.words;
+      const page = first * PAGE_WORDS;
+      words[page + PAGE_OWNER] = this.#slot;
+      words[page + PAGE_RUN] = run;
+      words.fill(this.#slot + 1, PAGE_TABLE + first, PAGE_TABLE + first + run);
+      words[PAGES_USED] += run;
+      if (words[PAGES_SEARCH] === first) words[PAGES_SEARCH] = first + run;
+      if (words[PAGES_SCARCE] === 0 && this.#left * SCARCE_PART <= this.#total) {
+        words[PAGES_SCARCE] = 1;
+        this.#scarce = true;
+      }
+      return page;
+    });
   }
 
   #find(run: number): number {
