@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MIT
 
 import { type Host, ZmqError } from "../base/index.ts";
-import { type CommandTarget, gotMemory, MEMORY, REAPED, STOP, Thread } from "../command/index.ts";
+import {
+  type CommandTarget,
+  gotMemory,
+  LOG,
+  MEMORY,
+  REAPED,
+  STOP,
+  Thread,
+} from "../command/index.ts";
 import {
   type Addr,
   type Arena,
@@ -18,6 +26,7 @@ import {
   store,
 } from "../memory/index.ts";
 import { Slab } from "../pipe/index.ts";
+import { Log } from "./log.ts";
 import { Registry } from "./registry.ts";
 import { isGone, isTaken, joinSlot, leaveSlot, markEnded } from "./slots.ts";
 
@@ -54,6 +63,7 @@ export class Membership implements CommandTarget {
   readonly thread: Thread;
   readonly registry: Registry;
   readonly slab: Slab;
+  readonly log: Log;
   readonly #sockets = new Set<ManagedSocket>();
   readonly #block: Addr;
   readonly #number: number;
@@ -84,6 +94,8 @@ export class Membership implements CommandTarget {
     this.#number = this.thread.register(this);
     this.thread.open(this.#block, this.#number);
     this.#cancelExit = host.onExit(() => this.leave());
+    this.log = new Log(this.thread, this.registry, this.slab, this.#block);
+    this.#tell();
     this.#cancelWatch = host.onThreadEnd((number) => {
       markEnded(arena, number);
       this.reapDead();
@@ -114,6 +126,7 @@ export class Membership implements CommandTarget {
   }
 
   command(_block: Addr, bits: number): void {
+    if ((bits & LOG) !== 0) this.log.flush();
     if ((bits & STOP) !== 0) for (const socket of [...this.#sockets]) socket.stop();
     if ((bits & REAPED) !== 0) {
       this.#allReaped();
@@ -143,12 +156,31 @@ export class Membership implements CommandTarget {
     this.#cancelExit();
     this.#cancelWatch();
     for (const socket of [...this.#sockets]) socket.close();
+    this.log.event("thread.left", { slot: this.thread.slot });
+    this.log.leave();
     this.thread.withdraw(this.#block);
     this.thread.pool.leave();
     this.thread.unregister(this.#number);
     this.thread.signaler.disarm();
     leaveSlot(this.arena, this.thread.slot);
     this.#onLeft();
+  }
+
+  /** Lets the log tell of this thread, and of what the layers below see, who do not know it. */
+  #tell(): void {
+    const { log, arena, registry } = this;
+    const { pages } = this.thread.pool;
+    const memory = () => ({
+      used: pages.usedBytes,
+      size: arena.buffer.byteLength,
+      max: arena.maxBytes,
+    });
+    pages.onGrown = () => log.later("arena.grown", { memory: memory() });
+    pages.onScarce = () => log.later("arena.nearly-full", { memory: memory() });
+    registry.onDropped = (endpoint, count, why) => {
+      log.later("messages.dropped", { endpoint, count, why });
+    };
+    log.event("thread.attached", { slot: this.thread.slot });
   }
 
   /** The threads that have sockets open. */
@@ -173,7 +205,8 @@ export class Membership implements CommandTarget {
 
   #mourn(dead: number): void {
     const { arena, thread, registry } = this;
-    registry.reap(dead, () => {
+    const died = thread.host.nameOf(arena.words[slotAt(dead) + SLOT_THREAD]);
+    const report = registry.reap(dead, () => {
       thread.withdrawFor(dead, slotAt(dead) + SLOT_BLOCK);
       thread.clearFor(dead);
       thread.pool.adopt(dead, (block) => registry.isLinked(block));
@@ -182,6 +215,8 @@ export class Membership implements CommandTarget {
       thread.mourn();
       leaveSlot(arena, dead, true);
     });
+    if (report === undefined) return;
+    this.log.later("thread.died", { slot: dead, died, ...report });
     // SYNC(stop) observe: somebody waits for the last socket.
     if (load(arena.words, CONTEXT_STATE) !== 0 && openSockets(arena) === 0) this.#reap();
   }
@@ -228,6 +263,7 @@ export function terminated(address?: string): ZmqError {
 export function openSockets(arena: Arena): number {
   let sum = 0;
   // A counter for each thread: so those of a thread that dies can be counted out.
-  for (let slot = 1; slot < MAX_SLOTS; slot++) sum += load(arena.words, slotAt(slot) + SLOT_SOCKETS);
+  for (let slot = 1; slot < MAX_SLOTS; slot++)
+    sum += load(arena.words, slotAt(slot) + SLOT_SOCKETS);
   return sum;
 }

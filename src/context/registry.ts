@@ -13,11 +13,14 @@ import {
 } from "../command/index.ts";
 import {
   type Addr,
+  add,
   BUCKET_COUNT,
   BUCKETS,
   count,
   type Keeper,
   LEAVE_NONE,
+  LOG_LISTENERS,
+  LOG_TOPICS,
   Lock,
   load,
   MAX_SLOTS,
@@ -27,6 +30,8 @@ import {
   SLOT_DROPPED,
   SLOT_HAND,
   SLOT_MAKING,
+  SLOT_RECEIVED,
+  SLOT_SENT,
   slotAt,
   store,
 } from "../memory/index.ts";
@@ -45,6 +50,7 @@ import {
   PIPE_NEXT,
   PIPE_ORPHANED,
   PIPE_OUT,
+  PIPE_SILENT,
   PIPE_TYPE,
   PIPE_UNTIL,
   queuedIn,
@@ -68,15 +74,32 @@ import { compatible, typeName } from "./peers.ts";
  * Entry
  *           +0       +1       +2       +3       +4       +5       +6       +7       +8
  *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+- -
- *         | next   | hash   | slot   | object | type   | limit  | first  | last   | length | name …
+ *         | next   | hash   | slot   | object | type   | limit  | first  | last   | length |
  *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+- -
  *                             the binder; slot 0: nobody          its pipes
+ *         +--------+- -
+ *         | topics | name …                                                               from +9
+ *         +--------+- -
+ *
+ * A name is the whole text of the endpoint, so that names of two schemes are two.
+ *
+ * # Listeners
+ *
+ * A socket that listens to `sys://log` is bound to a hidden name, which no text is equal to: a byte
+ * that is not in UTF-8, and a serial number. Each thread that has something to tell connects a pipe
+ * to it (log.ts). Such names and their pipes are in no count: whoever listens sees what he would
+ * see otherwise. What lies in such a pipe is worth nothing once the listener is gone.
  *
  * # Invariants, under the lock
  *
  *   I1  A pipe is on exactly one list until it is destroyed.
  *   I2  A name with a binder has no pipe whose binder end is absent: it was assigned on the spot.
  *   I3  An entry has a binder or a pipe.
+ *
+ * # Synchronisation
+ *
+ *   SYNC(listen)   a listener's store of the topics ⇒ a load by who has something to tell
+ *                  listeners have changed before: their list is to be read anew, under the lock
  *
  * # If a thread dies
  *
@@ -102,7 +125,12 @@ const LIMIT = 5;
 const FIRST = 6;
 const LAST = 7;
 const LENGTH = 8;
+const TOPICS = 9;
 const NAME = 10;
+
+/** The first byte of a hidden name, and where its serial number is. */
+const HIDDEN = 0xfe;
+const SERIAL: number = NAME + 1;
 
 /** Who binds: a socket, as other threads know it. */
 export interface Binder {
@@ -126,6 +154,8 @@ export class Registry {
   readonly #thread: Thread;
   readonly #lock: Lock;
   readonly #isGone: Keeper["isGone"];
+  /** Called, under the lock, when messages are dropped that had been sent to a name. */
+  onDropped: (endpoint: string, count: number, why: DropReason) => void = () => {};
 
   constructor(thread: Thread, keeper: Keeper = NOBODY_DIES) {
     this.#thread = thread;
@@ -176,6 +206,7 @@ export class Registry {
         if (this.#isOrphan(pipe) && this.#isExpired(pipe)) this.#unlinkAndFree(entry, pipe);
         else this.#thread.post(pipe + CONNECTER_BLOCK, PIPE_TERM);
       }
+      if (this.#isHidden(entry)) this.#tellListeners();
       this.#dropIfEmpty(entry);
     });
   }
@@ -206,13 +237,41 @@ export class Registry {
         checkTypes(words[pipe + PIPE_TYPE], words[entry + TYPE], endpoint);
       }
       words[pipe + PIPE_LINGER] = lingerMs;
-      words[pipe + PIPE_ENTRY] = entry;
-      words[pipe + PIPE_NEXT] = 0;
-      if (words[entry + FIRST] === 0) words[entry + FIRST] = pipe;
-      else words[words[entry + LAST] + PIPE_NEXT] = pipe;
-      words[entry + LAST] = pipe;
-      words[slotAt(this.#thread.slot) + SLOT_MAKING] = 0;
-      if (words[entry + SLOT] !== 0) this.#assign(entry, pipe);
+      this.#add(entry, pipe);
+    });
+  }
+
+  /** Makes a socket a listener, who wants nothing yet. Returns its hidden name and the entry. */
+  listen(endpoint: string, binder: Binder): { name: Uint8Array; entry: Addr } {
+    const serial = add(this.#words, LOG_LISTENERS, 1); // A counter: no two get the same.
+    const name = hiddenName(serial);
+    return { name, entry: this.bind(name, endpoint, binder) };
+  }
+
+  /** Says which topics a listener wants, a bit each. What happens from now on, it gets. */
+  tune(name: Uint8Array, topics: number): void {
+    this.#lock.hold(() => {
+      this.#words[this.#find(name) + TOPICS] = topics;
+      this.#tellListeners();
+    });
+  }
+
+  /** All listeners by their serial numbers, and the topics they want. */
+  listeners(): Map<number, number> {
+    return this.#lock.hold(() => {
+      const words = this.#words;
+      const entries = this.#entries().filter((entry) => this.#listens(entry));
+      return new Map(entries.map((entry) => [words[entry + SERIAL], words[entry + TOPICS]]));
+    });
+  }
+
+  /** Adds a new pipe to a listener. False if it is gone. */
+  connectListener(serial: number, pipe: Addr): boolean {
+    return this.#lock.hold(() => {
+      const entry = this.#find(hiddenName(serial));
+      if (entry === 0 || !this.#listens(entry)) return false;
+      this.#add(entry, pipe);
+      return true;
     });
   }
 
@@ -284,7 +343,8 @@ export class Registry {
       for (const entry of this.#entries()) {
         if (words[entry + SLOT] === dead) {
           words[entry + SLOT] = 0;
-          report.names++;
+          if (this.#isHidden(entry)) this.#tellListeners();
+          else report.names++;
         }
         for (const pipe of this.#pipes(entry)) {
           for (const side of SIDES) if (this.#reapEnd(pipe, side, dead)) report.pipes++;
@@ -326,6 +386,7 @@ export class Registry {
       let pipes = 0;
       let queued = 0;
       for (const entry of this.#entries()) {
+        if (this.#isHidden(entry)) continue;
         endpoints++;
         for (const pipe of this.#pipes(entry)) {
           pipes++;
@@ -350,12 +411,13 @@ export class Registry {
     const words = this.#words;
     if (this.#holderOf(pipe, side) !== dead) return false;
     const retracted = stateOf(arena, pipe, side) === RETRACTED;
+    const counter = (where: number) => (words[pipe + PIPE_SILENT] === 0 ? slotAt(dead) + where : 0);
     const [outward, inward] = side === "connecter" ? LANES : REVERSED;
     if (words[pipe + outward] !== 0 && !retracted) {
-      repairPipeWriter(arena, pool, words[pipe + outward], dead);
+      repairPipeWriter(arena, pool, words[pipe + outward], counter(SLOT_SENT));
     }
     if (words[pipe + inward] !== 0) {
-      repairPipeReader(arena, pool, words[pipe + inward], dead);
+      repairPipeReader(arena, pool, words[pipe + inward], counter(SLOT_RECEIVED));
       // SYNC(limit) publish: nobody reads.
       store(words, words[pipe + inward] + LANE_LIMIT, NO_READER);
     }
@@ -484,6 +546,38 @@ export class Registry {
     if (side === "binder" && this.#words[entry + SLOT] !== 0) this.#assign(entry, pipe); // I2
   }
 
+  /** Puts a pipe at the end of a name's list, and assigns it to the binder if there is one. */
+  #add(entry: Addr, pipe: Addr): void {
+    const words = this.#words;
+    words[pipe + PIPE_ENTRY] = entry;
+    words[pipe + PIPE_NEXT] = 0;
+    if (words[entry + FIRST] === 0) words[entry + FIRST] = pipe;
+    else words[words[entry + LAST] + PIPE_NEXT] = pipe;
+    words[entry + LAST] = pipe;
+    words[slotAt(this.#thread.slot) + SLOT_MAKING] = 0;
+    if (words[entry + SLOT] !== 0) this.#assign(entry, pipe);
+  }
+
+  #isHidden(entry: Addr): boolean {
+    return this.#arena.bytes[this.#arena.reach(entry + NAME) * 4] === HIDDEN;
+  }
+
+  #listens(entry: Addr): boolean {
+    return this.#isHidden(entry) && this.#words[entry + SLOT] !== 0;
+  }
+
+  /** Who listens to what has changed: everybody who has something to tell shall look. */
+  #tellListeners(): void {
+    const words = this.#words;
+    let topics = 0;
+    for (const entry of this.#entries()) {
+      if (this.#listens(entry)) topics |= words[entry + TOPICS];
+    }
+    add(words, LOG_LISTENERS, 1); // A counter: who sees the topics sees that it has changed.
+    // SYNC(listen) publish: the listeners as they are now.
+    store(words, LOG_TOPICS, topics);
+  }
+
   /** Gives a pipe to the binder of its name. */
   #assign(entry: Addr, pipe: Addr): void {
     const words = this.#words;
@@ -519,6 +613,7 @@ export class Registry {
     const words = this.#words;
     const lane = words[pipe + PIPE_OUT];
     if (lane === 0 || queuedIn(words, lane) === 0) return true;
+    if (this.#isHidden(words[pipe + PIPE_ENTRY])) return true;
     const until = words[pipe + PIPE_UNTIL];
     return until !== 0 && ((until - Date.now()) | 0) <= 0;
   }
@@ -552,8 +647,7 @@ export class Registry {
     if (before === 0) words[entry + FIRST] = words[pipe + PIPE_NEXT];
     else words[before + PIPE_NEXT] = words[pipe + PIPE_NEXT];
     if (words[entry + LAST] === pipe) words[entry + LAST] = before;
-    const { arena, slot } = this.#thread;
-    count(arena, slotAt(slot) + SLOT_DROPPED, this.#queued(pipe));
+    this.#countDropped(entry, pipe);
     this.#free(pipe);
   }
 
@@ -570,6 +664,20 @@ export class Registry {
     destroyPipe(arena, pool, pipe, () => {
       this.#words[NAMES_DOOMED] = 0;
     });
+  }
+
+  /** What a pipe still holds is lost with it: it is counted, and told. */
+  #countDropped(entry: Addr, pipe: Addr): void {
+    const dropped = this.#queued(pipe);
+    if (dropped === 0 || this.#isHidden(entry)) return;
+    const { arena, slot } = this.#thread;
+    count(arena, slotAt(slot) + SLOT_DROPPED, dropped);
+    const words = this.#words;
+    const from = (entry + NAME) * 4;
+    const name = new Uint8Array(arena.bytes.subarray(from, from + words[entry + LENGTH]));
+    const lane = words[pipe + PIPE_OUT];
+    const why = lane !== 0 && queuedIn(words, lane) > 0 ? "linger" : "closed";
+    this.onDropped(new TextDecoder().decode(name), dropped, why);
   }
 
   #queued(pipe: Addr): number {
@@ -644,6 +752,16 @@ export class Registry {
     }
     return entries;
   }
+}
+
+/** Why messages are dropped; see `LogRecord.why`. */
+export type DropReason = "linger" | "closed";
+
+function hiddenName(serial: number): Uint8Array {
+  const name = new Uint8Array(8);
+  name[0] = HIDDEN;
+  new Int32Array(name.buffer)[1] = serial;
+  return name;
 }
 
 /** The error for a call that needs memory and finds none. */

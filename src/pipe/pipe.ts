@@ -27,6 +27,7 @@ import {
   PIPE_LINGER,
   PIPE_ORPHANED,
   PIPE_OUT,
+  PIPE_SILENT,
   PIPE_STATE,
   PIPE_TYPE,
   pipeWords,
@@ -104,10 +105,12 @@ export class Pipe implements CommandTarget {
     const { sendHighWaterMark } = options;
     if (this.#outward !== 0) {
       this.writer = new PipeWriter(thread, this.#outward, this.peerBlock, sendHighWaterMark);
+      if (words[at + PIPE_SILENT] !== 0) this.writer.silence();
     }
     if (inward !== 0) {
       const { acknowledge = false } = options;
       this.reader = new PipeReader(thread, inward, this.peerBlock, slab, acknowledge);
+      if (words[at + PIPE_SILENT] !== 0) this.reader.silence();
       this.reader.highWaterMark = options.receiveHighWaterMark;
     }
     this.#number = thread.register(this);
@@ -183,11 +186,22 @@ export interface Directions {
   readonly receives: boolean;
 }
 
-/** Makes a pending pipe for a socket that connects; 0 if there is no memory. */
-export function createPipe(thread: Thread, type: number, directions: Directions): Addr {
+/**
+ * Makes a pending pipe for a socket that connects; 0 if there is no memory.
+ *
+ * @param options.leave How many pages are to stay free (memory/pages.ts).
+ * @param options.silent Whether what it carries is in no count of messages.
+ */
+export function createPipe(
+  thread: Thread,
+  type: number,
+  directions: Directions,
+  options: { leave?: number; silent?: boolean } = {},
+): Addr {
   const { arena, pool } = thread;
   const { sends, receives } = directions;
-  const at = pool.allocate(pipeWords(Number(sends) + Number(receives)), LEAVE_NONE);
+  const { leave = LEAVE_NONE, silent = false } = options;
+  const at = pool.allocate(pipeWords(Number(sends) + Number(receives)), leave);
   if (at === 0) return 0;
   arena.words.fill(0, at, at + pipeWords(Number(sends) + Number(receives)));
   arena.words[at + CONNECTER_BLOCK + BLOCK_BITS] = CLOSED;
@@ -202,7 +216,7 @@ export function createPipe(thread: Thread, type: number, directions: Directions)
   ] as const) {
     if (!wanted) continue;
     arena.words[at + where] = lane;
-    if (!createYpipe(arena, pool, lane)) {
+    if (!createYpipe(arena, pool, lane, leave)) {
       dropPipe(thread, at);
       return 0;
     }
@@ -211,6 +225,7 @@ export function createPipe(thread: Thread, type: number, directions: Directions)
   }
   const words = arena.words;
   words[at + PIPE_TYPE] = type;
+  words[at + PIPE_SILENT] = Number(silent);
   // SYNC(link) publish: nobody else knows of the pipe yet; the lists of the names will tell.
   store(words, at + PIPE_STATE, PENDING);
   return at;

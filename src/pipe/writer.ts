@@ -58,6 +58,12 @@ const UNLIMITED = 1 << 29;
  * in lock-step, a wake-up for each message; nearer to empty, the writer would stand still while the
  * reader drains. A writer that tries again by itself needs no wake-up and is not held to that half.
  *
+ * # Full
+ *
+ * That a pipe is full is told once, and that it is relieved when half of it is free again: a pipe
+ * that is kept near its limit is in one state, not in two by turns. Both are seen where room is
+ * computed anew, which a writer with room does once for all the messages that fit.
+ *
  * # Synchronisation
  *
  *   SYNC(room)    reader's addition to read ⇒ writer's load     the messages have been taken
@@ -74,9 +80,13 @@ export class PipeWriter extends MessageWriter {
   #limit: number;
   /** How many messages are in the slot's count of those sent. */
   #counted: number;
-  readonly #counter: Addr;
+  /** Where the slot counts them; 0: nowhere. */
+  #counter: Addr;
   /** What `limit` of the reader was when it was computed. */
   #peerMark = NO_READER;
+  #full = false;
+  /** Called when a try finds the pipe full, or relieved; never within a write. */
+  onFull: (full: boolean) => void = nobodyCares;
 
   constructor(thread: Thread, lane: Addr, readerBlock: Addr, highWaterMark: number) {
     super(thread.arena, thread.pool, lane);
@@ -87,6 +97,11 @@ export class PipeWriter extends MessageWriter {
     this.#counted = this.written;
     this.#counter = slotAt(thread.slot) + SLOT_SENT;
     thread.arena.words[lane + LANE_SENT] = this.written;
+  }
+
+  /** What is sent is in no count. */
+  silence(): void {
+    this.#counter = 0;
   }
 
   /** Changes the writer's own watermark. */
@@ -175,7 +190,8 @@ export class PipeWriter extends MessageWriter {
   /** Counts what was shown: it is sent. */
   #count(): void {
     const { arena } = this;
-    count(arena, this.#counter, ((this.written - this.#counted) | 0) / ONE);
+    const messages = ((this.written - this.#counted) | 0) / ONE;
+    if (this.#counter !== 0) count(arena, this.#counter, messages);
     arena.words[this.lane + LANE_SENT] = this.written;
     this.#counted = this.written;
   }
@@ -191,9 +207,17 @@ export class PipeWriter extends MessageWriter {
     const from = mark < UNLIMITED ? read : this.written;
     this.#peerMark = peerMark;
     this.#limit = (from + ONE * Math.min(mark, UNLIMITED)) | 0;
-    return ((this.#limit - this.written) | 0) > 0;
+    const room = (this.#limit - this.written) | 0;
+    // In steps of two, a room of `mark` is half of the messages.
+    if (this.#full ? room >= mark : room <= 0) {
+      this.#full = !this.#full;
+      this.onFull(this.#full);
+    }
+    return room > 0;
   }
 }
+
+function nobodyCares(): void {}
 
 /** How many messages lie in a lane, as any thread may ask. */
 export function queuedIn(words: Words, lane: Addr): number {
@@ -202,11 +226,15 @@ export function queuedIn(words: Words, lane: Addr): number {
   return ((peek(words, lane + LANE_WRITTEN) - read) | 0) / ONE;
 }
 
-/** Finishes or takes back what a dead writer was about; what was shown counts as sent. */
-export function repairPipeWriter(arena: Arena, pool: Pool, lane: Addr, slot: number): void {
+/**
+ * Finishes or takes back what a dead writer was about; what was shown counts as sent.
+ *
+ * @param counter Where its slot counts that; 0: nowhere.
+ */
+export function repairPipeWriter(arena: Arena, pool: Pool, lane: Addr, counter: Addr): void {
   repairWriter(arena, pool, lane);
   const words = arena.words;
   const uncounted = ((words[lane + LANE_WRITTEN] - words[lane + LANE_SENT]) | 0) / ONE;
   words[lane + LANE_SENT] = words[lane + LANE_WRITTEN];
-  count(arena, slotAt(slot) + SLOT_SENT, uncounted);
+  if (counter !== 0) count(arena, counter, uncounted);
 }

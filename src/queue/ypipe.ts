@@ -127,9 +127,14 @@ const CLAIM_WORDS = 256;
 const LINE_WORDS = 16;
 
 /** Makes an empty ypipe of the words at `at`. False if there is no memory for its first chunk. */
-export function createYpipe(arena: Arena, pool: Pool, at: Addr): boolean {
+export function createYpipe(
+  arena: Arena,
+  pool: Pool,
+  at: Addr,
+  leave: number = LEAVE_NONE,
+): boolean {
   arena.words.fill(0, at, at + LANE_WORDS);
-  const chunk = pool.allocate(FIRST_CHUNK_WORDS, LEAVE_NONE);
+  const chunk = pool.allocate(FIRST_CHUNK_WORDS, leave);
   if (chunk === 0) return false;
   const words = arena.words;
   const size = pool.sizeOf(chunk);

@@ -5,6 +5,7 @@ import { BIND, type CommandTarget } from "../command/index.ts";
 import {
   Context,
   context as defaultContext,
+  type LogReason,
   type ManagedSocket,
   type Membership,
   membershipOf,
@@ -105,15 +106,17 @@ export abstract class Socket {
     this.#type = type;
     this.#context = context;
     this.#member = membershipOf(context);
+    const ended = () => terminated(this.#lastEndpoint ?? undefined);
     this.#managed = {
-      close: () => this.#close(() => terminated(this.#lastEndpoint ?? undefined), false),
-      stop: () => this.#close(() => terminated(this.#lastEndpoint ?? undefined)),
+      close: () => this.#close(ended, "thread left", false),
+      stop: () => this.#close(ended, "terminated"),
       memoryFreed: () => this.#pattern.memoryFreed(),
     };
     this.#member.add(this.#managed);
     this.#object = this.#member.thread.register(this.#target());
     this.#inproc = new Inproc(this.#member, this.#linked());
     this.#pattern = pattern(this.#core());
+    this.#inproc.log("socket.opened", {});
     refuseCloning(this, "Open a socket in the other thread, and connect it by name.");
   }
 
@@ -156,7 +159,7 @@ export abstract class Socket {
   }
 
   /**
-   * Takes a name: `inproc://` and 1 to 256 bytes. A socket may have several.
+   * Takes a name: `inproc://` or `sys://`, and 1 to 256 bytes. A socket may have several.
    *
    * @throws ZmqError EADDRINUSE, EINVAL, EPROTONOSUPPORT, ENOCOMPATPROTO if sockets of an unfit
    * type
@@ -168,7 +171,7 @@ export abstract class Socket {
 
   /** As {@link bind}, at once. */
   bindSync(endpoint: string): void {
-    this.#enter();
+    this.enter();
     this.#inproc.bind(endpoint);
     this.#lastEndpoint = endpoint;
   }
@@ -185,18 +188,19 @@ export abstract class Socket {
 
   /** As {@link unbind}, at once. */
   unbindSync(endpoint: string): void {
-    this.#enter();
+    this.enter();
     this.#inproc.unbind(endpoint);
   }
 
   /**
-   * Links to whoever is bound to a name, now or later, and again after a change of who that is.
+   * Links to whoever is bound to a name, now or later, and again after a change of who that is. To
+   * `sys://log` the library is bound; a Subscriber hears there what happens in all threads.
    *
    * @throws ZmqError ENOCOMPATPROTO if the socket there is of an unfit type, ENOMEM, EINVAL,
    *   EPROTONOSUPPORT, EBADF, ETERM.
    */
   connect(endpoint: string): void {
-    this.#enter();
+    this.enter();
     this.#inproc.connect(endpoint);
     this.#lastEndpoint = endpoint;
   }
@@ -208,7 +212,7 @@ export abstract class Socket {
    * @throws ZmqError ENOENT if the socket is not connected to it; and as for `connect`.
    */
   disconnect(endpoint: string): void {
-    this.#enter();
+    this.enter();
     this.#inproc.disconnect(endpoint);
   }
 
@@ -218,7 +222,8 @@ export abstract class Socket {
    */
   close(): void {
     const hint = "Open a new one to go on.";
-    this.#close(() => new ZmqError("EBADF", { address: this.#lastEndpoint ?? undefined, hint }));
+    const error = () => new ZmqError("EBADF", { address: this.#lastEndpoint ?? undefined, hint });
+    this.#close(error, "closed");
   }
 
   [Symbol.dispose](): void {
@@ -280,21 +285,28 @@ export abstract class Socket {
     if (name === "receiveHighWaterMark") this.#inproc.changeLimit(value as number);
   }
 
-  #enter(): void {
+  /** Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */
+  protected enter(): void {
     const { thread } = this.#member;
     if (thread.hasMail) thread.dispatch();
     if (this.#closedBy !== undefined) throw this.#closedBy();
   }
 
   /** @param settle False at the end of a thread: nobody is there to hear of pending calls. */
-  #close(error: () => ZmqError, settle = true): void {
+  #close(error: () => ZmqError, why: LogReason, settle = true): void {
     if (this.closed) return;
     this.#closedBy = error;
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
     this.#dropped = this.#pattern.closed(error, settle);
-    this.#inproc.close(this.#options.linger);
+    this.#inproc.close(this.#options.linger, why);
+    this.#inproc.log("socket.closed", { why });
     this.#member.thread.unregister(this.#object);
     this.#member.remove(this.#managed);
+  }
+
+  /** Which topics of `sys://log` are wanted, for the classes that can hear it. */
+  protected tune(topics: number): void {
+    this.#inproc.tune(topics);
   }
 
   #leave(pipe: Pipe): void {
