@@ -42,7 +42,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { isMainThread } from "node:worker_threads";
 import { type Change, removeCopies } from "./code.ts";
-import { OLD } from "./control.ts";
+import { DIES, OLD } from "./control.ts";
 import { Crew, Exploration, letter, type Run } from "./exploration.ts";
 import { forbidden, type NamedProgram, ok, type Program, programs } from "./program.ts";
 import { all, bounded, type Findings, type Verdict } from "./search.ts";
@@ -175,7 +175,8 @@ async function repeat(program: NamedProgram): Promise<void> {
   const fault = options.planted;
   const changes = fault === undefined ? [] : [program.planted?.[fault] ?? []].flat();
   const exploration = await Exploration.create(theCrew(), program, changes as Change[]);
-  const run = await exploration.run(parseSchedule(options.schedule as string), 0, true);
+  const schedule = parseSchedule(options.schedule as string, exploration.mortal);
+  const run = await exploration.run(schedule, 0, true);
   await exploration.end();
   console.log(describe(exploration, run));
   const what = run.failure ?? verdictOf(program)(run.outcome as string);
@@ -211,7 +212,8 @@ function describe(exploration: Exploration, run: Run): string {
   const width = Math.max(...exploration.threads.map((name) => name.length));
   const lines = run.steps.map((step) => {
     const name = `${letter(step.thread)} ${exploration.threads[step.thread]?.padEnd(width)}`;
-    const values = [exploration.nameOf(step.at), ...step.values].join(", ");
+    const at = step.at === 0 ? [] : [exploration.nameOf(step.at)];
+    const values = [...at, ...step.values].join(", ");
     const result = step.result === "" ? "" : ` → ${step.result}`;
     const number = String(step.step).padStart(4);
     const operation = `${step.operation}(${values})${result}`;
@@ -230,7 +232,10 @@ function command(program: NamedProgram, schedule: readonly number[], fault?: str
   );
 }
 
-/** As `a3b2A1`: the first thread three times, the second twice, the first seeing what is old. */
+/**
+ * As `a3b2A1x1`: the first thread three times, the second twice, the first seeing what is old; then
+ * the mortal thread dies.
+ */
 function formatSchedule(schedule: readonly number[]): string {
   let text = "";
   for (let from = 0; from < schedule.length; ) {
@@ -238,14 +243,15 @@ function formatSchedule(schedule: readonly number[]): string {
     while (schedule[to] === schedule[from]) to++;
     const choice = schedule[from] as number;
     const name = letter(choice % OLD);
-    text += `${choice < OLD ? name : name.toUpperCase()}${to - from}`;
+    text += `${choice >= DIES ? "x" : choice < OLD ? name : name.toUpperCase()}${to - from}`;
     from = to;
   }
   return text;
 }
 
-function parseSchedule(text: string): number[] {
+function parseSchedule(text: string, mortal: number): number[] {
   return [...text.matchAll(/([a-z])(\d+)/gi)].flatMap(([, who = "", times]) => {
+    if (who === "x") return [mortal + DIES];
     const thread = who.toLowerCase().charCodeAt(0) - "a".charCodeAt(0);
     return new Array(Number(times)).fill(who === who.toLowerCase() ? thread : thread + OLD);
   });

@@ -13,7 +13,7 @@
  * Dynamic Partial-Order Reduction, 2005), with Godefroid's sleep sets against doing so twice.
  */
 import assert from "node:assert/strict";
-import { EITHER, OLD } from "./control.ts";
+import { DEATH, DEATHS, DIES, EITHER, MAX_THREADS, MOURN, OLD } from "./control.ts";
 import type { Decision, Exploration, Pending, Run } from "./exploration.ts";
 import { independent } from "./seam.ts";
 
@@ -57,13 +57,16 @@ function note(found: Findings, run: Run, verdict: Verdict): boolean {
 
 /** Whether choosing `next` at a decision leaves a thread that could go on, or sees an old value. */
 function unforced(decision: Decision, previous: number | undefined, next: number): boolean {
+  if (next >= DIES) return false; // Nobody is switched to.
   if (next >= OLD) return true; // An old value costs as much as a switch.
   if (previous === undefined || previous % OLD === next) return false;
   return (decision.enabled & (EITHER << (previous % OLD))) !== 0;
 }
 
+const CHOICES = Array.from({ length: DIES + MAX_THREADS }, (_, choice) => choice);
+
 function bits(mask: number): number[] {
-  return [0, 1, 2, 3, 4, 5, 6, 7].filter((choice) => (mask & (1 << choice)) !== 0);
+  return CHOICES.filter((choice) => (mask & (1 << choice)) !== 0);
 }
 
 /** A run to be made: its first choices, how many switches are in them, where the last is made. */
@@ -132,11 +135,11 @@ export async function all(
     if (found.unfinished) return found;
     for (const decision of run.decisions.slice(path.length)) {
       const { choice } = decision;
-      const backtrack = decision.enabled & (EITHER << (choice % OLD));
+      const backtrack = decision.enabled & ((EITHER << (choice % OLD)) | DEATHS);
       path.push({ decision, choice, backtrack, done: 1 << choice, sleep });
       sleep = after(sleep, decision, choice);
     }
-    addBacktracks(path, run.last);
+    addBacktracks(path, run.last, exploration.mortal);
     let node = path.at(-1);
     while (node !== undefined && (node.backtrack & ~node.done & ~node.sleep) === 0) {
       path.pop();
@@ -144,26 +147,32 @@ export async function all(
     }
     if (node === undefined) return found;
     const next = bits(node.backtrack & ~node.done & ~node.sleep)[0];
-    // Whoever was tried here need not be tried below, until something touches what it does.
-    sleep = after(node.sleep | node.done, node.decision, next);
+    // Whoever was tried here need not be tried below, until something touches what it does. But
+    // whoever goes on goes past a death: nothing that was tried here stands for what follows one.
+    sleep = after(next >= DIES ? node.sleep : node.sleep | node.done, node.decision, next);
     node.choice = next;
     node.done |= 1 << next;
   }
 }
 
 /** Which of the sleeping threads sleep on when one of the others has made its step. */
-function after(sleep: number, { pending }: Decision, choice: number): number {
-  const made = pending[choice % OLD] as Pending;
-  let left = sleep & ~(EITHER << (choice % OLD));
+function after(sleep: number, decision: Decision, choice: number): number {
+  const made = madeBy(decision, choice);
+  let left = sleep & ~((EITHER << (choice % OLD)) | DEATHS);
   for (const other of bits(left)) {
-    const { kind, at } = pending[other % OLD] as Pending;
+    const { kind, at } = madeBy(decision, other);
     if (!independent(kind, at, made.kind, made.at)) left &= ~(1 << other);
   }
   return left;
 }
 
+/** What a choice does. */
+function madeBy({ pending }: Decision, choice: number): Pending {
+  return choice >= DIES ? { kind: DEATH, at: 0 } : (pending[choice % OLD] as Pending);
+}
+
 /** Looks for pairs of dependent steps that could have come the other way round. */
-function addBacktracks(path: readonly Node[], last: readonly Pending[]): void {
+function addBacktracks(path: readonly Node[], last: readonly Pending[], mortal: number): void {
   const threads = last.length;
   /** For each thread, how many steps of the path each thread had made that come before it. */
   const clocks: number[][] = last.map(() => new Array(threads).fill(-1));
@@ -184,11 +193,12 @@ function addBacktracks(path: readonly Node[], last: readonly Pending[]): void {
 
   for (const [index, { choice, decision }] of path.entries()) {
     const thread = choice % OLD;
-    const made = decision.pending[thread] as Pending;
+    const made = madeBy(decision, choice);
     look(thread, made);
     const clock = clocks[thread] as number[];
     for (const other of steps) {
-      if (independent(made.kind, made.at, other.made.kind, other.made.at)) continue;
+      const mourned = made.kind === MOURN && other.thread === mortal;
+      if (!mourned && independent(made.kind, made.at, other.made.kind, other.made.at)) continue;
       for (let t = 0; t < threads; t++) {
         clock[t] = Math.max(clock[t], other.clock[t]);
       }
