@@ -171,40 +171,75 @@ function madeBy({ pending }: Decision, choice: number): Pending {
   return choice >= DIES ? { kind: DEATH, at: 0 } : (pending[choice % OLD] as Pending);
 }
 
-/** Looks for pairs of dependent steps that could have come the other way round. */
-function addBacktracks(path: readonly Node[], last: readonly Pending[], mortal: number): void {
-  const threads = last.length;
-  /** For each thread, how many steps of the path each thread had made that come before it. */
-  const clocks: number[][] = last.map(() => new Array(threads).fill(-1));
-  const steps: { thread: number; made: Pending; clock: number[] }[] = [];
+/** One step of a run, and for each thread the last of its steps that comes before it: an index. */
+interface Made extends Pending {
+  readonly thread: number;
+  readonly before: readonly number[];
+}
 
-  const look = (thread: number, next: Pending): void => {
-    const known = clocks[thread] as number[];
-    for (let before = steps.length - 1; before >= 0; before--) {
-      const other = steps[before] as (typeof steps)[0];
-      if (other.thread === thread || before <= known[other.thread]) continue;
-      if (independent(next.kind, next.at, other.made.kind, other.made.at)) continue;
-      const node = path[before] as Node;
-      const { enabled } = node.decision;
-      node.backtrack |= enabled & (EITHER << thread) || enabled;
-      break;
+/**
+ * Looks for races: pairs of dependent steps with nothing between that orders them. They could have
+ * come the other way round; so there must be a way, from where the first was made, to what was made
+ * without it.
+ */
+function addBacktracks(path: readonly Node[], last: readonly Pending[], mortal: number): void {
+  const steps: Made[] = [];
+  /** For each thread, what comes before its next step since it comes before its last one. */
+  const known: readonly number[][] = last.map(() => last.map(() => -1));
+
+  const look = (thread: number, { kind, at }: Pending): Made => {
+    const own = known[thread] as number[];
+    const before = [...own];
+    const races: number[] = [];
+    for (let index = steps.length - 1; index >= 0; index--) {
+      const other = steps[index] as Made;
+      if (index <= (before[other.thread] as number)) continue;
+      const mourned = kind === MOURN && other.thread === mortal;
+      if (!mourned && independent(kind, at, other.kind, other.at)) continue;
+      if (!mourned) races.push(index);
+      for (const t of before.keys()) before[t] = Math.max(before[t], other.before[t]);
+      before[other.thread] = index;
     }
+    const next = { kind, at, thread, before };
+    for (const index of races) reverse(path[index] as Node, steps, index, next);
+    return next;
   };
 
-  for (const [index, { choice, decision }] of path.entries()) {
+  for (const { choice, decision } of path) {
     const thread = choice % OLD;
-    const made = madeBy(decision, choice);
-    look(thread, made);
-    const clock = clocks[thread] as number[];
-    for (const other of steps) {
-      const mourned = made.kind === MOURN && other.thread === mortal;
-      if (!mourned && independent(made.kind, made.at, other.made.kind, other.made.at)) continue;
-      for (let t = 0; t < threads; t++) {
-        clock[t] = Math.max(clock[t], other.clock[t]);
-      }
-    }
-    clock[thread] = index;
-    steps.push({ thread, made, clock: [...clock] });
+    const made = look(thread, madeBy(decision, choice));
+    const own = known[thread] as number[];
+    for (const t of own.keys()) own[t] = made.before[t] as number;
+    own[thread] = steps.length;
+    steps.push(made);
   }
   for (const [thread, next] of last.entries()) if (next.at !== 0) look(thread, next);
+}
+
+/**
+ * Lets `next` be made without the step of that index, with which it races.
+ *
+ * What was made since without need of that step, and then `next`, must begin with the step of some
+ * thread that needs nothing else of it. One such thread is enough, and any: if it sleeps, what
+ * begins with it has been run. It need not be that of `next` (Abdulla and others, Optimal Dynamic
+ * Partial Order Reduction, 2014): to add that one, asleep or not, would be to miss interleavings.
+ */
+function reverse(node: Node, steps: readonly Made[], index: number, next: Made): void {
+  const { enabled } = node.decision;
+  const first = (steps[index] as Made).thread;
+  const begun: number[] = [];
+  let initials = 0;
+  for (let i = index + 1; i <= steps.length; i++) {
+    const step = steps[i] ?? next;
+    const { thread, before } = step;
+    if (begun[thread] !== undefined) continue;
+    if (step !== next && (before[first] as number) >= index) continue;
+    begun[thread] = i;
+    if (begun.every((from, t) => t === thread || (before[t] as number) < from)) {
+      initials |= enabled & (EITHER << thread);
+    }
+  }
+  if ((initials & node.backtrack) !== 0) return;
+  const one = bits(initials & node.sleep)[0] ?? bits(initials)[0];
+  node.backtrack |= one === undefined ? enabled : enabled & (EITHER << (one % OLD));
 }
