@@ -85,7 +85,11 @@ const LAST_STEPS = 100;
 export class Abort extends Error {}
 
 /** Thrown through the program of a thread that dies, and again at whatever it tries after that. */
-export class Death extends Error {}
+export class Death extends Error {
+  constructor() {
+    super("ThreadMQ explorer: this thread has died in this run");
+  }
+}
 
 const sleeps = (kind: number): boolean => kind >= WAIT && kind <= WAIT_ASYNC;
 

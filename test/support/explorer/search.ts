@@ -10,7 +10,10 @@
  * `all` runs at least one of each set of interleavings that differ only in the order of independent
  * operations: those on different words, or two loads. It looks where in a run two dependent
  * operations could have come the other way round, and goes back there (Flanagan and Godefroid,
- * Dynamic Partial-Order Reduction, 2005), with Godefroid's sleep sets against doing so twice.
+ * Dynamic Partial-Order Reduction, 2005) to whoever can begin what was missed (Abdulla, Aronis,
+ * Jonsson and Sagonas, Optimal Dynamic Partial Order Reduction, 2014), with Godefroid's sleep sets
+ * against doing so twice. A death depends on nothing and is tried wherever there is the choice;
+ * the choice is there only once, so who goes on goes past it.
  */
 import assert from "node:assert/strict";
 import { DEATH, DEATHS, DIES, EITHER, MAX_THREADS, MOURN, OLD } from "./control.ts";
@@ -221,8 +224,8 @@ function addBacktracks(path: readonly Node[], last: readonly Pending[], mortal: 
  *
  * What was made since without need of that step, and then `next`, must begin with the step of some
  * thread that needs nothing else of it. One such thread is enough, and any: if it sleeps, what
- * begins with it has been run. It need not be that of `next` (Abdulla and others, Optimal Dynamic
- * Partial Order Reduction, 2014): to add that one, asleep or not, would be to miss interleavings.
+ * begins with it has been run. The thread of `next` is not always one: it may need others first, and
+ * to go back to it nevertheless, perhaps asleep, would be to miss interleavings.
  */
 function reverse(node: Node, steps: readonly Made[], index: number, next: Made): void {
   const { enabled } = node.decision;
