@@ -136,21 +136,25 @@ agree("a peek may see what is old, but not what is known to be old", undefined, 
   ],
 });
 
-agree("who sleeps is not taken for whom it waits for", undefined, {
-  setup,
-  threads: {
-    a: thread((seam, words, { x, y }) => {
-      seam.store(words, y, 3);
-      return seam.exchange(words, x, 2);
-    }),
-    b: thread((seam, words, { x, y }) => [seam.load(words, x), seam.load(words, y)]),
-    c: thread((seam, words, { x, y }) => {
-      seam.store(words, x, 3);
-      return seam.load(words, y);
-    }),
+agree(
+  "the full search does not try who sleeps in the place of who must come before it",
+  undefined,
+  {
+    setup,
+    threads: {
+      a: thread((seam, words, { x, y }) => {
+        seam.store(words, y, 3);
+        return seam.exchange(words, x, 2);
+      }),
+      b: thread((seam, words, { x, y }) => [seam.load(words, x), seam.load(words, y)]),
+      c: thread((seam, words, { x, y }) => {
+        seam.store(words, x, 3);
+        return seam.load(words, y);
+      }),
+    },
+    judge: () => undefined,
   },
-  judge: () => undefined,
-});
+);
 
 model("what is written before a store can be read plainly after the load that sees it", {
   setup,
