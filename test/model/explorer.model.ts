@@ -376,26 +376,39 @@ for (const atomically of [true, false]) {
 model("what the dead have left to the event loop has no effect", {
   setup,
   threads: {
-    other: thread((seam, words, { x }) => {
-      for (let i = 0; i < 4; i++) seam.load(words, x + i);
-    }),
-    victim: thread((seam, words, { x, y }) => {
-      let alive = false;
+    reaper: (env, { x, y }) => {
+      const unwatched = new Int32Array(env.arena.buffer);
+      return () => {
+        if (!env.untilDead()) return "alive";
+        Atomics.wait(unwatched, x + 1, 0); // In earnest: the dead one's event loop has its turn.
+        return [env.code.memory.load(env.arena.words, x), env.code.memory.load(env.arena.words, y)];
+      };
+    },
+    victim: (env, { x, y }) => {
+      const unwatched = new Int32Array(env.arena.buffer);
+      const { words } = env.arena;
+      let done = false;
       queueMicrotask(() => {
-        if (alive) return;
-        words[y] = 7;
-        seam.store(words, y, seam.add(words, x, 7));
+        if (!done) {
+          words[y] = 7;
+          env.code.memory.store(words, y, env.code.memory.add(words, x, 7));
+        }
+        Atomics.store(unwatched, x + 1, 1);
+        Atomics.notify(unwatched, x + 1);
       });
-      seam.store(words, x, 1);
-      alive = true;
-    }),
+      return () => {
+        env.code.memory.store(words, x, 1);
+        env.code.memory.store(words, x, 2);
+        done = true;
+      };
+    },
   },
   mortal: "victim",
-  final: (env, { x, y }) => [env.arena.words[x], env.arena.words[y]],
   outcomes: [
-    [[null, "dead", [0, 0]], ok, "before it began"],
-    [[null, "dead", [1, 0]], ok, "at its end"],
-    [[null, null, [1, 0]], ok, "not at all"],
+    [[[0, 0], "dead"], ok, "before it began"],
+    [[[1, 0], "dead"], ok, "between the two stores"],
+    [[[2, 0], "dead"], ok, "at its end"],
+    [["alive", null], ok, "not at all"],
   ],
 });
 
@@ -541,7 +554,13 @@ const FATAL: Record<string, [complaint: RegExp, program: Program<Shared>]> = {
     {
       setup,
       threads: {
-        victim: thread((seam, words, { x }) => seam.wait(words, x, 0, 1)),
+        victim: (env, { x }) => {
+          return async () => {
+            env.code.memory.waitAsync(env.arena.words, x, 0);
+            env.arena.words[x + 1] = 1; // A place to die: after this.
+            await env.until(() => false);
+          };
+        },
         reaper: reaper(look),
       },
       mortal: "victim",
