@@ -47,6 +47,8 @@ export class Membership implements CommandTarget {
   readonly registry: Registry;
   readonly slab: Slab;
   readonly #sockets = new Set<ManagedSocket>();
+  /** Ends of sockets that have closed, whose swaps are not empty yet. They do not count. */
+  readonly lingering: Set<ManagedSocket> = new Set();
   readonly #block: Addr;
   readonly #number: number;
   readonly #cancelExit: () => void;
@@ -94,7 +96,7 @@ export class Membership implements CommandTarget {
   }
 
   command(_block: Addr, bits: number): void {
-    if ((bits & STOP) !== 0) for (const socket of [...this.#sockets]) socket.stop();
+    if ((bits & STOP) !== 0) for (const socket of this.#managed) socket.stop();
     if ((bits & REAPED) !== 0) {
       this.#allReaped();
       return;
@@ -102,7 +104,7 @@ export class Membership implements CommandTarget {
     if ((bits & MEMORY) !== 0) {
       this.registry.dropAllExpired();
       this.thread.pool.trim(); // Who wants memory hears of what this gives back.
-      for (const socket of [...this.#sockets]) socket.memoryFreed();
+      for (const socket of this.#managed) socket.memoryFreed();
     }
   }
 
@@ -122,12 +124,17 @@ export class Membership implements CommandTarget {
     this.#left = true;
     this.#cancelExit();
     for (const socket of [...this.#sockets]) socket.close();
+    for (const end of [...this.lingering]) end.close();
     this.thread.withdraw(this.#block);
     this.thread.pool.leave();
     this.thread.unregister(this.#number);
     this.thread.signaler.disarm();
     leaveSlot(this.arena, this.thread.slot);
     this.#onLeft();
+  }
+
+  get #managed(): ManagedSocket[] {
+    return [...this.#sockets, ...this.lingering];
   }
 
   #countOut(): void {

@@ -58,6 +58,7 @@ class Party {
       readActivated: () => {},
       writeActivated: () => {},
       peerChanged: () => this.heardOfPeers++,
+      messagesLost: () => {},
     });
   }
 

@@ -32,8 +32,9 @@ import {
   queuedIn,
   type Side,
   stateOf,
+  swappedIn,
 } from "../pipe/index.ts";
-import { LANE_LIMIT } from "../queue/index.ts";
+import { LANE_LIMIT, LANE_SWAPPED } from "../queue/index.ts";
 import { compatible, typeName } from "./peers.ts";
 
 /**
@@ -189,6 +190,7 @@ export class Registry {
   leave(pipe: Addr, side: Side, lingerMs: number): void {
     this.#lock.hold(() => {
       move(this.#arena, pipe, side, "leave");
+      this.#dropSwapped(pipe, side);
       if (side === "connecter") {
         const until = (Date.now() + lingerMs) | 0;
         this.#words[pipe + PIPE_UNTIL] = lingerMs < 0 ? 0 : until || 1;
@@ -325,7 +327,20 @@ export class Registry {
     const words = this.#words;
     const out = words[pipe + PIPE_OUT];
     const inward = words[pipe + PIPE_IN];
-    return (out === 0 ? 0 : queuedIn(words, out)) + (inward === 0 ? 0 : queuedIn(words, inward));
+    let queued = 0;
+    for (const lane of [out, inward]) {
+      if (lane !== 0) queued += queuedIn(words, lane) + swappedIn(words, lane);
+    }
+    return queued;
+  }
+
+  /** What the swap of an end still held is gone with it. */
+  #dropSwapped(pipe: Addr, side: Side): void {
+    const { arena, slot } = this.#thread;
+    const lane = this.#words[pipe + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
+    if (lane === 0) return;
+    count(arena, slotAt(slot) + SLOT_DROPPED, swappedIn(this.#words, lane));
+    this.#words[lane + LANE_SWAPPED] = 0;
   }
 
   #create(name: Uint8Array, endpoint: string): Addr {

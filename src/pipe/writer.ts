@@ -1,9 +1,22 @@
 // SPDX-License-Identifier: MIT
 
+import { FLUSH_EVERY, type ZmqError } from "../base/index.ts";
 import { ACTIVATE_READ, type Thread } from "../command/index.ts";
-import { type Addr, LEAVE_A_LINK, load, or, peek, store, type Words } from "../memory/index.ts";
-import { LANE_LIMIT, LANE_READ, LANE_WAKE_AT, LANE_WRITTEN } from "../queue/index.ts";
-import { type MessageLike, MessageWriter, type Prepared } from "./message.ts";
+import {
+  type Addr,
+  count,
+  LEAVE_A_LINK,
+  load,
+  or,
+  peek,
+  SLOT_DROPPED,
+  slotAt,
+  store,
+  type Words,
+} from "../memory/index.ts";
+import { LANE_LIMIT, LANE_READ, LANE_SWAPPED, LANE_WAKE_AT, LANE_WRITTEN } from "../queue/index.ts";
+import { type MessageLike, MessageWriter, Prepared, prepare } from "./message.ts";
+import { Swap } from "./swap.ts";
 
 /** In LANE_LIMIT: nobody reads, so only the writer's own watermark counts. */
 export const NO_READER = -1;
@@ -12,6 +25,15 @@ export const ONE = 2;
 export const WAITS = 1;
 /** Without a watermark the counts are compared anew every so many messages. */
 const UNLIMITED = 1 << 29;
+
+/** What a writer with a swap asks of the end that it belongs to. */
+export interface SwapOwner {
+  /** How many bytes may wait on disk; 0 is none. It may change at any time. */
+  readonly swap: number;
+  readonly swapDirectory: string;
+  /** Messages in the swap could not be read back. They are counted as dropped. */
+  messagesLost(count: number, error: ZmqError): void;
+}
 
 /**
  * writer — the end of a lane that messages go into, with its watermark.
@@ -31,6 +53,15 @@ const UNLIMITED = 1 << 29;
  * in lock-step, a wake-up for each message; nearer to empty, the writer would stand still while the
  * reader drains. A writer that tries again by itself needs no wake-up and is not held to that half.
  *
+ * # The swap
+ *
+ * Messages for which there is no room may be stored in the swap (swap.ts), if the socket has one.
+ * As long as it holds anything, the lane takes no other messages than those that come back from it:
+ * `hasRoom` is false, by a limit that is where the count of written messages is. They come back
+ * whenever the thread has the control and there is room: at each look for room, and when the reader
+ * wakes us, which we always ask for while the swap holds anything. Where memory is what is missing,
+ * we hear of that too.
+ *
  * # Synchronisation
  *
  *   SYNC(room)    reader's addition to read ⇒ writer's load     the messages have been taken
@@ -46,11 +77,23 @@ export class PipeWriter extends MessageWriter {
   #written: number;
   /** The count of written messages that may not be passed. */
   #limit: number;
-  /** What `limit` of the reader was when it was computed. */
+  /** What `limit` and `read` of the reader were when it was computed. */
   #peerMark = NO_READER;
+  #read = 0;
+  readonly #owner: SwapOwner | undefined;
+  #swap: Swap | undefined;
+  /** There is room for what is in the swap, but no memory; and all threads were asked for some. */
+  #starved = false;
 
-  constructor(thread: Thread, lane: Addr, readerBlock: Addr, highWaterMark: number) {
+  constructor(
+    thread: Thread,
+    lane: Addr,
+    readerBlock: Addr,
+    highWaterMark: number,
+    owner?: SwapOwner,
+  ) {
     super(thread.arena, thread.pool, lane);
+    this.#owner = owner;
     this.#thread = thread;
     this.#readerBlock = readerBlock;
     this.#highWaterMark = highWaterMark;
@@ -68,18 +111,38 @@ export class PipeWriter extends MessageWriter {
   get hasRoom(): boolean {
     // A hint: the reader may have changed its watermark.
     const peerMark = peek(this.arena.words, this.lane + LANE_LIMIT);
-    if (peerMark === this.#peerMark && ((this.#limit - this.#written) | 0) > 0) return true;
+    if (peerMark === this.#peerMark) {
+      if (((this.#limit - this.#written) | 0) > 0) return true;
+      // A hint: should it be old, the reader will wake us.
+      if (this.swapped > 0 && this.#readHint() === this.#read) return false;
+    }
     return this.#recount();
   }
 
-  /** How many messages lie in the lane. */
+  /** How many messages lie in the lane and in the swap. */
   get queued(): number {
-    return queuedIn(this.arena.words, this.lane);
+    return queuedIn(this.arena.words, this.lane) + this.swapped;
+  }
+
+  /** How many messages are in the swap. */
+  get swapped(): number {
+    return this.#swap === undefined ? 0 : this.#swap.count;
+  }
+
+  /** Whether messages may go to the swap. */
+  get swaps(): boolean {
+    return this.#owner !== undefined && this.#owner.swap > 0;
   }
 
   /** Writes a message without showing it. False if there is no memory; throws if it is none. */
   override write(message: MessageLike | Prepared): boolean {
     if (!super.write(message)) return false;
+    this.#wrote();
+    return true;
+  }
+
+  override writeCopy(source: Int32Array, from: number, size: number, large: boolean): boolean {
+    if (!super.writeCopy(source, from, size, large)) return false;
     this.#wrote();
     return true;
   }
@@ -103,7 +166,55 @@ export class PipeWriter extends MessageWriter {
     return false;
   }
 
-  /** Asks to be woken when there is room. False if there is some now. */
+  /**
+   * Stores a message in the swap. False if there is no room for it there.
+   *
+   * @throws ZmqError if it cannot be written; or, as `write`, if it is no message.
+   */
+  store(message: MessageLike | Prepared): boolean {
+    const owner = this.#owner;
+    if (owner === undefined || owner.swap === 0) return false;
+    const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
+    const parts = prepared instanceof Prepared ? prepared.parts : [prepared];
+    const { files } = this.#thread.host;
+    this.#swap ??= new Swap(files, (lost, error) => this.#lost(lost, error));
+    const swap = this.#swap;
+    if (!swap.store(parts, owner.swap, owner.swapDirectory || files.temporaryDirectory)) {
+      return false;
+    }
+    this.#countSwapped();
+    if (swap.count === 1) this.drainSwap();
+    return true;
+  }
+
+  /** Takes out of the swap what there is room for, and asks to be woken for the rest. */
+  drainSwap(): void {
+    while (this.swapped > 0 && !this.wait());
+  }
+
+  /** Takes out of the swap all that there is memory for, whatever the watermarks say. */
+  pourSwap(): void {
+    this.#limit = (this.#written + ONE * UNLIMITED) | 0;
+    if (this.swapped > 0) this.#refill();
+  }
+
+  /** Moves the next message of the swap to another lane. False if there is no memory for it. */
+  moveSwapped(writer: PipeWriter): boolean {
+    const swap = this.#swap as Swap;
+    if (!swap.ready()) return true; // What was left could not be read back.
+    if (!writer.writeCopy(swap.words, swap.at, swap.size, swap.large)) return false;
+    swap.shift();
+    this.#countSwapped();
+    return true;
+  }
+
+  /** Gives up the swap, and what is in it: how many messages these are, the lane still says. */
+  leave(): void {
+    this.#starve(false);
+    this.#swap?.close();
+  }
+
+  /** Asks to be woken when there is room. False if there is, or was, some now. */
   wait(): boolean {
     const words = this.arena.words;
     // Never more than all that there is: after a watermark was lowered, the limit may be behind.
@@ -111,7 +222,8 @@ export class PipeWriter extends MessageWriter {
     store(words, this.lane + LANE_WAKE_AT, (this.#written - half) | 0);
     // SYNC(waits) publish: wakeAt. The count is looked at once more, after this.
     or(words, this.lane + LANE_READ, WAITS);
-    return !this.#recount();
+    const before = this.swapped;
+    return !this.#recount() && this.swapped === before;
   }
 
   #wrote(): void {
@@ -129,12 +241,57 @@ export class PipeWriter extends MessageWriter {
     const mark = own === 0 || peerMark === 0 ? UNLIMITED : own + Math.max(peerMark, 0);
     const from = mark < UNLIMITED ? read : this.#written;
     this.#peerMark = peerMark;
+    this.#read = read;
     this.#limit = (from + ONE * Math.min(mark, UNLIMITED)) | 0;
+    if (this.swapped > 0) return this.#refill();
     return ((this.#limit - this.#written) | 0) > 0;
+  }
+
+  /** Moves messages from the swap to the lane, up to the limit. Whether there is room for others. */
+  #refill(): boolean {
+    const swap = this.#swap as Swap;
+    let isShort = false;
+    for (let moved = 1; ((this.#limit - this.#written) | 0) > 0 && swap.ready(); moved++) {
+      isShort = !this.writeCopy(swap.words, swap.at, swap.size, swap.large);
+      if (isShort) break;
+      swap.shift();
+      this.#countSwapped();
+      if (moved % FLUSH_EVERY === 0) this.flush();
+    }
+    this.flush();
+    this.#starve(isShort);
+    if (swap.count > 0) this.#limit = this.#written;
+    return ((this.#limit - this.#written) | 0) > 0;
+  }
+
+  #starve(starved: boolean): void {
+    if (starved === this.#starved) return;
+    this.#starved = starved;
+    if (starved) this.#thread.wantMemory();
+    else this.#thread.gotMemory();
+  }
+
+  #lost(lost: number, error: ZmqError): void {
+    this.#countSwapped();
+    count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, lost);
+    this.#owner?.messagesLost(lost, error);
+  }
+
+  #countSwapped(): void {
+    this.arena.words[this.lane + LANE_SWAPPED] = this.swapped;
+  }
+
+  #readHint(): number {
+    return peek(this.arena.words, this.lane + LANE_READ) & ~WAITS;
   }
 }
 
-/** How many messages lie in a lane, as any thread may ask. */
+/** How many messages are in the swap of a lane's writer, as any thread may ask. */
+export function swappedIn(words: Words, lane: Addr): number {
+  return peek(words, lane + LANE_SWAPPED) >>> 0;
+}
+
+/** How many messages lie in a lane, a swap not counted, as any thread may ask. */
 export function queuedIn(words: Words, lane: Addr): number {
   // SYNC(room) observe: only a count.
   const read = load(words, lane + LANE_READ) & ~WAITS;

@@ -6,13 +6,14 @@ import { ROW, WORD_BYTES } from "../memory/index.ts";
  * layout — the words of a ypipe, and of what flows through it.
  *
  * Lane: a ypipe, and the counts that the pipe above keeps for the same two threads
- *           +0       +1       +2       +3       +4       +5       +6
+ *           +0       +1       +2       +3       +4       +5       +6       +7
  *         +--------+--------+
  *      +0 | c      | spare  |                              both: Atomics only
- *         +--------+--------+--------+--------+--------+--------+--------+
- *     +32 | w      | chunk  | end    | size   | written| wakeAt | limit  |
- *         +--------+--------+--------+--------+--------+--------+--------+
- *          writer: plain                                 Atomics  the reader's, seldom: Atomics
+ *         +--------+--------+--------+--------+--------+--------+--------+--------+
+ *     +32 | w      | chunk  | end    | size   | written| wakeAt | limit  | swapped|
+ *         +--------+--------+--------+--------+--------+--------+--------+--------+
+ *          writer: plain                                 Atomics  the reader's,    writer: plain
+ *                                                                 seldom: Atomics
  *         +--------+--------+--------+
  *     +64 | front  | chunk  | read   |                     reader: plain; read: Atomics only
  *         +--------+--------+--------+
@@ -44,6 +45,8 @@ export const LANE_CHUNK_SIZE: number = ROW + 3;
 export const LANE_WRITTEN: number = ROW + 4;
 export const LANE_WAKE_AT: number = ROW + 5;
 export const LANE_LIMIT: number = ROW + 6;
+/** How many messages are in the writer's swap. */
+export const LANE_SWAPPED: number = ROW + 7;
 export const LANE_FRONT: number = 2 * ROW;
 export const LANE_READER_CHUNK: number = 2 * ROW + 1;
 export const LANE_READ: number = 2 * ROW + 2;

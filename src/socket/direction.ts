@@ -28,7 +28,8 @@ export abstract class Direction {
   readonly #arena: Arena;
   readonly #counter: Addr;
   readonly #way: Way;
-  #closedBy: (() => ZmqError) | undefined;
+  /** What calls fail with from now on; or only the next one. */
+  #failure: (() => ZmqError) | undefined;
   #referenced = true;
   /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
   protected waits: Waiting | undefined;
@@ -52,6 +53,10 @@ export abstract class Direction {
   }
 
   /** Whether calls that wait keep the event loop alive. */
+  get referenced(): boolean {
+    return this.#referenced;
+  }
+
   set referenced(referenced: boolean) {
     this.#referenced = referenced;
     if (this.waits !== undefined) this.waits.referenced = referenced;
@@ -59,8 +64,16 @@ export abstract class Direction {
 
   /** Every call fails from now on. @param settle Whether those that wait are told. */
   protected end(error: () => ZmqError, settle: boolean): void {
-    this.#closedBy = error;
+    this.#failure = error;
     if (settle) this.waits?.fail(error());
+  }
+
+  /** Something has gone wrong that no call is to blame for: the next one says so. */
+  protected failOnce(error: ZmqError): void {
+    this.#failure ??= () => {
+      this.#failure = undefined;
+      return error;
+    };
   }
 
   /** Begins a call: hears what has come. */
@@ -70,7 +83,7 @@ export abstract class Direction {
   }
 
   protected check(): void {
-    if (this.#closedBy !== undefined) throw this.#closedBy();
+    if (this.#failure !== undefined) throw this.#failure();
   }
 
   protected count(messages: number): void {

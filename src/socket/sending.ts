@@ -10,6 +10,7 @@ import {
   GONE,
   type MessageLike,
   type Pipe,
+  type PipeWriter,
   type Prepared,
   prepare,
 } from "../pipe/index.ts";
@@ -112,7 +113,8 @@ export class Sender extends Direction implements Pattern {
     if (pipe.side === "binder" && pipe.peerState === GONE) {
       pipe.draining = true;
       // What the peer has left unread goes to the others.
-      this.#lb.reclaim(pipe.readBack(this.core.member.slab), () => this.core.leave(pipe));
+      const reader = pipe.readBack(this.core.member.slab);
+      this.#lb.reclaim(reader, pipe.writer as PipeWriter, () => this.core.leave(pipe));
     }
     this.#again();
   }
@@ -126,7 +128,14 @@ export class Sender extends Direction implements Pattern {
     return this.#lb.abandon();
   }
 
+  messagesLost(count: number, error: ZmqError): void {
+    const { code, hint } = error;
+    const lost = `${count} message(s), sent before and swapped, could not be read back.`;
+    this.failOnce(new ZmqError(code, { address: this.core.address, hint: `${lost} ${hint}` }));
+  }
+
   memoryFreed(): void {
+    this.#lb.memoryFreed();
     this.#again();
     if (this.waits?.busy !== true) this.#lb.giveUp();
   }
@@ -298,14 +307,33 @@ export abstract class SendingSocket extends Socket {
     this.setOption("sendTimeout", value);
   }
 
+  /** `ZMQ_SWAP`, in bytes; see {@link SendOptions.swap}. Takes effect at once. */
+  get swap(): number {
+    return this.option("swap");
+  }
+
+  set swap(value: number) {
+    this.setOption("swap", value);
+  }
+
+  /** Where swaps are made; see {@link SendOptions.swapDirectory}. For those still to be made. */
+  get swapDirectory(): string {
+    return this.option("swapDirectory") || this.temporaryDirectory;
+  }
+
+  set swapDirectory(value: string) {
+    this.setOption("swapDirectory", value);
+  }
+
   /**
    * Sends a message: one part, or an array of parts, which arrive all or not at all.
    *
    * The parts are copied when the message is accepted, which is when the promise settles; until
    * then do not change them. Several sends may wait: they go in the order of their calls.
    *
-   * @throws ZmqError by rejection: EAGAIN if the time is up, EINVAL, EMSGSIZE, EBADF, ETERM. Or the
-   *   signal's reason. The message was then not accepted.
+   * @throws ZmqError by rejection: EAGAIN if the time is up, EINVAL, EMSGSIZE, EBADF, ETERM; ENOSPC
+   *   and others if it cannot be swapped, EIO once if others cannot be read back. Or the signal's
+   *   reason. The message was then not accepted.
    */
   send(message: MessageLike, options?: WaitOptions): Promise<void> {
     return this.#sender.send(message, options);

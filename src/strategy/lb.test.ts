@@ -160,7 +160,7 @@ describe("returned messages", () => {
     rig.lb.remove(first.connecter);
     const state = { done: 0 };
     const reader = first.connecter.readBack(new Slab(rig.sender.host));
-    rig.lb.reclaim(reader, () => state.done++);
+    rig.lb.reclaim(reader, first.writer, () => state.done++);
     return state;
   }
 
@@ -201,7 +201,8 @@ describe("returned messages", () => {
     const state = { done: 0 };
     const leave = (pair: Pair) => {
       rig.lb.remove(pair.connecter);
-      rig.lb.reclaim(pair.connecter.readBack(new Slab(rig.sender.host)), () => state.done++);
+      const reader = pair.connecter.readBack(new Slab(rig.sender.host));
+      rig.lb.reclaim(reader, pair.writer, () => state.done++);
     };
     leave(first);
     second.connecter.writer?.write("own");
@@ -229,7 +230,7 @@ describe("returned messages", () => {
     rig.lb.attach(second.connecter);
     const used = rig.sender.pool.pages.usedBytes;
     rig.lb.remove(first.connecter);
-    rig.lb.reclaim(first.connecter.readBack(new Slab(rig.sender.host)), () => {});
+    rig.lb.reclaim(first.connecter.readBack(new Slab(rig.sender.host)), first.writer, () => {});
     assert.ok(rig.sender.pool.pages.usedBytes - used <= 65_536, "no body is copied");
     assert.deepEqual(drain(second), ["a||c", `${large}|x|${large}`, "", `${"y".repeat(4096)}|`]);
     rig.end();
