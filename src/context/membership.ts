@@ -124,7 +124,8 @@ export class Membership implements CommandTarget {
     this.#left = true;
     this.#cancelExit();
     for (const socket of [...this.#sockets]) socket.close();
-    for (const end of [...this.lingering]) end.close();
+    const isOver = load(this.arena.words, CONTEXT_STATE) !== 0; // We may not have heard of it yet.
+    for (const end of [...this.lingering]) isOver ? end.stop() : end.close();
     this.thread.withdraw(this.#block);
     this.thread.pool.leave();
     this.thread.unregister(this.#number);
@@ -134,7 +135,7 @@ export class Membership implements CommandTarget {
   }
 
   get #managed(): ManagedSocket[] {
-    return [...this.#sockets, ...this.lingering];
+    return [...this.lingering, ...this.#sockets]; // With the last socket all may be over.
   }
 
   #countOut(): void {

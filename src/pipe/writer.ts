@@ -247,7 +247,7 @@ export class PipeWriter extends MessageWriter {
     return ((this.#limit - this.#written) | 0) > 0;
   }
 
-  /** Moves messages from the swap to the lane, up to the limit. Whether there is room for others. */
+  /** Moves messages from the swap to the lane, up to the limit. True: there is room for others. */
   #refill(): boolean {
     const swap = this.#swap as Swap;
     let isShort = false;
