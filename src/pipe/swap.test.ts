@@ -199,7 +199,7 @@ describe("a swap", () => {
     assert.equal(all.length + rig.lost.reduce((sum, [count]) => sum + count, 0), 20);
   });
 
-  it("P5: a message that meets a full disk is refused; those before it stay, those after go", () => {
+  it("P5: a message that meets a full disk is refused; the others stay, or go", () => {
     for (const writes of [0, 1, 2, 3]) {
       const rig = createRig(128);
       for (const number of upTo(4)) rig.store([body(30, number)]);

@@ -129,9 +129,9 @@ export class Sender extends Direction implements Pattern {
   }
 
   messagesLost(count: number, error: ZmqError): void {
-    const { code, hint } = error;
-    const lost = `${count} message(s), sent before and swapped, could not be read back.`;
-    this.failOnce(new ZmqError(code, { address: this.core.address, hint: `${lost} ${hint}` }));
+    const lost = `Messages that were swapped before are lost: ${count}.`;
+    const hint = `${lost} ${error.hint} This call has done nothing: make it again.`;
+    this.failOnce(new ZmqError(error.code, { address: this.core.address, hint }));
   }
 
   memoryFreed(): void {

