@@ -260,7 +260,7 @@ describe("a process", () => {
     const { code, stdout, stderr } = await runProgram(`${HEAD}
       const worker = inWorker(\`
         const pull = new Pull({ receiveHighWaterMark: 1 }); pull.bindSync("inproc://a");
-        require("node:worker_threads").parentPort.postMessage("bound");
+        (await import("node:worker_threads")).parentPort.postMessage("bound");
         for (;;) pull.receiveSync();\`);
       await new Promise((resolve) => worker.once("message", resolve));
       worker.unref();
