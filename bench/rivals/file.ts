@@ -11,7 +11,7 @@
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readArguments, report } from "../child.ts";
+import { readArguments, report, settle } from "../child.ts";
 
 const BLOCK = 1 << 18;
 /** What a message of one part takes beside its body. */
@@ -34,5 +34,6 @@ function round(bytes: number): [number, number] {
 
 const { size, count, warmup } = readArguments();
 round(warmup * (size + OVERHEAD));
+await settle(count);
 const [spill, drain] = round(count * (size + OVERHEAD));
 report({ rate: count / (spill + drain), spill, drain });

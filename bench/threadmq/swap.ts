@@ -22,6 +22,7 @@ import {
   readArguments,
   ready,
   report,
+  settle,
   startThread,
 } from "../child.ts";
 
@@ -93,6 +94,7 @@ async function main(args: Arguments): Promise<void> {
   look();
   const base = most.rss;
   await round(worker, "warmup", { ...args, count: args.warmup });
+  await settle(args.count);
   const [spill, drain] = await round(worker, "count", args);
   look();
   report({

@@ -231,6 +231,7 @@ describe("a swap", () => {
     const [file] = rig.files.files;
     assert.ok((file?.bytes.length ?? 0) > 0);
     rig.takeAll();
+    rig.swap.trim();
     assert.equal(file?.bytes.length, 0);
     for (const _ of upTo(20)) rig.store([body(60, 1)]);
     rig.swap.close();

@@ -259,6 +259,7 @@ export class PipeWriter extends MessageWriter {
       if (moved % FLUSH_EVERY === 0) this.flush();
     }
     this.flush();
+    swap.trim(); // After the last message was shown.
     this.#starve(isShort);
     if (swap.count > 0) this.#limit = this.#written;
     return ((this.#limit - this.#written) | 0) > 0;
