@@ -43,13 +43,15 @@ function look(): void {
   most.arena = Math.max(most.arena, context.stats().memory.size);
 }
 
+const told = (): Promise<unknown> => new Promise((resolve) => parentPort?.once("message", resolve));
+
 async function sender({ size, count, warmup }: Arguments): Promise<void> {
   ready();
   for (const [name, total] of [
     ["warmup", warmup],
     ["count", count],
   ] as const) {
-    await new Promise((resolve) => parentPort?.once("message", resolve));
+    await told();
     const push = new Push({ swap: MOST });
     push.connect(`inproc://${name}`);
     const batch = new OutgoingBatch(size);
@@ -66,6 +68,7 @@ async function sender({ size, count, warmup }: Arguments): Promise<void> {
     push.close(); // What is in the swap goes on from here.
     parentPort?.postMessage({ seconds, rss: most.rss } satisfies Spilled);
   }
+  await told(); // While nobody is bound, a swap does not hold the thread.
 }
 
 /** Seconds of the two ways. */
@@ -96,6 +99,7 @@ async function main(args: Arguments): Promise<void> {
   await round(worker, "warmup", { ...args, count: args.warmup });
   await settle(args.count);
   const [spill, drain] = await round(worker, "count", args);
+  worker.postMessage("end");
   look();
   report({
     rate: args.count / (spill + drain),

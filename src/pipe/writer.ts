@@ -23,6 +23,8 @@ export const NO_READER = -1;
 /** Counts go in steps of two: bit 0 of `read` is the writer's, and says that it waits. */
 export const ONE = 2;
 export const WAITS = 1;
+/** How much comes out of the swap at a time, 4 MiB: some milliseconds. */
+const MOST_WORDS = 1 << 20;
 /** Without a watermark the counts are compared anew every so many messages. */
 const UNLIMITED = 1 << 29;
 
@@ -187,15 +189,26 @@ export class PipeWriter extends MessageWriter {
     return true;
   }
 
-  /** Takes out of the swap what there is room for, and asks to be woken for the rest. */
+  /**
+   * Takes out of the swap what there is room for, and asks to be woken for the rest.
+   *
+   * A reader that reads on makes room all the time. We go when we have used what there was at the
+   * beginning, and come back for half a lane: to follow it step by step would cost both, and this
+   * thread's event loop its turn.
+   */
   drainSwap(): void {
-    while (this.swapped > 0 && !this.wait());
+    while (this.swapped > 0) {
+      this.#recount();
+      if (this.swapped > 0 && this.#ask()) return;
+    }
   }
 
   /** Takes out of the swap all that there is memory for, whatever the watermarks say. */
   pourSwap(): void {
-    this.#limit = (this.#written + ONE * UNLIMITED) | 0;
-    if (this.swapped > 0) this.#refill();
+    do {
+      this.#limit = (this.#written + ONE * UNLIMITED) | 0;
+      if (this.swapped > 0) this.#refill();
+    } while (this.swapped > 0 && !this.#starved);
   }
 
   /** Moves the next message of the swap to another lane. False if there is no memory for it. */
@@ -226,6 +239,18 @@ export class PipeWriter extends MessageWriter {
     return !this.#recount() && this.swapped === before;
   }
 
+  /** Asks to be woken when half of what lies in the lane is read. False if that is so already. */
+  #ask(): boolean {
+    const words = this.arena.words;
+    const wakeAt = (this.#written - ONE * (queuedIn(words, this.lane) >> 1)) | 0;
+    store(words, this.lane + LANE_WAKE_AT, wakeAt);
+    // SYNC(waits) publish: wakeAt. The count is looked at after this.
+    or(words, this.lane + LANE_READ, WAITS);
+    // SYNC(room) observe: so many messages have been taken.
+    const read = load(words, this.lane + LANE_READ) & ~WAITS;
+    return this.#starved || ((read - wakeAt) | 0) < 0; // Of memory we hear otherwise.
+  }
+
   #wrote(): void {
     this.#written = (this.#written + ONE) | 0;
     this.arena.words[this.lane + LANE_WRITTEN] = this.#written;
@@ -251,12 +276,15 @@ export class PipeWriter extends MessageWriter {
   #refill(): boolean {
     const swap = this.#swap as Swap;
     let isShort = false;
-    for (let moved = 1; ((this.#limit - this.#written) | 0) > 0 && swap.ready(); moved++) {
+    let moved = 0;
+    for (let size = 0; ((this.#limit - this.#written) | 0) > 0 && size < MOST_WORDS; ) {
+      if (!swap.ready()) break;
       isShort = !this.writeCopy(swap.words, swap.at, swap.size, swap.large);
       if (isShort) break;
+      size += swap.size;
       swap.shift();
       this.#countSwapped();
-      if (moved % FLUSH_EVERY === 0) this.flush();
+      if (++moved % FLUSH_EVERY === 0) this.flush();
     }
     this.flush();
     swap.trim(); // After the last message was shown.
