@@ -65,6 +65,8 @@ export class Membership implements CommandTarget {
   readonly slab: Slab;
   readonly log: Log;
   readonly #sockets = new Set<ManagedSocket>();
+  /** Ends of sockets that have closed, whose swaps are not empty yet. They do not count. */
+  readonly lingering: Set<ManagedSocket> = new Set();
   readonly #block: Addr;
   readonly #number: number;
   readonly #cancelExit: () => void;
@@ -127,7 +129,7 @@ export class Membership implements CommandTarget {
 
   command(_block: Addr, bits: number): void {
     if ((bits & LOG) !== 0) this.log.flush();
-    if ((bits & STOP) !== 0) for (const socket of [...this.#sockets]) socket.stop();
+    if ((bits & STOP) !== 0) for (const socket of this.#managed) socket.stop();
     if ((bits & REAPED) !== 0) {
       this.#allReaped();
       return;
@@ -135,7 +137,7 @@ export class Membership implements CommandTarget {
     if ((bits & MEMORY) !== 0) {
       this.registry.dropAllExpired();
       this.thread.pool.trim(); // Who wants memory hears of what this gives back.
-      for (const socket of [...this.#sockets]) socket.memoryFreed();
+      for (const socket of this.#managed) socket.memoryFreed();
     }
   }
 
@@ -156,6 +158,8 @@ export class Membership implements CommandTarget {
     this.#cancelExit();
     this.#cancelWatch();
     for (const socket of [...this.#sockets]) socket.close();
+    const isOver = load(this.arena.words, CONTEXT_STATE) !== 0; // We may not have heard of it yet.
+    for (const end of [...this.lingering]) isOver ? end.stop() : end.close();
     this.log.event("thread.left", { slot: this.thread.slot });
     this.log.leave();
     this.thread.withdraw(this.#block);
@@ -164,6 +168,10 @@ export class Membership implements CommandTarget {
     this.thread.signaler.disarm();
     leaveSlot(this.arena, this.thread.slot);
     this.#onLeft();
+  }
+
+  get #managed(): ManagedSocket[] {
+    return [...this.lingering, ...this.#sockets]; // With the last socket all may be over.
   }
 
   /** Lets the log tell of this thread, and of what the layers below see, who do not know it. */

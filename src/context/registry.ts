@@ -59,8 +59,9 @@ import {
   repairPipeWriter,
   type Side,
   stateOf,
+  swappedIn,
 } from "../pipe/index.ts";
-import { isHeld, isUnread, LANE_LIMIT } from "../queue/index.ts";
+import { isHeld, isUnread, LANE_LIMIT, LANE_SWAPPED } from "../queue/index.ts";
 import { compatible, typeName } from "./peers.ts";
 
 /**
@@ -298,6 +299,7 @@ export class Registry {
     this.#lock.hold(() => {
       this.#keepUntil(pipe, side, lingerMs);
       move(this.#arena, pipe, side, "leave");
+      this.#dropSwapped(pipe, side);
       this.#settle(pipe, side);
     });
   }
@@ -425,6 +427,7 @@ export class Registry {
       const own = side === "connecter" ? CONNECTER_BLOCK : BINDER_BLOCK;
       this.#thread.withdrawFor(dead, pipe + own);
     }
+    this.#dropSwapped(pipe, side);
     this.#keepUntil(pipe, side, words[pipe + PIPE_LINGER]);
     if (side === "binder") words[pipe + PIPE_ORPHANED] = 1;
     move(arena, pipe, side, "leave");
@@ -684,7 +687,20 @@ export class Registry {
     const words = this.#words;
     const out = words[pipe + PIPE_OUT];
     const inward = words[pipe + PIPE_IN];
-    return (out === 0 ? 0 : queuedIn(words, out)) + (inward === 0 ? 0 : queuedIn(words, inward));
+    let queued = 0;
+    for (const lane of [out, inward]) {
+      if (lane !== 0) queued += queuedIn(words, lane) + swappedIn(words, lane);
+    }
+    return queued;
+  }
+
+  /** What the swap of an end still held is gone with it. */
+  #dropSwapped(pipe: Addr, side: Side): void {
+    const { arena, slot } = this.#thread;
+    const lane = this.#words[pipe + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
+    if (lane === 0) return;
+    count(arena, slotAt(slot) + SLOT_DROPPED, swappedIn(this.#words, lane));
+    this.#words[lane + LANE_SWAPPED] = 0;
   }
 
   #create(name: Uint8Array, endpoint: string): Addr {

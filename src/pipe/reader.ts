@@ -37,15 +37,13 @@ import {
   repairReader,
   YpipeReader,
 } from "../queue/index.ts";
-import type { Message } from "./message.ts";
+import { LOOP_WORDS, type Message } from "./message.ts";
 import { NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
 
 /** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
 const SLAB_BYTES = 65_536;
 /** How much is copied at a time: a hundred messages of 64 bytes, a part of a first-level cache. */
 const RUN_WORDS = 2048;
-/** Below this, a loop is faster than making the view that `set` wants. */
-const LOOP_WORDS = 40;
 
 /**
  * Where received bytes are copied to: one for all pipes of a thread.

@@ -121,6 +121,8 @@ export class Receiver extends Direction implements Pattern {
 
   writeActivated(): void {}
 
+  messagesLost(): void {}
+
   peerChanged(pipe: Pipe): void {
     if (pipe.side === "binder" && pipe.peerState === GONE && !pipe.draining) {
       pipe.draining = true; // Nothing can come any more: take what there is, then leave.
