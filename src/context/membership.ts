@@ -96,7 +96,10 @@ export class Membership implements CommandTarget {
   }
 
   command(_block: Addr, bits: number): void {
-    if ((bits & STOP) !== 0) for (const socket of this.#managed) socket.stop();
+    if ((bits & STOP) !== 0) {
+      for (const socket of [...this.#sockets]) socket.stop();
+      for (const end of [...this.lingering]) end.stop();
+    }
     if ((bits & REAPED) !== 0) {
       this.#allReaped();
       return;
@@ -104,7 +107,7 @@ export class Membership implements CommandTarget {
     if ((bits & MEMORY) !== 0) {
       this.registry.dropAllExpired();
       this.thread.pool.trim(); // Who wants memory hears of what this gives back.
-      for (const socket of this.#managed) socket.memoryFreed();
+      for (const each of [...this.#sockets, ...this.lingering]) each.memoryFreed();
     }
   }
 
@@ -132,10 +135,6 @@ export class Membership implements CommandTarget {
     this.thread.signaler.disarm();
     leaveSlot(this.arena, this.thread.slot);
     this.#onLeft();
-  }
-
-  get #managed(): ManagedSocket[] {
-    return [...this.lingering, ...this.#sockets]; // With the last socket all may be over.
   }
 
   #countOut(): void {

@@ -110,7 +110,7 @@ export abstract class Socket {
     checkSwap(this.#options, this.#options, this.#member.thread.host.files);
     this.#managed = {
       close: () => this.#close(() => terminated(this.#lastEndpoint ?? undefined), false),
-      stop: () => this.#close(() => terminated(this.#lastEndpoint ?? undefined), true, 0),
+      stop: () => this.#close(() => terminated(this.#lastEndpoint ?? undefined)),
       memoryFreed: () => this.#pattern.memoryFreed(),
     };
     this.#member.add(this.#managed);
@@ -294,17 +294,14 @@ export abstract class Socket {
     if (this.#closedBy !== undefined) throw this.#closedBy();
   }
 
-  /**
-   * @param settle False at the end of a thread: nobody is there to hear of pending calls.
-   * @param linger What the option says, unless nobody will come any more.
-   */
-  #close(error: () => ZmqError, settle = true, linger: number = this.#options.linger): void {
+  /** @param settle False at the end of a thread: nobody is there to hear of pending calls. */
+  #close(error: () => ZmqError, settle = true): void {
     if (this.closed) return;
     this.#closedBy = error;
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
     const returned = this.#pattern.closed(error, settle); // That may drop others too.
     this.#dropped += returned;
-    this.#inproc.close(linger);
+    this.#inproc.close(this.#options.linger);
     this.#member.thread.unregister(this.#object);
     this.#member.remove(this.#managed);
   }

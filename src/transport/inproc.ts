@@ -7,7 +7,6 @@ import {
   createPipe,
   type Directions,
   destroyPipe,
-  GONE,
   PIPE_ENTRY,
   Pipe,
   type PipeEvents,
@@ -136,7 +135,7 @@ export class Inproc {
   leave(pipe: Pipe, lingerMs: number): void {
     if (!this.pipes.delete(pipe)) return;
     const swapped = pipe.writer?.swapped ?? 0;
-    if (swapped > 0 && lingerMs !== 0 && pipe.peerState !== GONE) this.#linger(pipe, lingerMs);
+    if (swapped > 0 && lingerMs !== 0) this.#linger(pipe, lingerMs);
     else {
       this.#socket.dropped(swapped);
       this.#leave(pipe, lingerMs);
