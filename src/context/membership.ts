@@ -129,7 +129,10 @@ export class Membership implements CommandTarget {
 
   command(_block: Addr, bits: number): void {
     if ((bits & LOG) !== 0) this.log.flush();
-    if ((bits & STOP) !== 0) for (const socket of this.#managed) socket.stop();
+    if ((bits & STOP) !== 0) {
+      for (const socket of [...this.#sockets]) socket.stop();
+      for (const end of [...this.lingering]) end.stop();
+    }
     if ((bits & REAPED) !== 0) {
       this.#allReaped();
       return;
@@ -137,7 +140,7 @@ export class Membership implements CommandTarget {
     if ((bits & MEMORY) !== 0) {
       this.registry.dropAllExpired();
       this.thread.pool.trim(); // Who wants memory hears of what this gives back.
-      for (const socket of this.#managed) socket.memoryFreed();
+      for (const each of [...this.#sockets, ...this.lingering]) each.memoryFreed();
     }
   }
 
@@ -168,10 +171,6 @@ export class Membership implements CommandTarget {
     this.thread.signaler.disarm();
     leaveSlot(this.arena, this.thread.slot);
     this.#onLeft();
-  }
-
-  get #managed(): ManagedSocket[] {
-    return [...this.lingering, ...this.#sockets]; // With the last socket all may be over.
   }
 
   /** Lets the log tell of this thread, and of what the layers below see, who do not know it. */

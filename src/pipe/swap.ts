@@ -138,8 +138,6 @@ export class Swap {
   /** Whether one of its bodies needs a block of its own in the queue. */
   large = false;
   #isReady = false;
-  /** It lay across a border, and was put together elsewhere. */
-  #isStaged = false;
   #nextAt = 0;
   /** The block that was last looked at. */
   #looked = 0;
@@ -322,8 +320,7 @@ export class Swap {
 
   /** The tail is full: it stays in memory if the reader is in it, else it goes to the file. */
   #retire(tail: Block): void {
-    const readsAt = this.#isReady && this.#isStaged ? this.#nextAt : this.#readAt;
-    if (Math.floor(readsAt / this.#blockBytes) === tail.number) {
+    if (Math.floor(this.#readAt / this.#blockBytes) === tail.number) {
       this.#giveBack(this.#head);
       this.#head = tail;
       return;
@@ -364,13 +361,9 @@ export class Swap {
     const hasHead = at + HEAD_WORDS <= end;
     const size = hasHead ? this.#sizeOf(words, at) : 0;
     const to = at + HEAD_WORDS + size;
-    this.#isStaged = !hasHead || to + TRAILER_WORDS > end;
-    if (this.#isStaged) {
-      this.#stage();
-      return;
-    }
-    if (checksum(words, at, to, 0) !== words[to]) throw garbled();
-    this.#found(words, at, size);
+    if (!hasHead || to + TRAILER_WORDS > end) this.#stage();
+    else if (checksum(words, at, to, 0) !== words[to]) throw garbled();
+    else this.#found(words, at, size);
   }
 
   /** The same for a record that lies across a border: puts it together in memory of its own. */

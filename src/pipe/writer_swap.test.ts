@@ -177,19 +177,30 @@ describe("a writer with a swap", () => {
   it("where memory is used up, messages go to the swap; freed memory brings them back", () => {
     const rig = createRig({ mark: 0, maxBytes: 1 << 20 });
     const body = "b".repeat(20_000);
-    let sent = 0;
+    const sent: string[] = [];
     while (rig.writer.swapped < 10) {
       assert.ok(rig.send(body));
-      sent++;
+      sent.push(body);
     }
     assert.equal(load(rig.arena.words, MEMORY_WANTED), 1, "and asks for some");
-    let got = 0;
-    while (got < sent) {
-      const count = rig.take().length;
-      assert.ok(count > 0, `${got} of ${sent}`);
-      got += count;
+    assert.equal(
+      rig.writer.hasRoom,
+      false,
+      "there is room for a small one, but it is not its turn",
+    );
+    for (const text of upTo(3)) assert.ok(rig.send(text));
+    sent.push(...upTo(3));
+    const got: string[] = [];
+    while (got.length < sent.length) {
+      const some = rig.take();
+      assert.ok(some.length > 0, `${got.length} of ${sent.length}`);
+      got.push(...some);
       rig.writer.drainSwap(); // As on the command MEMORY.
     }
+    assert.ok(
+      got.every((text, index) => text === sent[index]),
+      "in order",
+    );
     assert.equal(load(rig.arena.words, MEMORY_WANTED), 0);
     rig.end();
   });

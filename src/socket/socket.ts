@@ -113,7 +113,7 @@ export abstract class Socket {
     const ended = () => terminated(this.#lastEndpoint ?? undefined);
     this.#managed = {
       close: () => this.#close(ended, "thread left", false),
-      stop: () => this.#close(ended, "terminated", true, 0),
+      stop: () => this.#close(ended, "terminated"),
       memoryFreed: () => this.#pattern.memoryFreed(),
     };
     this.#member.add(this.#managed);
@@ -302,22 +302,14 @@ export abstract class Socket {
     if (this.#closedBy !== undefined) throw this.#closedBy();
   }
 
-  /**
-   * @param settle False at the end of a thread: nobody is there to hear of pending calls.
-   * @param linger What the option says, unless nobody will come any more.
-   */
-  #close(
-    error: () => ZmqError,
-    why: LogReason,
-    settle = true,
-    linger: number = this.#options.linger,
-  ): void {
+  /** @param settle False at the end of a thread: nobody is there to hear of pending calls. */
+  #close(error: () => ZmqError, why: LogReason, settle = true): void {
     if (this.closed) return;
     this.#closedBy = error;
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
     const returned = this.#pattern.closed(error, settle); // That may drop others too.
     this.#dropped += returned;
-    this.#inproc.close(linger, why);
+    this.#inproc.close(this.#options.linger, why);
     this.#inproc.log("socket.closed", { why });
     this.#member.thread.unregister(this.#object);
     this.#member.remove(this.#managed);

@@ -19,7 +19,6 @@ import {
   createPipe,
   type Directions,
   dropPipe,
-  GONE,
   PIPE_ENTRY,
   PIPE_TYPE,
   Pipe,
@@ -191,7 +190,7 @@ export class Inproc {
   leave(pipe: Pipe, lingerMs: number): void {
     if (!this.pipes.delete(pipe)) return;
     const swapped = pipe.writer?.swapped ?? 0;
-    if (swapped > 0 && lingerMs !== 0 && pipe.peerState !== GONE) this.#linger(pipe, lingerMs);
+    if (swapped > 0 && lingerMs !== 0) this.#linger(pipe, lingerMs);
     else {
       this.#socket.dropped(swapped);
       this.#leave(pipe, lingerMs);
