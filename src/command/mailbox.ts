@@ -140,9 +140,9 @@ export class Mailbox {
   /** Wakes the owner, if it sleeps, to look for what a dead thread had not pushed. */
   nudge(): void {
     // SYNC(doze) observe: it is, or will be, waiting.
-    if (swapIf(this.#arena.words, this.head, ASLEEP, EMPTY) === ASLEEP) {
-      notify(this.#arena.words, this.head);
-    }
+    swapIf(this.#arena.words, this.head, ASLEEP, EMPTY);
+    // In any case: the dead thread may have replaced ASLEEP, and not have come to the notify.
+    notify(this.#arena.words, this.head);
   }
 
   /**

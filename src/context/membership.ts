@@ -27,7 +27,7 @@ import {
 } from "../memory/index.ts";
 import { Slab } from "../pipe/index.ts";
 import { Log } from "./log.ts";
-import { Registry } from "./registry.ts";
+import { Reaper } from "./reaper.ts";
 import { isGone, isTaken, joinSlot, leaveSlot, markEnded } from "./slots.ts";
 
 /** What the context asks of a socket; its own thread calls. */
@@ -61,7 +61,7 @@ export interface ManagedSocket {
 export class Membership implements CommandTarget {
   readonly arena: Arena;
   readonly thread: Thread;
-  readonly registry: Registry;
+  readonly registry: Reaper;
   readonly slab: Slab;
   readonly log: Log;
   readonly #sockets = new Set<ManagedSocket>();
@@ -86,7 +86,7 @@ export class Membership implements CommandTarget {
     };
     const pool = new Pool(arena, slot, host.canBlock, keeper);
     this.thread = new Thread(arena, slot, pool, host, keeper);
-    this.registry = new Registry(this.thread, keeper);
+    this.registry = new Reaper(this.thread, keeper);
     this.slab = new Slab(host);
     this.#block = slotAt(slot) + SLOT_BLOCK;
     pool.onRelease = () => this.#postToAll(MEMORY);

@@ -27,7 +27,7 @@
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
  *         | listeners |                                         from +38; Atomics only; the log's
  *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
- *     +64 | lock      | in use    | search    | first     | run       | word      | scarce    |  pages
+ *     +64 | lock      | in use    | search    | first     | run       | word      | scarce    | pages
  *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
  *                                               a change of the page table that is under way
  *         +-----------+-----------+
@@ -43,11 +43,11 @@
  *         +-----------+-----------+-----------+-----------+-----------+- -
  *     +64 | state     | claim     | next      | bits      | slot      | object    |
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *         | birth     | thread    | parent    | sockets   | wants     | hand      | taken     | making
+ *         | birth     | thread    | parent    | sockets   | wants     | hand      | taken     |making
  *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+- -
  *         | sent lo,hi            | received lo,hi        | dropped lo,hi         | from +80; owner
  *         +-----------------------+-----------------------+-----------------------+
- *          claim, birth: who the thread is to the runtime; hand, taken: pool.ts; making: registry.ts
+ *          claim, birth: who the thread is (slots.ts); hand, taken: pool.ts; making: reaper.ts
  *     +96 | partial, one for each size class                              pool: the slot's owner
  *         +- -
  */

@@ -329,7 +329,7 @@ export class PipeWriter extends MessageWriter {
     this.#counted = this.written;
   }
 
-  /** A message was written that was counted before: it comes from the swap, or from another lane. */
+  /** A message was written that was counted before: it comes from the swap, or another lane. */
   #wroteAgain(): void {
     this.written = (this.written + ONE) | 0;
     this.#counted = (this.#counted + ONE) | 0;

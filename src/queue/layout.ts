@@ -34,8 +34,8 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *           MORE        another part of the same message follows
  *           REFERENCE   the body is a block of its own, and here is its address
  *           END         no part: `length` is the address of the next chunk
- *           REDELIVERED the message has been in the hands of an application that did not acknowledge
- *                       it; in its first record
+ *           REDELIVERED the message was in the hands of an application that did not acknowledge it;
+ *                       in its first record
  *
  * Body in a block of its own
  *         +--------+--------+------------------+

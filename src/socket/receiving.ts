@@ -242,7 +242,7 @@ export abstract class ReceivingSocket extends Socket {
     return this.#receiver.receiveManySync(max, options);
   }
 
-  /** Whether messages are delivered only when acknowledged; see {@link ReceiveOptions.acknowledge}. */
+  /** Whether messages are to be acknowledged; see {@link ReceiveOptions.acknowledge}. */
   get acknowledges(): boolean {
     return this.option("acknowledge");
   }
