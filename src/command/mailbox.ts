@@ -46,8 +46,10 @@ import { BLOCK_NEXT } from "./command.ts";
  * # If a thread dies
  *
  * Between reading the head and swapping it, a sender has changed nothing but its own block's link.
- * A sender that died between setting a bit and pushing leaves a block that nobody pushes; who does
- * the dead thread's leaving posts to each of its peers anew.
+ * A sender that died between setting a bit and pushing leaves a block that nobody pushes, so who
+ * does the dead thread's leaving posts to each of its peers anew. One that died between replacing
+ * ASLEEP and waking leaves an owner asleep whom nobody wakes: who pushes later does not find ASLEEP
+ * (I3). So who does the leaving also notifies each peer's mailbox, whatever it finds there.
  */
 const EMPTY = 0;
 export const ASLEEP = 1;
