@@ -58,6 +58,9 @@ import { BLOCK_BITS, BLOCK_NEXT, TAKEN } from "./command.ts";
  * # If a thread dies
  *
  * Between reading the head and swapping it, a sender has changed nothing but its own block's link.
+ * One that died between replacing ASLEEP and waking leaves an owner asleep whom nobody wakes: who
+ * pushes later does not find ASLEEP (I3). So who mourns a thread notifies all mailboxes (`nudge`).
+ *
  * An owner marks each block as TAKEN while it is still on the stack; so a block that was pushed is
  * on the stack or marked, and who withdraws a dead owner's blocks need not wait for it.
  */
