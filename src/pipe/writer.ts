@@ -152,12 +152,8 @@ export class PipeWriter extends MessageWriter {
   get hasRoom(): boolean {
     // A hint: the reader may have changed its watermark.
     const peerMark = peek(this.arena.words, this.lane + LANE_LIMIT);
-    if (peerMark === this.#peerMark) {
-      if (((this.#limit - this.written) | 0) > 0) return true;
-      // A hint: should it be old, the reader will wake us.
-      if (this.swapped > 0 && this.#readHint() === this.#read) return false;
-    }
-    return this.#recount();
+    if (peerMark === this.#peerMark && ((this.#limit - this.written) | 0) > 0) return true;
+    return this.#look(peerMark);
   }
 
   /** How many messages lie in the lane, those not shown yet included, and in the swap. */
@@ -336,6 +332,16 @@ export class PipeWriter extends MessageWriter {
     this.arena.words[this.lane + LANE_SENT] = this.#counted;
   }
 
+  /** Counts anew, unless the swap has the lane and nothing was read since the last time. */
+  #look(peerMark: number): boolean {
+    if (this.swapped > 0 && peerMark === this.#peerMark) {
+      // A hint: should it be old, the reader will wake us.
+      const read = peek(this.arena.words, this.lane + LANE_READ) & ~WAITS;
+      if (read === this.#read) return false;
+    }
+    return this.#recount();
+  }
+
   #recount(): boolean {
     const words = this.arena.words;
     // SYNC(limit) observe: the reader's watermark.
@@ -395,10 +401,6 @@ export class PipeWriter extends MessageWriter {
 
   #countSwapped(): void {
     this.arena.words[this.lane + LANE_SWAPPED] = this.swapped;
-  }
-
-  #readHint(): number {
-    return peek(this.arena.words, this.lane + LANE_READ) & ~WAITS;
   }
 }
 
