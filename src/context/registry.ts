@@ -237,9 +237,11 @@ export class Registry {
    */
   leave(pipe: Addr, side: Side, lingerMs: number): void {
     this.#lock.hold(() => {
+      const entry = this.#words[pipe + PIPE_ENTRY];
       this.#keepUntil(pipe, side, lingerMs);
       move(this.#arena, pipe, side, "leave");
       this.#settle(pipe, side);
+      this.#dropIfEmpty(entry);
     });
   }
 
@@ -287,7 +289,10 @@ export class Registry {
           report.names++;
         }
         for (const pipe of this.#pipes(entry)) {
-          for (const side of SIDES) if (this.#reapEnd(pipe, side, dead)) report.pipes++;
+          // Asked before the first of them is left: with the last one the pipe may go.
+          const ends = SIDES.filter((side) => this.#holderOf(pipe, side) === dead);
+          for (const side of ends) this.#reapEnd(pipe, side, dead);
+          report.pipes += ends.length;
         }
         this.#dropIfEmpty(entry);
       }
@@ -344,11 +349,10 @@ export class Registry {
     return this.#thread.arena.words;
   }
 
-  /** Leaves an end of a pipe on behalf of a dead thread, if it is its. */
-  #reapEnd(pipe: Addr, side: Side, dead: number): boolean {
+  /** Leaves an end of a pipe on behalf of a dead thread, which had it. */
+  #reapEnd(pipe: Addr, side: Side, dead: number): void {
     const { arena, pool } = this.#thread;
     const words = this.#words;
-    if (this.#holderOf(pipe, side) !== dead) return false;
     const retracted = stateOf(arena, pipe, side) === RETRACTED;
     const [outward, inward] = side === "connecter" ? LANES : REVERSED;
     if (words[pipe + outward] !== 0 && !retracted) {
@@ -369,7 +373,6 @@ export class Registry {
     // What it had shown, or made room for, it may not have said.
     this.#thread.post(pipe + peerBlock(side), ACTIVATE_READ | ACTIVATE_WRITE);
     this.#settle(pipe, side);
-    return true;
   }
 
   #keepUntil(pipe: Addr, side: Side, lingerMs: number): void {
@@ -473,14 +476,14 @@ export class Registry {
     return slot !== 0 && this.#isGone(slot);
   }
 
-  /** What follows from an end's leaving. */
+  /** What follows from an end's leaving. The name may be without use then. */
   #settle(pipe: Addr, side: Side): void {
+    const entry = this.#words[pipe + PIPE_ENTRY];
     if (this.#isOrphan(pipe) && this.#isExpired(pipe)) {
-      this.#destroy(pipe);
+      this.#unlinkAndFree(entry, pipe);
       return;
     }
     this.#thread.post(pipe + peerBlock(side), PIPE_TERM);
-    const entry = this.#words[pipe + PIPE_ENTRY];
     if (side === "binder" && this.#words[entry + SLOT] !== 0) this.#assign(entry, pipe); // I2
   }
 
@@ -533,12 +536,6 @@ export class Registry {
     for (const pipe of this.#pipes(entry)) {
       checkTypes(type, this.#words[pipe + PIPE_TYPE], endpoint);
     }
-  }
-
-  #destroy(pipe: Addr): void {
-    const entry = this.#words[pipe + PIPE_ENTRY];
-    this.#unlinkAndFree(entry, pipe);
-    this.#dropIfEmpty(entry);
   }
 
   #unlinkAndFree(entry: Addr, pipe: Addr): void {
