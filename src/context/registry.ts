@@ -163,8 +163,12 @@ export class Registry {
     });
   }
 
-  /** Takes the name away from its binder, and all pipes that the binder has not attached. */
-  unbind(name: Uint8Array): void {
+  /**
+   * Takes the name away from its binder, and all pipes that the binder has not attached.
+   *
+   * @param ends Whether the binder's thread ends: what it leaves unread is then as a dead one's.
+   */
+  unbind(name: Uint8Array, ends = false): void {
     this.#lock.hold(() => {
       const entry = this.#find(name);
       this.#words[entry + SLOT] = 0;
@@ -172,6 +176,7 @@ export class Registry {
         if (stateOf(this.#arena, pipe, "binder") !== ASSIGNED) continue;
         this.#thread.withdraw(pipe + BINDER_BLOCK);
         this.#setLimit(pipe, NO_READER);
+        if (ends) this.#words[pipe + PIPE_ORPHANED] = 1;
         move(this.#arena, pipe, "binder", "leave");
         if (this.#isOrphan(pipe) && this.#isExpired(pipe)) this.#unlinkAndFree(entry, pipe);
         else this.#thread.post(pipe + CONNECTER_BLOCK, PIPE_TERM);
@@ -234,11 +239,13 @@ export class Registry {
    *
    * @param lingerMs Of a connecter: how long what it has sent is kept for a binder to come; -1 is
    *   for ever.
+   * @param ends As for `unbind`.
    */
-  leave(pipe: Addr, side: Side, lingerMs: number): void {
+  leave(pipe: Addr, side: Side, lingerMs: number, ends = false): void {
     this.#lock.hold(() => {
       const entry = this.#words[pipe + PIPE_ENTRY];
       this.#keepUntil(pipe, side, lingerMs);
+      if (ends && side === "binder") this.#words[pipe + PIPE_ORPHANED] = 1;
       move(this.#arena, pipe, side, "leave");
       this.#settle(pipe, side);
       this.#dropIfEmpty(entry);

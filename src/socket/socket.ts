@@ -292,7 +292,7 @@ export abstract class Socket {
     this.#closedBy = error;
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
     this.#dropped = this.#pattern.closed(error, settle);
-    this.#inproc.close(this.#options.linger);
+    this.#inproc.close(this.#options.linger, !settle);
     this.#member.thread.unregister(this.#object);
     this.#member.remove(this.#managed);
   }

@@ -117,18 +117,23 @@ export class Inproc {
     }
   }
 
-  /** Ends all that there is. What was sent is kept for `lingerMs` where nobody is bound. */
-  close(lingerMs: number): void {
-    for (const { endpoint } of this.#binds.values()) this.#member.registry.unbind(endpoint.name);
+  /**
+   * Ends all that there is. What was sent is kept for `lingerMs` where nobody is bound.
+   *
+   * @param ends Whether our thread ends.
+   */
+  close(lingerMs: number, ends: boolean): void {
+    const { registry } = this.#member;
+    for (const { endpoint } of this.#binds.values()) registry.unbind(endpoint.name, ends);
     this.#binds.clear();
-    for (const pipe of [...this.pipes]) this.leave(pipe, lingerMs);
+    for (const pipe of [...this.pipes]) this.leave(pipe, lingerMs, ends);
   }
 
   /** Leaves a pipe for good. */
-  leave(pipe: Pipe, lingerMs: number): void {
+  leave(pipe: Pipe, lingerMs: number, ends = false): void {
     if (!this.pipes.delete(pipe)) return;
     pipe.leave();
-    this.#member.registry.leave(pipe.at, pipe.side, lingerMs);
+    this.#member.registry.leave(pipe.at, pipe.side, lingerMs, ends);
   }
 
   /** The pipes of one endpoint that are not being let go. */
