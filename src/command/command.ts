@@ -51,8 +51,8 @@
  * So with the first bit it leaves its name, and the block's owner, told of the death, looks for
  * blocks that carry it and have not arrived (thread.ts).
  *
- *      bits   0 … 6  commands    7  TAKEN    8 … 15  slot    16 … 29  its incarnation    30  CLOSED
- *                                            of who set the first bit
+ *      bits   0 … 7  commands    8 … 15  slot    16 … 28  its incarnation    29  TAKEN    30  CLOSED
+ *                                of who set the first bit
  */
 export const BLOCK_NEXT = 0;
 export const BLOCK_BITS = 1;
@@ -66,7 +66,7 @@ export const PIPE_TERM = 8;
 export const STOP = 16;
 export const REAPED = 32;
 export const MEMORY = 64;
-export const TAKEN = 128;
+export const TAKEN: number = 1 << 29;
 export const CLOSED: number = 1 << 30;
 /** The commands among the bits of a block. */
-export const COMMANDS = 127;
+export const COMMANDS = 255;

@@ -27,7 +27,7 @@ import { FOR_A_MESSAGE, Signaler } from "./signaler.ts";
 import { Turn } from "./turn.ts";
 
 /** The bits of a block that name who has posted first. */
-const NAME = 0x3fff_ff00;
+const NAME = 0x1fff_ff00;
 const NAME_SLOT = 8;
 /** Who waits for a block that is under way asks every so often whether its sender is alive. */
 const LOOKS = 64;
@@ -297,7 +297,7 @@ export class Thread {
 /** The name that a thread leaves in blocks: its slot, and which thread of that slot it is. */
 function nameOf(arena: Arena, slot: number): number {
   const incarnation = load(arena.words, slotAt(slot) + SLOT_STATE) >>> 8; // Changed by who joins.
-  return (slot << NAME_SLOT) | ((incarnation & 0x3fff) << 16);
+  return (slot << NAME_SLOT) | ((incarnation & 0x1fff) << 16);
 }
 
 function wantMemory(arena: Arena, slot: number): void {

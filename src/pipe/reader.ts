@@ -203,8 +203,8 @@ export class PipeReader extends YpipeReader {
     const messages = this.#unreleased;
     if (messages === 0) return 0;
     this.#release();
-    this.arena.words[this.lane + LANE_RECEIVED] = this.#read;
     count(this.arena, this.#counter, messages);
+    this.arena.words[this.lane + LANE_RECEIVED] = this.#read;
     return messages;
   }
 
@@ -220,8 +220,8 @@ export class PipeReader extends YpipeReader {
     const by = this.#unreleased * ONE;
     this.#unreleased = 0;
     this.#read = (this.#read + by) | 0;
+    words[this.lane + LANE_NEXT_FRONT] = this.front; // First: from here on it is not `front`.
     words[this.lane + LANE_NEXT_READ] = this.#read;
-    words[this.lane + LANE_NEXT_FRONT] = this.front;
     this.giveBack();
     // SYNC(room) publish: these messages have been taken.
     // SYNC(waits) observe: wakeAt, if the bit is set.

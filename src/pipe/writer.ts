@@ -175,8 +175,8 @@ export class PipeWriter extends MessageWriter {
   /** Counts what was shown: it is sent. */
   #count(): void {
     const { arena } = this;
-    arena.words[this.lane + LANE_SENT] = this.written;
     count(arena, this.#counter, ((this.written - this.#counted) | 0) / ONE);
+    arena.words[this.lane + LANE_SENT] = this.written;
     this.#counted = this.written;
   }
 

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * kills — threads are killed at random moments, under load, and the books must balance.
+ *
+ * # Method
+ *
+ * 1. Survivors send and receive without end: this thread by promises, one worker by blocking calls,
+ *    one by attempts and batches. Each has a PUSH that is bound, and that connects to names which
+ *    others bind; and a PULL.
+ * 2. Victims do the same, by an API of their own, in a loop: they receive from the survivors, send
+ *    to them, bind names. Each is killed by `terminate()` after a random time, also before it has
+ *    begun, and another takes its place.
+ * 3. Whoever has received a message of a survivor marks it, in shared memory, as the first thing
+ *    it does. A victim that acknowledges receives from names of its own.
+ * 4. At the end the survivors stop sending, and this thread receives what is left.
+ *
+ * # What is asserted
+ *
+ *   - No message of a survivor is marked twice; of those sent to victims that acknowledge, only if
+ *     it was marked as redelivered the second time.
+ *   - Each message of a survivor is marked, or was in the hands of a killed application: the library
+ *     counts as many received as are marked, and those. Of those sent to victims that acknowledge
+ *     none is missing.
+ *   - Messages of one sender come in order to each receiver, if nobody has died in between.
+ *   - No call of a survivor waits for more than five seconds.
+ *   - Memory, slots, names, pipes and descriptors are as they were before.
+ *
+ * All choices follow from the seed. When a thread is killed, in the life of the others, does not:
+ * so a seed repeats the program, and not the run.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readlinkSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { Context, type ContextStats } from "threadmq";
+import { Random } from "../support/random.ts";
+import {
+  ACKED,
+  type Books,
+  countHands,
+  HANDS,
+  openBooks,
+  PATIENCE,
+  SENDERS,
+  STOP,
+  Survivor,
+  WORK,
+} from "./parts.ts";
+
+const PARTS: URL = new URL("./parts.js", import.meta.url);
+/** How many victims live at a time. */
+const VICTIMS = 3;
+const LONGEST_LIFE_MS = 60;
+
+export interface KillsOptions {
+  readonly kills: number;
+  readonly seed: number;
+  /** Called now and then with the number of kills so far. */
+  readonly progress?: (kills: number) => void;
+}
+
+export interface KillsReport {
+  kills: number;
+  seconds: number;
+  /** Messages of survivors, and of them how many were in the hands of a killed application. */
+  sent: number;
+  inHands: number;
+  /** Messages that were received a second time, marked as redelivered. */
+  redelivered: number;
+  /** Messages that came from victims. */
+  fromVictims: number;
+  /** The longest wait of a survivor's call, in ms. */
+  longest: number;
+}
+
+/** Kills so many threads; throws if anything that is promised does not hold. */
+export async function killUnderLoad(options: KillsOptions): Promise<KillsReport> {
+  const random = new Random(options.seed);
+  const context = new Context({ maxSockets: 200 });
+  const before = settled(context);
+  const descriptors = openDescriptors();
+  const began = performance.now();
+  const books = openBooks();
+  const data = { handle: context.handle, books: books.buffers };
+  const survivors = [1, 2].map((sender) => startSurvivor(data, sender, random.next(2 ** 31)));
+  const here = new Survivor(context, books, 0, random.next(2 ** 31));
+  const sending = here.run();
+  await Promise.all(survivors.map(({ ready }) => ready));
+
+  await killAll(data, books, random, options);
+
+  Atomics.store(books.words, STOP, 1);
+  const ends = await Promise.all([sending, ...survivors.map(({ ended }) => ended)]);
+  await Promise.all(survivors.map(({ exit }) => exit));
+  await here.receiveTheRest();
+  const report = balance(books, context.stats(), here, Math.max(...ends));
+  const after = settled(context);
+  assert.deepEqual(after, before, "memory, slots, names and pipes are as they were");
+  const left = [...openDescriptors()].filter(([name]) => !descriptors.has(name));
+  assert.deepEqual(left, [], "no descriptor is left open");
+  await context.terminate();
+  return { ...report, kills: options.kills, seconds: (performance.now() - began) / 1000 };
+}
+
+/** Starts victims and kills them, until there were enough. */
+async function killAll(
+  data: object,
+  books: Books,
+  random: Random,
+  options: KillsOptions,
+): Promise<void> {
+  let killed = 0;
+  const one = async (place: number): Promise<void> => {
+    while (killed < options.kills) {
+      const number = killed++;
+      if (number % 50 === 0) options.progress?.(number);
+      const seed = random.next(2 ** 31);
+      const workerData = { ...data, role: "victim", seed, number, place };
+      const worker = new Worker(PARTS, { workerData });
+      const ready = new Promise<void>((resolve, reject) => {
+        worker.once("message", () => resolve());
+        worker.once("error", reject);
+      });
+      const exit = new Promise((resolve) => worker.once("exit", resolve));
+      ready.catch(() => {});
+      const early = random.next(8) === 0;
+      if (!early) await Promise.race([ready, exit]);
+      const life = random.next(LONGEST_LIFE_MS);
+      // How long it lives is part of the program; what it has come to by then is not.
+      await new Promise((resolve) => setTimeout(resolve, life));
+      await worker.terminate();
+      countHands(books, place);
+      if (!early) await ready; // It has not failed.
+    }
+  };
+  await Promise.all(Array.from({ length: VICTIMS }, (_, place) => one(place)));
+}
+
+interface Started {
+  readonly ready: Promise<void>;
+  /** Settles with its longest wait when it has stopped sending. */
+  readonly ended: Promise<number>;
+  readonly exit: Promise<unknown>;
+}
+
+function startSurvivor(data: object, sender: number, seed: number): Started {
+  const worker = new Worker(PARTS, { workerData: { ...data, role: "survivor", sender, seed } });
+  const exit = new Promise((resolve) => worker.once("exit", resolve));
+  let began: () => void = () => {};
+  const ready = new Promise<void>((resolve) => {
+    began = resolve;
+  });
+  const ended = new Promise<number>((resolve, reject) => {
+    worker.on("message", (message: { ready?: true; longest?: number }) => {
+      if (message.longest === undefined) began();
+      else resolve(message.longest);
+    });
+    worker.once("error", reject);
+    worker.once("exit", () => reject(new Error(`survivor ${sender} has ended`)));
+  });
+  ended.catch(() => {});
+  return { ready, ended, exit };
+}
+
+function balance(
+  books: Books,
+  { messages, sockets, threads }: ContextStats,
+  here: Survivor,
+  longest: number,
+): Omit<KillsReport, "kills" | "seconds"> {
+  assert.equal(sockets, 0);
+  assert.equal(threads, 1);
+  assert.equal(messages.queued, 0);
+  assert.equal(messages.sent, messages.received + messages.dropped, "sent = received + dropped");
+  let sent = 0;
+  let marked = 0;
+  let redelivered = 0;
+  for (let sender = 0; sender < SENDERS; sender++) {
+    for (const [kind, name] of [
+      [WORK, "work"],
+      [ACKED, "acknowledged work"],
+    ] as const) {
+      const count = books.sentBy(sender, kind);
+      sent += count;
+      for (let number = 0; number < count; number++) {
+        const marks = books.marks(sender, kind, number);
+        const again = marks >> 4;
+        const message = `${name} ${number} of sender ${sender}`;
+        assert.ok((marks & 15) - again <= 1, `${message} was received ${marks & 15} times`);
+        if (kind === ACKED) assert.ok((marks & 15) > 0, `${message} is missing`);
+        redelivered += again;
+        if ((marks & 15) > 0) marked++;
+      }
+    }
+  }
+  const inHands = sent - marked;
+  const hands = Atomics.load(books.words, HANDS);
+  assert.ok(inHands <= hands, `${inHands} are missing, ${hands} were in the hands of the killed`);
+  assert.ok(longest < PATIENCE, `a call waited for ${longest} ms`);
+  return { sent, inHands, redelivered, fromVictims: here.fromVictims, longest };
+}
+
+/** What is in use, when all has settled. */
+function settled(context: Context): object {
+  const { memory, threads, sockets, endpoints, pipes } = context.stats();
+  return { used: memory.used, threads, sockets, endpoints, pipes };
+}
+
+/** The descriptors of the process, and what each is; those of a listing are gone when it is read. */
+function openDescriptors(): Map<string, string> {
+  const open = new Map<string, string>();
+  try {
+    for (const name of readdirSync("/proc/self/fd")) {
+      try {
+        open.set(name, readlinkSync(`/proc/self/fd/${name}`));
+      } catch {
+        // It was that of the listing.
+      }
+    }
+  } catch {
+    // Not a system that tells.
+  }
+  return open;
+}
