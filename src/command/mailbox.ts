@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: MIT
 
-import { type Addr, type Arena, DEATHS, load, notify, or, peek, store, swapIf } from "../memory/index.ts";
+import {
+  type Addr,
+  type Arena,
+  DEATHS,
+  load,
+  notify,
+  or,
+  peek,
+  store,
+  swapIf,
+} from "../memory/index.ts";
 import { BLOCK_BITS, BLOCK_NEXT, TAKEN } from "./command.ts";
 
 /**

@@ -235,7 +235,8 @@ export class Thread {
     for (const block of this.ownBlocks()) {
       // SYNC(post) observe: only who has posted first.
       const bits = load(words, block + BLOCK_BITS);
-      if ((bits & COMMANDS) === 0 || (bits & (TAKEN | CLOSED)) !== 0 || !this.#isGone(bits)) continue;
+      if ((bits & COMMANDS) === 0 || (bits & (TAKEN | CLOSED)) !== 0 || !this.#isGone(bits))
+        continue;
       or(words, block + BLOCK_BITS, TAKEN); // SYNC(post) is of who takes the bits.
       this.#inbox.push(block);
     }

@@ -228,6 +228,7 @@ export function terminated(address?: string): ZmqError {
 export function openSockets(arena: Arena): number {
   let sum = 0;
   // A counter for each thread: so those of a thread that dies can be counted out.
-  for (let slot = 1; slot < MAX_SLOTS; slot++) sum += load(arena.words, slotAt(slot) + SLOT_SOCKETS);
+  for (let slot = 1; slot < MAX_SLOTS; slot++)
+    sum += load(arena.words, slotAt(slot) + SLOT_SOCKETS);
   return sum;
 }

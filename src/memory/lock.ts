@@ -60,7 +60,13 @@ export class Lock {
   readonly #keeper: Keeper;
 
   /** @param at The word. @param slot Whose hand this is. */
-  constructor(arena: Arena, at: Addr, slot: number, canBlock: boolean, keeper: Keeper = NOBODY_DIES) {
+  constructor(
+    arena: Arena,
+    at: Addr,
+    slot: number,
+    canBlock: boolean,
+    keeper: Keeper = NOBODY_DIES,
+  ) {
     this.#arena = arena;
     this.#at = at;
     this.#me = slot + 1;

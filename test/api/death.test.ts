@@ -36,7 +36,11 @@ function checkOrder(got: readonly string[], senders: number): void {
     const numbers = got.filter((m) => m.startsWith(`${sender}/`)).map((m) => +m.slice(2));
     for (const parity of [0, 1]) {
       const lane = numbers.filter((number) => number % 2 === parity);
-      assert.deepEqual(lane, lane.toSorted((a, b) => a - b), `sender ${sender}: ${numbers}`);
+      assert.deepEqual(
+        lane,
+        lane.toSorted((a, b) => a - b),
+        `sender ${sender}: ${numbers}`,
+      );
     }
   }
 }
