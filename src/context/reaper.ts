@@ -99,7 +99,10 @@ export class Reaper extends Registry {
           else report.names++;
         }
         for (const pipe of this.pipes(entry)) {
-          for (const side of SIDES) if (this.#reapEnd(pipe, side, dead)) report.pipes++;
+          // Asked before the first of them is left: with the last one the pipe may go.
+          const ends = SIDES.filter((side) => this.#holderOf(pipe, side) === dead);
+          for (const side of ends) this.#reapEnd(pipe, side, dead);
+          report.pipes += ends.length;
         }
         this.dropIfEmpty(entry);
       }
@@ -109,11 +112,10 @@ export class Reaper extends Registry {
     });
   }
 
-  /** Leaves an end of a pipe on behalf of a dead thread, if it is its. */
-  #reapEnd(pipe: Addr, side: Side, dead: number): boolean {
+  /** Leaves an end of a pipe on behalf of a dead thread, which had it. */
+  #reapEnd(pipe: Addr, side: Side, dead: number): void {
     const { arena, pool } = this.thread;
     const words = this.words;
-    if (this.#holderOf(pipe, side) !== dead) return false;
     const retracted = stateOf(arena, pipe, side) === RETRACTED;
     const counter = (where: number) => (words[pipe + PIPE_SILENT] === 0 ? slotAt(dead) + where : 0);
     const [outward, inward] = side === "connecter" ? LANES : REVERSED;
@@ -136,7 +138,6 @@ export class Reaper extends Registry {
     // What it had shown, or made room for, it may not have said.
     this.thread.post(pipe + peerBlock(side), ACTIVATE_READ | ACTIVATE_WRITE);
     this.settle(pipe, side);
-    return true;
   }
 
   /** Frees a pipe that a dead thread had made and not connected. */

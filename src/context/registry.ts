@@ -116,8 +116,12 @@ export class Registry extends Names {
     });
   }
 
-  /** Takes the name away from its binder, and all pipes that the binder has not attached. */
-  unbind(name: Uint8Array): void {
+  /**
+   * Takes the name away from its binder, and all pipes that the binder has not attached.
+   *
+   * @param ends Whether the binder's thread ends: what it leaves unread is then as a dead one's.
+   */
+  unbind(name: Uint8Array, ends = false): void {
     this.lock.hold(() => {
       const entry = this.find(name);
       this.words[entry + SLOT] = 0;
@@ -125,6 +129,7 @@ export class Registry extends Names {
         if (stateOf(this.arena, pipe, "binder") !== ASSIGNED) continue;
         this.thread.withdraw(pipe + BINDER_BLOCK);
         this.#setLimit(pipe, NO_READER);
+        if (ends) this.words[pipe + PIPE_ORPHANED] = 1;
         move(this.arena, pipe, "binder", "leave");
         if (this.isOrphan(pipe) && this.isExpired(pipe)) this.unlinkAndFree(entry, pipe);
         else this.thread.post(pipe + CONNECTER_BLOCK, PIPE_TERM);
@@ -216,13 +221,17 @@ export class Registry extends Names {
    *
    * @param lingerMs Of a connecter: how long what it has sent is kept for a binder to come; -1 is
    *   for ever.
+   * @param ends As for `unbind`.
    */
-  leave(pipe: Addr, side: Side, lingerMs: number): void {
+  leave(pipe: Addr, side: Side, lingerMs: number, ends = false): void {
     this.lock.hold(() => {
+      const entry = this.words[pipe + PIPE_ENTRY];
       this.keepUntil(pipe, side, lingerMs);
+      if (ends && side === "binder") this.words[pipe + PIPE_ORPHANED] = 1;
       move(this.arena, pipe, side, "leave");
       this.dropSwapped(pipe, side);
       this.settle(pipe, side);
+      this.dropIfEmpty(entry);
     });
   }
 
@@ -298,14 +307,14 @@ export class Registry extends Names {
     this.words[pipe + PIPE_UNTIL] = lingerMs < 0 ? 0 : until || 1;
   }
 
-  /** What follows from an end's leaving. */
+  /** What follows from an end's leaving. The name may be without use then. */
   protected settle(pipe: Addr, side: Side): void {
+    const entry = this.words[pipe + PIPE_ENTRY];
     if (this.isOrphan(pipe) && this.isExpired(pipe)) {
-      this.#destroy(pipe);
+      this.unlinkAndFree(entry, pipe);
       return;
     }
     this.thread.post(pipe + peerBlock(side), PIPE_TERM);
-    const entry = this.words[pipe + PIPE_ENTRY];
     if (side === "binder" && this.words[entry + SLOT] !== 0) this.assign(entry, pipe); // I2
   }
 
@@ -387,12 +396,6 @@ export class Registry extends Names {
     for (const pipe of this.pipes(entry)) {
       checkTypes(type, this.words[pipe + PIPE_TYPE], endpoint);
     }
-  }
-
-  #destroy(pipe: Addr): void {
-    const entry = this.words[pipe + PIPE_ENTRY];
-    this.unlinkAndFree(entry, pipe);
-    this.dropIfEmpty(entry);
   }
 
   protected unlinkAndFree(entry: Addr, pipe: Addr): void {

@@ -158,6 +158,11 @@ export class PipeReader extends YpipeReader {
     return queuedIn(this.arena.words, this.lane);
   }
 
+  /** How many of them have not been handed out. */
+  get unread(): number {
+    return this.queued - this.#unreleased;
+  }
+
   /** The next message, or undefined. The writer learns of the room it leaves by `release`. */
   read(): Message | undefined {
     if (this.#next < this.#end || this.#fill()) {

@@ -110,7 +110,7 @@ export class Receiver extends Direction implements Pattern {
   }
 
   released(pipe: Pipe): void {
-    this.fq.drain(pipe, pipe.queuedIn);
+    this.fq.drain(pipe, pipe.reader?.unread ?? 0);
     this.waits?.pump();
   }
 
