@@ -210,7 +210,7 @@ describe("while this thread is blocked, another dies", { skip: SKIP }, () => {
 });
 
 describe("terminate", () => {
-  test("names the threads that still hold sockets, and is content when they have died", async () => {
+  test("names the threads that hold sockets, and is content when they have died", async () => {
     const context = new Context(SMALL);
     const lines = `
       const { parentPort, workerData } = require("node:worker_threads");

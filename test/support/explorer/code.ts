@@ -96,7 +96,7 @@ function apply({ file, replace, by }: Change, text: string): string {
   throw new Error(`A change no longer fits: ${file} does not have once: ${replace}`);
 }
 
-/** Imports what changes use of the seam and the file does not; at its end, lines stay as they are. */
+/** Imports what changes use of the seam and the file does not; at its end, so lines stay. */
 function importSeam(by: string, text: string): string {
   const used = SEAM.filter((name) => new RegExp(`(?<![.\\w])${name}\\(`).test(by));
   const missing = used.filter((name) => !new RegExp(`import {[^}]*\\b${name}\\b`).test(text));
