@@ -22,7 +22,7 @@ export const NAMES = ["inproc://v0", "inproc://v1"];
 export const PATIENCE = 5000;
 const RESULTS = "inproc://results";
 /** Each sender has so many numbers of each kind; then it goes on with less. */
-const MOST = 1 << 21;
+const MOST = 1 << 24;
 const BATCH = 16;
 
 // The words of the books.
