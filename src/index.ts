@@ -12,9 +12,13 @@ export {
   type ContextOptions,
   type ContextStats,
   context,
+  type LogReason,
+  type LogRecord,
+  type LogTopic,
 } from "./context/index.ts";
 export type { Message, MessageLike, Part } from "./pipe/index.ts";
 export {
+  type Prefix,
   Pull,
   Push,
   type ReceiveOptions,
@@ -24,5 +28,6 @@ export {
   Socket,
   type SocketOptions,
   type SocketStats,
+  Subscriber,
   type WaitOptions,
 } from "./socket/index.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * Tests of examples/pipeline: its parts, and the whole program as its user runs it.
+ * Tests of the examples: of pipeline its parts, and both as their user runs them.
  */
 
 import assert from "node:assert/strict";
@@ -27,6 +27,7 @@ import { countChunk, LAST, MORE, Tally } from "../examples/pipeline/count.ts";
 import { readChunks } from "../examples/pipeline/files.ts";
 
 const PROGRAM = fileURLToPath(new URL("../examples/pipeline/main.js", import.meta.url));
+const LOG = fileURLToPath(new URL("../examples/log/main.js", import.meta.url));
 const POSIX = process.platform !== "win32";
 const ROOT = process.getuid?.() === 0;
 const CHUNK_BYTES = 1024;
@@ -178,6 +179,24 @@ test("Ctrl-C ends it at once with exit code 130", { skip: !POSIX }, async () => 
   assert.equal(stderr, "pipeline: interrupted\n");
 });
 
+test("log: a line for everything that happens in four threads, and then an end", async () => {
+  const { code, stdout, stderr } = await runProgram(LOG);
+  assert.equal(stderr, "");
+  assert.equal(code, 0);
+  const lines = stdout.trimEnd().split("\n");
+  for (const line of lines) {
+    assert.match(line, /^ *\d+ ms {2}(?:main thread|worker \d) +[a-z]+\.[a-z-]+(?: {2,}\S|$)/);
+  }
+  const count = (what: RegExp) => lines.filter((line) => what.test(line)).length;
+  assert.equal(count(/worker \d +thread\.attached +slot: \d$/), 3);
+  assert.equal(count(/worker \d +thread\.left +slot: \d$/), 3);
+  assert.equal(count(/main thread +socket\.bound +PULL \d+ {2}inproc:\/\/results$/), 1);
+  assert.equal(count(/pipe\.attached +PUSH \d+ {2}inproc:\/\/tasks .* peer: PULL/), 2);
+  assert.ok(count(/pipe\.full +PUSH \d+ {2}inproc:\/\/tasks .* queued: 2$/) >= 2);
+  assert.ok(count(/pipe\.detached .* why: /) >= 6);
+  assert.equal(count(/lost/), 0);
+});
+
 interface Run {
   code: number | string | null | undefined;
   stdout: string;
@@ -185,8 +204,12 @@ interface Run {
 }
 
 function run(...args: string[]): Promise<Run> {
+  return runProgram(PROGRAM, ...args);
+}
+
+function runProgram(program: string, ...args: string[]): Promise<Run> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [PROGRAM, ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [program, ...args], (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : error.code, stdout, stderr });
     });
   });

@@ -28,6 +28,7 @@
  *   STOP             who terminates → every thread      the context is terminated: close sockets
  *   REAPED           who closes the last → every thread no socket is left in a terminated context
  *   MEMORY           who frees → every thread           memory is wanted: give back; and try again
+ *   LOG              a thread → itself                  something is to be told to the log
  *   TAKEN            (the owner of the block itself)    it has been taken from the mailbox
  *   CLOSED           (the owner of the block itself)    nobody is here: do not push
  *
@@ -51,8 +52,8 @@
  * So with the first bit it leaves its name, and the block's owner, told of the death, looks for
  * blocks that carry it and have not arrived (thread.ts).
  *
- *      bits   0 … 7  commands    8 … 15  slot    16 … 28  its incarnation    29  TAKEN    30  CLOSED
- *                                of who set the first bit
+ *      bits   0 … 7  commands   8 … 15  slot   16 … 28  its incarnation   29  TAKEN   30  CLOSED
+ *                               of who set the first bit
  */
 export const BLOCK_NEXT = 0;
 export const BLOCK_BITS = 1;
@@ -66,6 +67,7 @@ export const PIPE_TERM = 8;
 export const STOP = 16;
 export const REAPED = 32;
 export const MEMORY = 64;
+export const LOG = 128;
 export const TAKEN: number = 1 << 29;
 export const CLOSED: number = 1 << 30;
 /** The commands among the bits of a block. */

@@ -4,8 +4,11 @@
  * context — what all threads share, and each thread's part in it.
  *
  *   slots        which threads there are
- *   registry     the names, who is bound to each, and the pipes that were connected to it
+ *   names        the table of the names
+ *   registry     who is bound to each, and the pipes that were connected to it
+ *   reaper       the registry, and what becomes of threads that have died
  *   peers        which socket types fit together
+ *   log          what a thread tells on `sys://log`
  *   membership   one thread's part: its slot and its sockets
  *   context      what the user sees, and how every thread finds the default one
  */
@@ -19,6 +22,15 @@ export {
   membershipOf,
   refuseCloning,
 } from "./context.ts";
+export {
+  LOG_ENDPOINT,
+  type LogFields,
+  type LogReason,
+  type LogRecord,
+  type LogTopic,
+  topicsThat,
+} from "./log.ts";
 export { type ManagedSocket, type Membership, terminated } from "./membership.ts";
-export { PULL, PUSH, type SocketType, typeName } from "./peers.ts";
-export { noMemory, type Registry } from "./registry.ts";
+export { noMemory } from "./names.ts";
+export { compatible, PUB, PULL, PUSH, type SocketType, SUB, typeName } from "./peers.ts";
+export type { Binder, Registry } from "./registry.ts";

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MIT
 
 import { type Host, ZmqError } from "../base/index.ts";
-import { type CommandTarget, gotMemory, MEMORY, REAPED, STOP, Thread } from "../command/index.ts";
+import {
+  type CommandTarget,
+  gotMemory,
+  LOG,
+  MEMORY,
+  REAPED,
+  STOP,
+  Thread,
+} from "../command/index.ts";
 import {
   type Addr,
   type Arena,
@@ -18,7 +26,8 @@ import {
   store,
 } from "../memory/index.ts";
 import { Slab } from "../pipe/index.ts";
-import { Registry } from "./registry.ts";
+import { Log } from "./log.ts";
+import { Reaper } from "./reaper.ts";
 import { isGone, isTaken, joinSlot, leaveSlot, markEnded } from "./slots.ts";
 
 /** What the context asks of a socket; its own thread calls. */
@@ -52,9 +61,12 @@ export interface ManagedSocket {
 export class Membership implements CommandTarget {
   readonly arena: Arena;
   readonly thread: Thread;
-  readonly registry: Registry;
+  readonly registry: Reaper;
   readonly slab: Slab;
+  readonly log: Log;
   readonly #sockets = new Set<ManagedSocket>();
+  /** Ends of sockets that have closed, whose swaps are not empty yet. They do not count. */
+  readonly lingering: Set<ManagedSocket> = new Set();
   readonly #block: Addr;
   readonly #number: number;
   readonly #cancelExit: () => void;
@@ -74,7 +86,7 @@ export class Membership implements CommandTarget {
     };
     const pool = new Pool(arena, slot, host.canBlock, keeper);
     this.thread = new Thread(arena, slot, pool, host, keeper);
-    this.registry = new Registry(this.thread, keeper);
+    this.registry = new Reaper(this.thread, keeper);
     this.slab = new Slab(host);
     this.#block = slotAt(slot) + SLOT_BLOCK;
     pool.onRelease = () => this.#postToAll(MEMORY);
@@ -84,6 +96,8 @@ export class Membership implements CommandTarget {
     this.#number = this.thread.register(this);
     this.thread.open(this.#block, this.#number);
     this.#cancelExit = host.onExit(() => this.leave());
+    this.log = new Log(this.thread, this.registry, this.slab, this.#block);
+    this.#tell();
     this.#cancelWatch = host.onThreadEnd((number) => {
       markEnded(arena, number);
       this.reapDead();
@@ -114,7 +128,11 @@ export class Membership implements CommandTarget {
   }
 
   command(_block: Addr, bits: number): void {
-    if ((bits & STOP) !== 0) for (const socket of [...this.#sockets]) socket.stop();
+    if ((bits & LOG) !== 0) this.log.flush();
+    if ((bits & STOP) !== 0) {
+      for (const socket of [...this.#sockets]) socket.stop();
+      for (const end of [...this.lingering]) end.stop();
+    }
     if ((bits & REAPED) !== 0) {
       this.#allReaped();
       return;
@@ -122,7 +140,7 @@ export class Membership implements CommandTarget {
     if ((bits & MEMORY) !== 0) {
       this.registry.dropAllExpired();
       this.thread.pool.trim(); // Who wants memory hears of what this gives back.
-      for (const socket of [...this.#sockets]) socket.memoryFreed();
+      for (const each of [...this.#sockets, ...this.lingering]) each.memoryFreed();
     }
   }
 
@@ -143,12 +161,33 @@ export class Membership implements CommandTarget {
     this.#cancelExit();
     this.#cancelWatch();
     for (const socket of [...this.#sockets]) socket.close();
+    const isOver = load(this.arena.words, CONTEXT_STATE) !== 0; // We may not have heard of it yet.
+    for (const end of [...this.lingering]) isOver ? end.stop() : end.close();
+    this.log.event("thread.left", { slot: this.thread.slot });
+    this.log.leave();
     this.thread.withdraw(this.#block);
     this.thread.pool.leave();
     this.thread.unregister(this.#number);
     this.thread.signaler.disarm();
     leaveSlot(this.arena, this.thread.slot);
     this.#onLeft();
+  }
+
+  /** Lets the log tell of this thread, and of what the layers below see, who do not know it. */
+  #tell(): void {
+    const { log, arena, registry } = this;
+    const { pages } = this.thread.pool;
+    const memory = () => ({
+      used: pages.usedBytes,
+      size: arena.buffer.byteLength,
+      max: arena.maxBytes,
+    });
+    pages.onGrown = () => log.later("arena.grown", { memory: memory() });
+    pages.onScarce = () => log.later("arena.nearly-full", { memory: memory() });
+    registry.onDropped = (endpoint, count, why) => {
+      log.later("messages.dropped", { endpoint, count, why });
+    };
+    log.event("thread.attached", { slot: this.thread.slot });
   }
 
   /** The threads that have sockets open. */
@@ -173,7 +212,8 @@ export class Membership implements CommandTarget {
 
   #mourn(dead: number): void {
     const { arena, thread, registry } = this;
-    registry.reap(dead, () => {
+    const died = thread.host.nameOf(arena.words[slotAt(dead) + SLOT_THREAD]);
+    const report = registry.reap(dead, () => {
       thread.withdrawFor(dead, slotAt(dead) + SLOT_BLOCK);
       thread.clearFor(dead);
       thread.pool.adopt(dead, (block) => registry.isLinked(block));
@@ -182,6 +222,8 @@ export class Membership implements CommandTarget {
       thread.mourn();
       leaveSlot(arena, dead, true);
     });
+    if (report === undefined) return;
+    this.log.later("thread.died", { slot: dead, died, ...report });
     // SYNC(stop) observe: somebody waits for the last socket.
     if (load(arena.words, CONTEXT_STATE) !== 0 && openSockets(arena) === 0) this.#reap();
   }

@@ -3,13 +3,25 @@
 /**
  * peers — the socket types by their numbers in `zmq.h`, and which of them fit together (RFC 37).
  */
+export const PUB = 1;
+export const SUB = 2;
 export const PULL = 7;
 export const PUSH = 8;
 
-export type SocketType = typeof PULL | typeof PUSH;
+export type SocketType = typeof PUB | typeof SUB | typeof PULL | typeof PUSH;
 
-const NAMES: Record<SocketType, string> = { [PULL]: "PULL", [PUSH]: "PUSH" };
-const PEERS: Record<SocketType, readonly SocketType[]> = { [PULL]: [PUSH], [PUSH]: [PULL] };
+const NAMES: Record<SocketType, string> = {
+  [PUB]: "PUB",
+  [SUB]: "SUB",
+  [PULL]: "PULL",
+  [PUSH]: "PUSH",
+};
+const PEERS: Record<SocketType, readonly SocketType[]> = {
+  [PUB]: [SUB],
+  [SUB]: [PUB],
+  [PULL]: [PUSH],
+  [PUSH]: [PULL],
+};
 
 /** How ZeroMQ calls a type. */
 export function typeName(type: number): string {

@@ -4,7 +4,15 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { BIND, type Thread } from "../command/index.ts";
-import { type Addr, counted, LEAVE_NONE, SLOT_DROPPED, slotAt } from "../memory/index.ts";
+import {
+  type Addr,
+  counted,
+  LEAVE_NONE,
+  LOG_LISTENERS,
+  LOG_TOPICS,
+  SLOT_DROPPED,
+  slotAt,
+} from "../memory/index.ts";
 import {
   ABSENT,
   ASSIGNED,
@@ -18,7 +26,7 @@ import {
 } from "../pipe/index.ts";
 import { LANE_LIMIT } from "../queue/index.ts";
 import { assertFreed, checkAll, createArena, createThread } from "../testing/index.ts";
-import { PULL, PUSH } from "./peers.ts";
+import { PUB, PULL, PUSH, SUB } from "./peers.ts";
 import { Registry } from "./registry.ts";
 
 const bytes = (name: string): Uint8Array => new TextEncoder().encode(name);
@@ -58,6 +66,7 @@ class Party {
       readActivated: () => {},
       writeActivated: () => {},
       peerChanged: () => this.heardOfPeers++,
+      messagesLost: () => {},
     });
   }
 
@@ -154,6 +163,46 @@ describe("a name", () => {
     rig.c.leave(other);
     rig.b.unbind("x");
     for (const pipe of rig.b.pipes) rig.b.leave(pipe);
+    rig.end();
+  });
+
+  it("that is a listener's is in no count, and what lies there is not kept", () => {
+    const rig = createRig();
+    const { b } = rig;
+    const { slot } = b.thread;
+    const binder = { slot, object: b.object, type: SUB, limit: 9 };
+    const names = [1, 2].map(() => b.registry.listen("sys://log", binder).name);
+    assert.notDeepEqual(names[0], names[1]);
+    assert.equal(rig.arena.words[LOG_TOPICS], 0);
+    b.registry.tune(names[0] as Uint8Array, 5);
+    b.registry.tune(names[1] as Uint8Array, 6);
+    assert.equal(rig.arena.words[LOG_TOPICS], 7);
+    const [[serial]] = rig.a.registry.listeners() as unknown as [[number, number]];
+    const at = createPipe(rig.a.thread, PUB, { sends: true, receives: false });
+    const out = rig.a.end(at, "connecter");
+    const changes = rig.arena.words[LOG_LISTENERS];
+    assert.equal(rig.a.registry.connectListener(serial, at), true);
+    rig.a.send(out, "hello");
+    assert.deepEqual(rig.a.registry.count(), { endpoints: 0, pipes: 0, queued: 0 });
+    for (const name of names) b.registry.unbind(name);
+    assert.equal(rig.arena.words[LOG_LISTENERS], changes + 2);
+    assert.equal(rig.arena.words[LOG_TOPICS], 0);
+    assert.equal(rig.a.registry.listeners().size, 0);
+    assert.equal(rig.a.registry.connectListener(serial, at), false);
+    rig.a.leave(out); // Without a limit of time.
+    assert.deepEqual([rig.dropped(rig.a), rig.dropped(b)], [0, 0]);
+    rig.end();
+  });
+
+  it("tells of messages that are dropped, by the name they were sent to", () => {
+    const rig = createRig();
+    const told: unknown[] = [];
+    rig.a.registry.onDropped = (...what) => told.push(what);
+    const out = rig.a.connect("x", "1", "2");
+    rig.a.leave(out, 0);
+    assert.deepEqual(told, [["x", 2, "linger"]]);
+    rig.a.leave(rig.a.connect("x"), 0);
+    assert.equal(told.length, 1);
     rig.end();
   });
 

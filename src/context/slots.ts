@@ -62,7 +62,7 @@ export function joinSlot(arena: Arena, { thread }: Host): number {
 }
 
 /** Gives a slot back: our own, or that of a thread that has died. */
-export function leaveSlot(arena: Arena, slot: number, died: boolean = false): void {
+export function leaveSlot(arena: Arena, slot: number, died = false): void {
   const at = slotAt(slot);
   const { words } = arena;
   words[at + SLOT_BIRTH] = 0;

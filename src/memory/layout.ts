@@ -23,10 +23,12 @@
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
  *      +0 | magic     | layout    | id        | id        | max pages | max bytes |   written once
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *     +32 | state     | deaths    | maximum   | wanted    | spin      |             Atomics only
+ *     +32 | state     | deaths    | maximum   | wanted    | spin      | topics    |  Atomics only
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *     +64 | lock      | in use    | search    | first     | run       | word      |   pages
- *         +-----------+-----------+-----------+-----------+-----------+-----------+
+ *         | listeners |                                         from +38; Atomics only; the log's
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
+ *     +64 | lock      | in use    | search    | first     | run       | word      | scarce    | pages
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
  *                                               a change of the page table that is under way
  *         +-----------+-----------+
  *     +96 | lock      | doomed    | names                     lock: Atomics; doomed: under it
@@ -41,11 +43,11 @@
  *         +-----------+-----------+-----------+-----------+-----------+- -
  *     +64 | state     | claim     | next      | bits      | slot      | object    |
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *         | birth     | thread    | parent    | sockets   | wants     | hand      | taken     | making
+ *         | birth     | thread    | parent    | sockets   | wants     | hand      | taken     |making
  *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+- -
  *         | sent lo,hi            | received lo,hi        | dropped lo,hi         | from +80; owner
  *         +-----------------------+-----------------------+-----------------------+
- *          claim, birth: who the thread is to the runtime; hand, taken: pool.ts; making: registry.ts
+ *          claim, birth: who the thread is (slots.ts); hand, taken: pool.ts; making: reaper.ts
  *     +96 | partial, one for each size class                              pool: the slot's owner
  *         +- -
  */
@@ -74,12 +76,18 @@ export const MAX_SOCKETS: number = ROW + 2;
 export const MEMORY_WANTED: number = ROW + 3;
 /** The longest busy wait of a thread, in microseconds. */
 export const SPIN: number = ROW + 4;
+/** The topics of `sys://log` that anybody wants, a bit each; 0: nobody listens (context/log.ts). */
+export const LOG_TOPICS: number = ROW + 5;
+/** Changes with every change of who listens to what. */
+export const LOG_LISTENERS: number = ROW + 6;
 export const PAGES_LOCK: number = 2 * ROW;
 export const PAGES_USED: number = 2 * ROW + 1;
 export const PAGES_SEARCH: number = 2 * ROW + 2;
 export const PAGES_FIRST: number = 2 * ROW + 3;
 export const PAGES_RUN: number = 2 * ROW + 4;
 export const PAGES_WORD: number = 2 * ROW + 5;
+/** 1 from when few pages were left until there are more again. */
+export const PAGES_SCARCE: number = 2 * ROW + 6;
 export const NAMES_LOCK: number = 3 * ROW;
 export const NAMES_DOOMED: number = 3 * ROW + 1;
 

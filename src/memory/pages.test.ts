@@ -12,6 +12,7 @@ import {
   PAGE_RUN,
   PAGE_TABLE,
   PAGE_WORDS,
+  PAGES_LOCK,
   PAGES_SEARCH,
   PAGES_USED,
 } from "./layout.ts";
@@ -57,6 +58,47 @@ describe("runs of pages", () => {
     assert.equal(arena.bytes.length, (first + 16) * PAGE_BYTES);
     assert.equal(pages.allocate(10, 0) / PAGE_WORDS, first + 14);
     assert.ok(arena.bytes.length >= (first + 24) * PAGE_BYTES);
+  });
+
+  it("tell of growth once for each, when the lock is free again", () => {
+    const { arena, first } = arenaOf(64, 16);
+    const pages = new Pages(arena, 1, true);
+    const sizes: number[] = [];
+    pages.onGrown = () => {
+      assert.equal(arena.words[PAGES_LOCK], 0);
+      sizes.push(arena.buffer.byteLength / PAGE_BYTES);
+    };
+    while (pages.allocate(1, 0) !== 0);
+    assert.ok(sizes.length > 0 && sizes.length < 5);
+    assert.deepEqual(sizes, [...new Set(sizes)]);
+    assert.equal(sizes.at(-1), first + 64);
+  });
+
+  it("tell once that few are left, and again when there were more in between", () => {
+    const { arena } = arenaOf(64);
+    const one = new Pages(arena, 1, true);
+    const other = new Pages(arena, 2, true);
+    const left: number[] = [];
+    for (const pages of [one, other]) {
+      pages.onScarce = () => left.push(64 - arena.words[PAGES_USED] - LEAVE_A_MOVE);
+    }
+    const all: number[] = [];
+    const take = (count: number): void => {
+      for (let i = 0; i < count; i++) all.push((i % 2 === 0 ? one : other).allocate(1, 0));
+    };
+    const give = (count: number): void => {
+      for (const page of all.splice(-count)) one.free(page);
+    };
+    take(47);
+    assert.deepEqual(left, []);
+    take(17);
+    assert.deepEqual(left, [8], "an eighth of 64");
+    give(20);
+    take(20);
+    assert.deepEqual(left, [8], "there was not a quarter in between");
+    give(25);
+    take(25);
+    assert.deepEqual(left, [8, 8]);
   });
 
   it("are not there when the arena is at its maximum, and are when some come back", () => {

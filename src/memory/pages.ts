@@ -18,6 +18,7 @@ import {
   PAGES_FIRST,
   PAGES_LOCK,
   PAGES_RUN,
+  PAGES_SCARCE,
   PAGES_SEARCH,
   PAGES_USED,
   PAGES_WORD,
@@ -36,6 +37,12 @@ const LINK_PAGES = 4;
 export const LEAVE_NONE = 0;
 export const LEAVE_A_LINK: number = LINK_PAGES;
 export const LEAVE_A_MOVE: number = LINK_PAGES + 4;
+
+/**
+ * Pages are scarce when messages have no more than this part of them left, and it is over when
+ * they have twice as much: so that it is told once, not with each page that comes and goes.
+ */
+const SCARCE_PART = 8;
 
 /**
  * pages — the arena's memory in runs of pages, each run with an owner.
@@ -62,6 +69,13 @@ export class Pages {
   readonly #arena: Arena;
   readonly #slot: number;
   readonly lock: Lock;
+  /** Called after the arena has grown; somewhere within an allocation, without the lock. */
+  onGrown: () => void = () => {};
+  /** Called likewise, once, when few pages are left. */
+  onScarce: () => void = () => {};
+  /** What the section has to tell after it. */
+  #grown = false;
+  #scarce = false;
 
   constructor(arena: Arena, slot: number, canBlock: boolean, keeper: Keeper = NOBODY_DIES) {
     this.#arena = arena;
@@ -80,24 +94,16 @@ export class Pages {
    *   the owner's hand (pool.ts).
    */
   allocate(run: number, leave: number, sizeClass = 0, live: 0 | 1 = 0): Addr {
-    return this.lock.hold(() => {
-      if (this.#free - run < leave) return 0;
-      const first = this.#find(run);
-      if (first === 0) return 0;
-      const words = this.#arena.words;
-      const page = first * PAGE_WORDS;
-      words[page + PAGE_OWNER] = this.#slot;
-      words[page + PAGE_CLASS] = sizeClass;
-      words[page + PAGE_RUN] = run;
-      words[page + PAGE_LIVE] = live;
-      words[page + PAGE_FREE] = 0;
-      words[page + PAGE_FRESH] = page + PAGE_HEAD_WORDS;
-      if (live === 1) words[slotAt(this.#slot) + SLOT_HAND] = page + PAGE_HEAD_WORDS;
-      this.#mark(first, run, this.#slot + 1);
-      words[PAGES_USED] += run;
-      if (words[PAGES_SEARCH] === first) words[PAGES_SEARCH] = first + run;
-      return page;
-    });
+    const page = this.#take(run, leave, sizeClass, live);
+    if (this.#grown) {
+      this.#grown = false;
+      this.onGrown();
+    }
+    if (this.#scarce) {
+      this.#scarce = false;
+      this.onScarce();
+    }
+    return page;
   }
 
   /** Gives a run back to all. If its block is in our hand, the hand is then empty. */
@@ -116,6 +122,7 @@ export class Pages {
     this.#mark(first, run, 0);
     words[PAGES_USED] -= run;
     words[PAGES_SEARCH] = Math.min(words[PAGES_SEARCH], first);
+    if (this.#left * SCARCE_PART > 2 * this.#total) words[PAGES_SCARCE] = 0;
   }
 
   /** Hands a run to another slot. The caller holds the lock. */
@@ -164,6 +171,36 @@ export class Pages {
 
   get #free(): number {
     return this.#total - this.#arena.words[PAGES_USED];
+  }
+
+  /** How many pages messages may still take. */
+  get #left(): number {
+    return this.#free - LEAVE_A_MOVE;
+  }
+
+  #take(run: number, leave: number, sizeClass: number, live: 0 | 1): Addr {
+    return this.lock.hold(() => {
+      if (this.#free - run < leave) return 0;
+      const first = this.#find(run);
+      if (first === 0) return 0;
+      const words = this.#arena.words;
+      const page = first * PAGE_WORDS;
+      words[page + PAGE_OWNER] = this.#slot;
+      words[page + PAGE_CLASS] = sizeClass;
+      words[page + PAGE_RUN] = run;
+      words[page + PAGE_LIVE] = live;
+      words[page + PAGE_FREE] = 0;
+      words[page + PAGE_FRESH] = page + PAGE_HEAD_WORDS;
+      if (live === 1) words[slotAt(this.#slot) + SLOT_HAND] = page + PAGE_HEAD_WORDS;
+      this.#mark(first, run, this.#slot + 1);
+      words[PAGES_USED] += run;
+      if (words[PAGES_SEARCH] === first) words[PAGES_SEARCH] = first + run;
+      if (words[PAGES_SCARCE] === 0 && this.#left * SCARCE_PART <= this.#total) {
+        words[PAGES_SCARCE] = 1;
+        this.#scarce = true;
+      }
+      return page;
+    });
   }
 
   /** Gives all pages of a run their word, so that another can do it again if we die. */
@@ -225,6 +262,7 @@ export class Pages {
     const grown =
       arena.grow(Math.min(Math.max(least, 2 * count), most) * PAGE_BYTES) ||
       arena.grow(least * PAGE_BYTES);
+    if (grown) this.#grown = true;
     return grown ? count - free : 0;
   }
 

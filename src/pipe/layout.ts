@@ -8,11 +8,14 @@ import { LANE_WORDS } from "../queue/index.ts";
  *
  *           +0       +1       +2       +3       +4       +5       +6       +7       +8
  *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+
- *      +0 | state  | entry  | next   | out    | in     | type   | until  | linger |orphaned|
- *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+
+ *      +0 | state  | entry  | next   | out    | in     | type   | until  | linger |orphaned| silent
+ *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+- -
  *          link.ts  the name  in its   lanes, or 0;     of the   when a pipe that its connecter has
  *                   (context) list     as the connecter connecter left is no longer worth keeping
  *                                      sees them                  (ms; 0: for ever)
+ *
+ *          linger: what `until` is made of, should the connecter die. orphaned: its last binder has
+ *          died. silent: what it carries is the library's own, and in no count of messages.
  *         +--------+--------+--------+--------+
  *     +32 | next   | bits   | slot   | object |           the connecter's block (command.ts)
  *         +--------+--------+--------+--------+
@@ -30,6 +33,7 @@ export const PIPE_TYPE = 5;
 export const PIPE_UNTIL = 6;
 export const PIPE_LINGER = 7;
 export const PIPE_ORPHANED = 8;
+export const PIPE_SILENT = 9;
 export const CONNECTER_BLOCK: number = ROW;
 export const BINDER_BLOCK: number = 2 * ROW;
 export const PIPE_LANES: number = 3 * ROW;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+import type { ZmqError } from "../base/index.ts";
 import {
   ACTIVATE_READ,
   ACTIVATE_WRITE,
@@ -27,13 +28,14 @@ import {
   PIPE_LINGER,
   PIPE_ORPHANED,
   PIPE_OUT,
+  PIPE_SILENT,
   PIPE_STATE,
   PIPE_TYPE,
   pipeWords,
 } from "./layout.ts";
 import { ABSENT, type EndState, PENDING, type Side, stateOf } from "./link.ts";
 import { PipeReader, type Slab } from "./reader.ts";
-import { NO_READER, PipeWriter } from "./writer.ts";
+import { NO_READER, PipeWriter, type SwapOwner } from "./writer.ts";
 
 /** What the owner of an end hears of it; always in its own thread. */
 export interface PipeEvents {
@@ -43,9 +45,11 @@ export interface PipeEvents {
   writeActivated(pipe: Pipe): void;
   /** The other end has left, is leaving, or has come. */
   peerChanged(pipe: Pipe): void;
+  /** Messages in the pipe's swap could not be read back; the context counts them as dropped. */
+  messagesLost(pipe: Pipe, count: number, error: ZmqError): void;
 }
 
-/** The options of the socket that an end belongs to. */
+/** What the socket has set that an end belongs to. What is swapped may change at any time. */
 export interface PipeOptions {
   readonly sendHighWaterMark: number;
   readonly receiveHighWaterMark: number;
@@ -53,6 +57,8 @@ export interface PipeOptions {
   readonly linger?: number;
   /** Whether messages are only received when they are acknowledged. */
   readonly acknowledge?: boolean;
+  readonly swap?: number;
+  readonly swapDirectory?: string;
 }
 
 /**
@@ -67,7 +73,7 @@ export interface PipeOptions {
  * A lane is there only if both socket types use it: PUSH and PULL have one between them. The pipe
  * is made by the connecter and outlives its binders (link.ts).
  */
-export class Pipe implements CommandTarget {
+export class Pipe implements CommandTarget, SwapOwner {
   readonly thread: Thread;
   readonly at: Addr;
   readonly side: Side;
@@ -77,7 +83,9 @@ export class Pipe implements CommandTarget {
   readonly writer: PipeWriter | undefined;
   /** The socket has let go of it, and only reads what had arrived. */
   draining = false;
-  readonly #events: PipeEvents;
+  /** Who hears of it: the socket, or, once that has closed, who empties the swap. */
+  events: PipeEvents;
+  readonly #options: PipeOptions;
   readonly #number: number;
   /** The lane that this end writes, or 0. */
   readonly #outward: Addr;
@@ -97,17 +105,20 @@ export class Pipe implements CommandTarget {
     this.at = at;
     this.side = side;
     this.endpoint = endpoint;
-    this.#events = events;
+    this.events = events;
+    this.#options = options;
     const words = thread.arena.words;
     this.#outward = words[at + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
     const inward = words[at + (side === "connecter" ? PIPE_IN : PIPE_OUT)];
     const { sendHighWaterMark } = options;
     if (this.#outward !== 0) {
-      this.writer = new PipeWriter(thread, this.#outward, this.peerBlock, sendHighWaterMark);
+      this.writer = new PipeWriter(thread, this.#outward, this.peerBlock, sendHighWaterMark, this);
+      if (words[at + PIPE_SILENT] !== 0) this.writer.silence();
     }
     if (inward !== 0) {
       const { acknowledge = false } = options;
       this.reader = new PipeReader(thread, inward, this.peerBlock, slab, acknowledge);
+      if (words[at + PIPE_SILENT] !== 0) this.reader.silence();
       this.reader.highWaterMark = options.receiveHighWaterMark;
     }
     this.#number = thread.register(this);
@@ -137,9 +148,9 @@ export class Pipe implements CommandTarget {
 
   command(_block: Addr, bits: number): void {
     // What one handler does may close the socket; the others then have nothing to look at.
-    if ((bits & PIPE_TERM) !== 0) this.#events.peerChanged(this);
-    if ((bits & ACTIVATE_READ) !== 0 && !this.#left) this.#events.readActivated(this);
-    if ((bits & ACTIVATE_WRITE) !== 0 && !this.#left) this.#events.writeActivated(this);
+    if ((bits & PIPE_TERM) !== 0) this.events.peerChanged(this);
+    if ((bits & ACTIVATE_READ) !== 0 && !this.#left) this.events.readActivated(this);
+    if ((bits & ACTIVATE_WRITE) !== 0 && !this.#left) this.events.writeActivated(this);
   }
 
   /** How long what a connecter has sent is kept, should it die (layout.ts). */
@@ -158,9 +169,21 @@ export class Pipe implements CommandTarget {
     return this.reader?.queued ?? 0;
   }
 
-  /** How many messages lie in the lane that this end writes. */
+  /** How many messages lie in the lane that this end writes, and in its swap. */
   get queuedOut(): number {
     return this.writer?.queued ?? 0;
+  }
+
+  get swap(): number {
+    return this.#options.swap ?? 0;
+  }
+
+  get swapDirectory(): string {
+    return this.#options.swapDirectory ?? "";
+  }
+
+  messagesLost(count: number, error: ZmqError): void {
+    this.events.messagesLost(this, count, error);
   }
 
   /** Takes the reader's role of the lane that this end writes; nobody else has it. */
@@ -172,6 +195,7 @@ export class Pipe implements CommandTarget {
   leave(): void {
     this.#left = true;
     this.reader?.leave();
+    this.writer?.leave();
     this.thread.withdraw(this.block);
     this.thread.unregister(this.#number);
   }
@@ -183,11 +207,22 @@ export interface Directions {
   readonly receives: boolean;
 }
 
-/** Makes a pending pipe for a socket that connects; 0 if there is no memory. */
-export function createPipe(thread: Thread, type: number, directions: Directions): Addr {
+/**
+ * Makes a pending pipe for a socket that connects; 0 if there is no memory.
+ *
+ * @param options.leave How many pages are to stay free (memory/pages.ts).
+ * @param options.silent Whether what it carries is in no count of messages.
+ */
+export function createPipe(
+  thread: Thread,
+  type: number,
+  directions: Directions,
+  options: { leave?: number; silent?: boolean } = {},
+): Addr {
   const { arena, pool } = thread;
   const { sends, receives } = directions;
-  const at = pool.allocate(pipeWords(Number(sends) + Number(receives)), LEAVE_NONE);
+  const { leave = LEAVE_NONE, silent = false } = options;
+  const at = pool.allocate(pipeWords(Number(sends) + Number(receives)), leave);
   if (at === 0) return 0;
   arena.words.fill(0, at, at + pipeWords(Number(sends) + Number(receives)));
   arena.words[at + CONNECTER_BLOCK + BLOCK_BITS] = CLOSED;
@@ -202,7 +237,7 @@ export function createPipe(thread: Thread, type: number, directions: Directions)
   ] as const) {
     if (!wanted) continue;
     arena.words[at + where] = lane;
-    if (!createYpipe(arena, pool, lane)) {
+    if (!createYpipe(arena, pool, lane, leave)) {
       dropPipe(thread, at);
       return 0;
     }
@@ -211,6 +246,7 @@ export function createPipe(thread: Thread, type: number, directions: Directions)
   }
   const words = arena.words;
   words[at + PIPE_TYPE] = type;
+  words[at + PIPE_SILENT] = Number(silent);
   // SYNC(link) publish: nobody else knows of the pipe yet; the lists of the names will tell.
   store(words, at + PIPE_STATE, PENDING);
   return at;

@@ -37,15 +37,13 @@ import {
   repairReader,
   YpipeReader,
 } from "../queue/index.ts";
-import type { Message } from "./message.ts";
+import { LOOP_WORDS, type Message } from "./message.ts";
 import { NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
 
 /** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
 const SLAB_BYTES = 65_536;
 /** How much is copied at a time: a hundred messages of 64 bytes, a part of a first-level cache. */
 const RUN_WORDS = 2048;
-/** Below this, a loop is faster than making the view that `set` wants. */
-const LOOP_WORDS = 40;
 
 /**
  * Where received bytes are copied to: one for all pipes of a thread.
@@ -120,17 +118,12 @@ export class PipeReader extends YpipeReader {
   #unreleased = 0;
   /** How many were read before, as the lane counts them. */
   #read: number;
-  readonly #counter: Addr;
+  /** Where the slot counts them; 0: nowhere. */
+  #counter: Addr;
   /** Whether a message that is handed out is the reader's only once it is acknowledged. */
   readonly #acknowledges: boolean;
 
-  constructor(
-    thread: Thread,
-    lane: Addr,
-    writerBlock: Addr,
-    slab: Slab,
-    acknowledges: boolean = false,
-  ) {
+  constructor(thread: Thread, lane: Addr, writerBlock: Addr, slab: Slab, acknowledges = false) {
     super(thread.arena, thread.pool, lane);
     const { words } = thread.arena;
     this.#acknowledges = acknowledges;
@@ -144,6 +137,11 @@ export class PipeReader extends YpipeReader {
     this.#Part = thread.host.Part;
     this.#buffer = slab.buffer;
     this.#words = slab.words;
+  }
+
+  /** What is received is in no count. */
+  silence(): void {
+    this.#counter = 0;
   }
 
   /** The reader's watermark, or NO_READER when it leaves. The writer is told if it waits. */
@@ -208,7 +206,7 @@ export class PipeReader extends YpipeReader {
     const messages = this.#unreleased;
     if (messages === 0) return 0;
     this.#release();
-    count(this.arena, this.#counter, messages);
+    if (this.#counter !== 0) count(this.arena, this.#counter, messages);
     this.arena.words[this.lane + LANE_RECEIVED] = this.#read;
     return messages;
   }
@@ -352,7 +350,7 @@ export class PipeReader extends YpipeReader {
 }
 
 /** Finishes what a dead reader was about, and counts as received what it has released. */
-export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, slot: number): void {
+export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, counter: Addr): void {
   repairReader(arena, pool, lane);
   const words = arena.words;
   const read = load(words, lane + LANE_READ) & ~WAITS; // Nobody else changes it now.
@@ -362,7 +360,7 @@ export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, slot: num
     add(words, lane + LANE_READ, (now - read) | 0); // The writer is told in any case.
   }
   const uncounted = Math.max(0, ((now - words[lane + LANE_RECEIVED]) | 0) / ONE);
-  count(arena, slotAt(slot) + SLOT_RECEIVED, uncounted);
+  if (counter !== 0) count(arena, counter, uncounted);
   words[lane + LANE_RECEIVED] = now;
   markRedelivered(words, lane);
 }

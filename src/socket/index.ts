@@ -9,9 +9,11 @@
  *   sending     the sending half: send, sendSync, trySend, sendMany
  *   receiving   the receiving half
  *   pipeline    PUSH and PULL
+ *   pubsub      SUB
  */
 export type { ReceiveOptions, SendOptions, SocketOptions } from "./options.ts";
 export { Pull, Push } from "./pipeline.ts";
+export { type Prefix, Subscriber } from "./pubsub.ts";
 export { ReceivingSocket } from "./receiving.ts";
 export { SendingSocket } from "./sending.ts";
 export { Socket, type SocketStats } from "./socket.ts";

@@ -15,12 +15,12 @@ const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 /** The receiving half of a pattern: fair queueing, and the calls that wait for a message. */
 export class Receiver extends Direction implements Pattern {
   readonly directions = { sends: false, receives: true };
-  readonly #fq: Fq;
+  protected readonly fq: Fq;
   readonly sent = 0;
 
   constructor(core: SocketCore) {
     super(core, WAY);
-    this.#fq = new Fq((pipe) => this.core.leave(pipe), core.options.acknowledge);
+    this.fq = new Fq((pipe) => this.core.leave(pipe), core.options.acknowledge);
   }
 
   get received(): number {
@@ -35,7 +35,7 @@ export class Receiver extends Direction implements Pattern {
   /** Begins a call that asks for messages: those that came before are the application's. */
   protected override enter(): void {
     super.enter();
-    this.#fq.acknowledge();
+    this.fq.acknowledge();
   }
 
   receive(options: WaitOptions | undefined): Promise<Message> {
@@ -83,7 +83,7 @@ export class Receiver extends Direction implements Pattern {
 
   tryReceive(): Message | undefined {
     this.enter();
-    return this.first ? this.#take() : undefined;
+    return this.first ? this.take() : undefined;
   }
 
   receiveMany(max: number, options: WaitOptions | undefined): Promise<Message[]> {
@@ -91,7 +91,7 @@ export class Receiver extends Direction implements Pattern {
       checkRange("max", max, 1, 2 ** 31 - 1);
       const wait = this.wait(options);
       this.enter();
-      return this.waiting.run(() => this.#takeMany(max), wait);
+      return this.waiting.run(() => this.#attemptMany(max), wait);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -101,25 +101,27 @@ export class Receiver extends Direction implements Pattern {
     checkRange("max", max, 1, 2 ** 31 - 1);
     const wait = this.wait(options);
     this.enter();
-    return this.waiting.runSync(() => this.#takeMany(max), wait);
+    return this.waiting.runSync(() => this.#attemptMany(max), wait);
   }
 
   attached(pipe: Pipe): void {
-    this.#fq.attach(pipe);
+    this.fq.attach(pipe);
     this.waits?.pump();
   }
 
   released(pipe: Pipe): void {
-    this.#fq.drain(pipe, pipe.reader?.unread ?? 0);
+    this.fq.drain(pipe, pipe.reader?.unread ?? 0);
     this.waits?.pump();
   }
 
   readActivated(pipe: Pipe): void {
-    this.#fq.activated(pipe);
+    this.fq.activated(pipe);
     this.waits?.pump();
   }
 
   writeActivated(): void {}
+
+  messagesLost(): void {}
 
   peerChanged(pipe: Pipe): void {
     if (pipe.side === "binder" && pipe.peerState === GONE && !pipe.draining) {
@@ -129,7 +131,7 @@ export class Receiver extends Direction implements Pattern {
   }
 
   detached(pipe: Pipe): void {
-    this.#fq.remove(pipe);
+    this.fq.remove(pipe);
   }
 
   closed(error: () => ZmqError, settle: boolean): number {
@@ -140,27 +142,32 @@ export class Receiver extends Direction implements Pattern {
   memoryFreed(): void {}
 
   protected override park(): boolean {
-    return this.#fq.park();
+    return this.fq.park();
   }
 
   readonly #attempt = (): Message | undefined => {
     this.check();
-    return this.#take();
+    return this.take();
   };
 
-  #take(): Message | undefined {
-    const message = this.#fq.receive();
+  #attemptMany(max: number): Message[] | undefined {
+    this.check();
+    const messages: Message[] = [];
+    this.takeMany(messages, max);
+    return messages.length === 0 ? undefined : messages;
+  }
+
+  /** Takes the next message, if there is one. */
+  protected take(): Message | undefined {
+    const message = this.fq.receive();
     if (message !== undefined) this.count(1);
     return message;
   }
 
-  #takeMany(max: number): Message[] | undefined {
-    this.check();
-    const messages: Message[] = [];
-    this.#fq.receiveMany(messages, max);
-    if (messages.length === 0) return undefined;
-    this.count(messages.length);
-    return messages;
+  /** Appends up to `max` messages; as many as there are. */
+  protected takeMany(messages: Message[], max: number): void {
+    this.fq.receiveMany(messages, max);
+    if (messages.length > 0) this.count(messages.length);
   }
 }
 
@@ -168,10 +175,16 @@ export class Receiver extends Direction implements Pattern {
 export abstract class ReceivingSocket extends Socket {
   #receiver!: Receiver;
 
-  protected constructor(type: SocketType, options: ReceiveOptions, known: readonly OptionName[]) {
+  /** @param pattern Makes the receiving half. */
+  protected constructor(
+    type: SocketType,
+    options: ReceiveOptions,
+    known: readonly OptionName[],
+    pattern: (core: SocketCore) => Receiver = (core) => new Receiver(core),
+  ) {
     let receiver: Receiver | undefined;
     super(type, options, known, (core) => {
-      receiver = new Receiver(core);
+      receiver = pattern(core);
       return receiver;
     });
     this.#receiver = receiver as Receiver;
@@ -229,7 +242,7 @@ export abstract class ReceivingSocket extends Socket {
     return this.#receiver.receiveManySync(max, options);
   }
 
-  /** Whether messages are delivered only when acknowledged; see {@link ReceiveOptions.acknowledge}. */
+  /** Whether messages are to be acknowledged; see {@link ReceiveOptions.acknowledge}. */
   get acknowledges(): boolean {
     return this.option("acknowledge");
   }

@@ -5,6 +5,7 @@ import { BIND, type CommandTarget } from "../command/index.ts";
 import {
   Context,
   context as defaultContext,
+  type LogReason,
   type ManagedSocket,
   type Membership,
   membershipOf,
@@ -17,6 +18,7 @@ import type { Directions, Pipe } from "../pipe/index.ts";
 import { Inproc, type Linked } from "../transport/index.ts";
 import {
   checkOption,
+  checkSwap,
   type OptionName,
   type OptionValues,
   readOptions,
@@ -30,10 +32,10 @@ export interface SocketStats {
   /** Messages that this socket has accepted for sending, and that it has received. */
   sent: number;
   received: number;
-  /** Messages in its pipes that its peers have not received yet, and that it has not. */
+  /** Messages in its pipes and swaps that its peers have not received yet, and that it has not. */
   queuedOut: number;
   queuedIn: number;
-  /** Messages it had accepted and could not hand over to anybody when it closed. */
+  /** Messages it had accepted and could not hand over to anybody when it closed, or swap back. */
   dropped: number;
   /** Calls that wait. */
   pending: number;
@@ -52,6 +54,8 @@ export interface Pattern {
   /** The socket closes: calls fail with this error. Returns how many messages are lost. */
   closed(error: () => ZmqError, settle: boolean): number;
   memoryFreed(): void;
+  /** So many messages that were swapped could not be read back. */
+  messagesLost(count: number, error: ZmqError): void;
   /** Calls that wait; the setter says whether they keep the event loop alive. */
   readonly pending: number;
   referenced: boolean;
@@ -105,15 +109,18 @@ export abstract class Socket {
     this.#type = type;
     this.#context = context;
     this.#member = membershipOf(context);
+    checkSwap(this.#options, this.#options, this.#member.thread.host.files);
+    const ended = () => terminated(this.#lastEndpoint ?? undefined);
     this.#managed = {
-      close: () => this.#close(() => terminated(this.#lastEndpoint ?? undefined), false),
-      stop: () => this.#close(() => terminated(this.#lastEndpoint ?? undefined)),
+      close: () => this.#close(ended, "thread left", false),
+      stop: () => this.#close(ended, "terminated"),
       memoryFreed: () => this.#pattern.memoryFreed(),
     };
     this.#member.add(this.#managed);
     this.#object = this.#member.thread.register(this.#target());
     this.#inproc = new Inproc(this.#member, this.#linked());
     this.#pattern = pattern(this.#core());
+    this.#inproc.log("socket.opened", {});
     refuseCloning(this, "Open a socket in the other thread, and connect it by name.");
   }
 
@@ -156,7 +163,7 @@ export abstract class Socket {
   }
 
   /**
-   * Takes a name: `inproc://` and 1 to 256 bytes. A socket may have several.
+   * Takes a name: `inproc://` or `sys://`, and 1 to 256 bytes. A socket may have several.
    *
    * @throws ZmqError EADDRINUSE, EINVAL, EPROTONOSUPPORT, ENOCOMPATPROTO if sockets of an unfit
    * type
@@ -168,7 +175,7 @@ export abstract class Socket {
 
   /** As {@link bind}, at once. */
   bindSync(endpoint: string): void {
-    this.#enter();
+    this.enter();
     this.#inproc.bind(endpoint);
     this.#lastEndpoint = endpoint;
   }
@@ -185,18 +192,19 @@ export abstract class Socket {
 
   /** As {@link unbind}, at once. */
   unbindSync(endpoint: string): void {
-    this.#enter();
+    this.enter();
     this.#inproc.unbind(endpoint);
   }
 
   /**
-   * Links to whoever is bound to a name, now or later, and again after a change of who that is.
+   * Links to whoever is bound to a name, now or later, and again after a change of who that is. To
+   * `sys://log` the library is bound; a Subscriber hears there what happens in all threads.
    *
    * @throws ZmqError ENOCOMPATPROTO if the socket there is of an unfit type, ENOMEM, EINVAL,
    *   EPROTONOSUPPORT, EBADF, ETERM.
    */
   connect(endpoint: string): void {
-    this.#enter();
+    this.enter();
     this.#inproc.connect(endpoint);
     this.#lastEndpoint = endpoint;
   }
@@ -208,7 +216,7 @@ export abstract class Socket {
    * @throws ZmqError ENOENT if the socket is not connected to it; and as for `connect`.
    */
   disconnect(endpoint: string): void {
-    this.#enter();
+    this.enter();
     this.#inproc.disconnect(endpoint);
   }
 
@@ -218,7 +226,8 @@ export abstract class Socket {
    */
   close(): void {
     const hint = "Open a new one to go on.";
-    this.#close(() => new ZmqError("EBADF", { address: this.#lastEndpoint ?? undefined, hint }));
+    const error = () => new ZmqError("EBADF", { address: this.#lastEndpoint ?? undefined, hint });
+    this.#close(error, "closed");
   }
 
   [Symbol.dispose](): void {
@@ -240,7 +249,7 @@ export abstract class Socket {
   /** What the socket has done, and what it holds now. */
   stats(): SocketStats {
     if (!this.closed) this.#member.thread.dispatch();
-    let queuedOut = 0;
+    let queuedOut = this.#inproc.lingering;
     let queuedIn = 0;
     for (const pipe of this.#inproc.pipes) {
       queuedOut += pipe.queuedOut;
@@ -261,9 +270,15 @@ export abstract class Socket {
     return this.#options[name];
   }
 
+  /** Where the system puts what is temporary. */
+  protected get temporaryDirectory(): string {
+    return this.#member.thread.host.files.temporaryDirectory;
+  }
+
   /** Checks and sets an option, and lets it take effect on the links that there are. */
   protected setOption<Name extends OptionName>(name: Name, value: OptionValues[Name]): void {
     checkOption(name, value);
+    checkSwap({ [name]: value }, this.#options, this.#member.thread.host.files);
     this.#options[name] = value;
     if (this.closed) return;
     this.#member.thread.dispatch(); // The links that have come meanwhile are concerned too.
@@ -280,21 +295,29 @@ export abstract class Socket {
     if (name === "receiveHighWaterMark") this.#inproc.changeLimit(value as number);
   }
 
-  #enter(): void {
+  /** Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */
+  protected enter(): void {
     const { thread } = this.#member;
     if (thread.hasMail) thread.dispatch();
     if (this.#closedBy !== undefined) throw this.#closedBy();
   }
 
   /** @param settle False at the end of a thread: nobody is there to hear of pending calls. */
-  #close(error: () => ZmqError, settle = true): void {
+  #close(error: () => ZmqError, why: LogReason, settle = true): void {
     if (this.closed) return;
     this.#closedBy = error;
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
-    this.#dropped = this.#pattern.closed(error, settle);
-    this.#inproc.close(this.#options.linger, !settle);
+    const returned = this.#pattern.closed(error, settle); // That may drop others too.
+    this.#dropped += returned;
+    this.#inproc.close(this.#options.linger, why);
+    this.#inproc.log("socket.closed", { why });
     this.#member.thread.unregister(this.#object);
     this.#member.remove(this.#managed);
+  }
+
+  /** Which topics of `sys://log` are wanted, for the classes that can hear it. */
+  protected tune(topics: number): void {
+    this.#inproc.tune(topics);
   }
 
   #leave(pipe: Pipe): void {
@@ -319,11 +342,21 @@ export abstract class Socket {
       get directions() {
         return socket.#pattern.directions;
       },
+      get referenced() {
+        return socket.#pattern.referenced;
+      },
       attached: (pipe) => this.#pattern.attached(pipe),
       released: (pipe) => this.#pattern.released(pipe),
       readActivated: (pipe) => this.#pattern.readActivated(pipe),
       writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
       peerChanged: (pipe) => this.#pattern.peerChanged(pipe),
+      messagesLost: (_pipe, count, error) => {
+        this.#dropped += count;
+        this.#pattern.messagesLost(count, error);
+      },
+      dropped: (count) => {
+        this.#dropped += count;
+      },
     };
   }
 

@@ -27,7 +27,7 @@ export class Fq {
   /** Drained, but for that. */
   readonly #drained = new Set<Pipe>();
 
-  constructor(onDrained: (pipe: Pipe) => void, acknowledges: boolean = false) {
+  constructor(onDrained: (pipe: Pipe) => void, acknowledges = false) {
     this.#onDrained = onDrained;
     this.#unacknowledged = acknowledges ? new Set() : undefined;
   }

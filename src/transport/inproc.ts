@@ -1,19 +1,33 @@
 // SPDX-License-Identifier: MIT
 
 import { assert, ZmqError } from "../base/index.ts";
-import { type Membership, noMemory } from "../context/index.ts";
 import {
+  type Binder,
+  compatible,
+  LOG_ENDPOINT,
+  type LogFields,
+  type LogReason,
+  type LogTopic,
+  type Membership,
+  noMemory,
+  PUB,
+  typeName,
+} from "../context/index.ts";
+import {
+  ABSENT,
   BINDER_BLOCK,
   createPipe,
   type Directions,
   dropPipe,
   PIPE_ENTRY,
+  PIPE_TYPE,
   Pipe,
   type PipeEvents,
   type PipeOptions,
   type Side,
 } from "../pipe/index.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
+import { Lingering } from "./lingering.ts";
 
 /** What the transport asks of the socket it works for. */
 export interface Linked extends PipeEvents {
@@ -22,10 +36,14 @@ export interface Linked extends PipeEvents {
   /** The socket's number in its thread. */
   readonly object: number;
   readonly pipeOptions: PipeOptions;
+  /** Whether what waits keeps the event loop alive. */
+  readonly referenced: boolean;
   /** A pipe is there: to a name that we connected to, or from somebody who connected to ours. */
   attached(pipe: Pipe): void;
   /** We let go of the pipe: write no more, read what has arrived if it has a reader, then leave. */
   released(pipe: Pipe): void;
+  /** So many messages, which the socket had accepted, are dropped. */
+  dropped(count: number): void;
 }
 
 /**
@@ -33,12 +51,21 @@ export interface Linked extends PipeEvents {
  *
  * Connecting makes a pipe and gives it to the name. Whether somebody is bound there, and when,
  * makes no difference to it (pipe/link.ts, context/registry.ts).
+ *
+ * Connecting to `sys://log` is the other way round: the socket is bound to a hidden name, and those
+ * who have something to tell connect to it (context/log.ts).
  */
 export class Inproc {
   readonly #member: Membership;
   readonly #socket: Linked;
   readonly #binds = new Map<string, { endpoint: Endpoint; entry: number }>();
   readonly pipes: Set<Pipe> = new Set();
+  /** Why we leave a pipe, if it is not that its peer has left. */
+  readonly #reasons = new Map<Pipe, LogReason>();
+  /** Which topics of the log the socket wants, a bit each. */
+  #topics = 0;
+  /** Pipes that the socket has left, but for what is in their swaps. */
+  readonly #lingering = new Set<Lingering>();
 
   constructor(member: Membership, socket: Linked) {
     this.#member = member;
@@ -47,28 +74,35 @@ export class Inproc {
 
   bind(address: string): void {
     const endpoint = parseEndpoint(address);
-    const entry = this.#member.registry.bind(endpoint.name, address, {
-      slot: this.#member.thread.slot,
-      object: this.#socket.object,
-      type: this.#socket.type,
-      limit: this.#socket.pipeOptions.receiveHighWaterMark,
-    });
-    this.#binds.set(address, { endpoint, entry });
+    if (address === LOG_ENDPOINT) {
+      const hint = "The library itself is bound to it: connect a Subscriber, to hear what happens.";
+      throw new ZmqError("EADDRINUSE", { address, hint });
+    }
+    try {
+      const entry = this.#member.registry.bind(endpoint.name, address, this.#binder());
+      this.#binds.set(address, { endpoint, entry });
+    } catch (error) {
+      throw this.#refused(address, error);
+    }
+    this.log("socket.bound", { endpoint: address });
     this.#member.thread.dispatch(); // Those who waited for us are attached at once.
   }
 
   /** Gives the name back, and lets go of the pipes that came by it. */
   unbind(address: string): void {
     parseEndpoint(address);
-    const bound = this.#binds.get(address);
-    if (bound === undefined) throw noSuchEndpoint(address, "bound");
-    this.#binds.delete(address);
-    this.#member.registry.unbind(bound.endpoint.name);
-    for (const pipe of this.#used("binder", address)) this.#release(pipe);
+    if (address === LOG_ENDPOINT) throw noSuchEndpoint(address, "bound");
+    this.#unbind(address, "bound");
+    this.log("socket.unbound", { endpoint: address });
+    for (const pipe of this.#used("binder", address)) this.#release(pipe, "unbound");
   }
 
   connect(address: string): void {
     const endpoint = parseEndpoint(address);
+    if (address === LOG_ENDPOINT) {
+      this.#listen();
+      return;
+    }
     const { thread, registry, slab } = this.#member;
     const socket = this.#socket;
     const at = createPipe(thread, socket.type, socket.directions);
@@ -79,9 +113,10 @@ export class Inproc {
     } catch (error) {
       pipe.leave();
       dropPipe(thread, at);
-      throw error;
+      throw this.#refused(address, error);
     }
-    this.pipes.add(pipe);
+    this.#add(pipe);
+    this.log("socket.connected", { endpoint: address, pending: pipe.peerState === ABSENT });
     socket.attached(pipe);
     thread.dispatch(); // If the binder is in this thread, it attaches its end at once.
   }
@@ -89,9 +124,29 @@ export class Inproc {
   /** Lets go of all pipes that were connected to the name. */
   disconnect(address: string): void {
     parseEndpoint(address);
+    if (address === LOG_ENDPOINT) {
+      this.#unbind(address, "connected");
+      for (const pipe of this.#used("binder", address)) this.#release(pipe, "disconnected");
+      return;
+    }
     const mine = this.#used("connecter", address);
     if (mine.length === 0) throw noSuchEndpoint(address, "connected");
-    for (const pipe of mine) this.#release(pipe);
+    this.log("socket.disconnected", { endpoint: address });
+    for (const pipe of mine) this.#release(pipe, "disconnected");
+  }
+
+  /** Which topics of the log the socket wants from now on. */
+  tune(topics: number): void {
+    this.#topics = topics;
+    const listening = this.#binds.get(LOG_ENDPOINT);
+    if (listening !== undefined) this.#member.registry.tune(listening.endpoint.name, topics);
+  }
+
+  /** Tells the log what has happened to the socket. */
+  log(topic: LogTopic, fields: LogFields): void {
+    const { type, object } = this.#socket;
+    const socket = { type: typeName(type), number: object };
+    this.#member.log.event(topic, { socket, ...fields });
   }
 
   /** A pipe was assigned to one of our names: takes the binder's end of it. */
@@ -105,7 +160,9 @@ export class Inproc {
     assert(bound !== undefined, "a pipe is assigned to a name that is bound");
     const { address } = bound.endpoint;
     const pipe = new Pipe(thread, at, "binder", address, socket.pipeOptions, slab, socket);
-    this.pipes.add(pipe);
+    this.#add(pipe);
+    const peer = typeName(thread.arena.words[at + PIPE_TYPE]);
+    this.#logPipe("pipe.attached", pipe, { peer, queued: pipe.queuedIn });
     socket.attached(pipe);
     socket.peerChanged(pipe); // The connecter may have gone meanwhile.
   }
@@ -117,23 +174,111 @@ export class Inproc {
     }
   }
 
-  /**
-   * Ends all that there is. What was sent is kept for `lingerMs` where nobody is bound.
-   *
-   * @param ends Whether our thread ends.
-   */
-  close(lingerMs: number, ends: boolean): void {
-    const { registry } = this.#member;
-    for (const { endpoint } of this.#binds.values()) registry.unbind(endpoint.name, ends);
-    this.#binds.clear();
-    for (const pipe of [...this.pipes]) this.leave(pipe, lingerMs, ends);
+  /** Ends all that there is. What was sent is kept for `lingerMs` where nobody is bound. */
+  close(lingerMs: number, why: LogReason): void {
+    for (const address of [...this.#binds.keys()]) {
+      this.#unbind(address, "bound", why);
+      if (address !== LOG_ENDPOINT) this.log("socket.unbound", { endpoint: address });
+    }
+    for (const pipe of [...this.pipes]) {
+      this.#reasons.set(pipe, why);
+      this.leave(pipe, lingerMs);
+    }
   }
 
-  /** Leaves a pipe for good. */
-  leave(pipe: Pipe, lingerMs: number, ends = false): void {
+  /** Leaves a pipe for good, as soon as what is in its swap has gone to a peer that can come. */
+  leave(pipe: Pipe, lingerMs: number): void {
     if (!this.pipes.delete(pipe)) return;
+    const swapped = pipe.writer?.swapped ?? 0;
+    if (swapped > 0 && lingerMs !== 0) this.#linger(pipe, lingerMs);
+    else {
+      this.#socket.dropped(swapped);
+      this.#leave(pipe, lingerMs);
+    }
+  }
+
+  /** How many messages lie in pipes, and swaps, that the socket has left. */
+  get lingering(): number {
+    let messages = 0;
+    for (const { pipe } of this.#lingering) messages += pipe.queuedOut;
+    return messages;
+  }
+
+  #linger(pipe: Pipe, ms: number): void {
+    const lingering = new Lingering(this.#member, pipe, {
+      ms,
+      holds: this.#socket.referenced,
+      dropped: (count) => this.#socket.dropped(count),
+      done: (leftMs) => {
+        this.#lingering.delete(lingering);
+        this.#leave(pipe, leftMs);
+      },
+    });
+    this.#lingering.add(lingering);
+    lingering.begin();
+  }
+
+  #leave(pipe: Pipe, lingerMs: number): void {
+    const queued = pipe.queuedIn + pipe.queuedOut;
     pipe.leave();
-    this.#member.registry.leave(pipe.at, pipe.side, lingerMs, ends);
+    const why = this.#reasons.get(pipe) ?? "peer left";
+    this.#member.registry.leave(pipe.at, pipe.side, lingerMs, why === "thread left");
+    this.#reasons.delete(pipe);
+    this.#logPipe("pipe.detached", pipe, { why, queued });
+  }
+
+  /** Becomes a listener of the log. Doing so twice is nothing. */
+  #listen(): void {
+    const { type } = this.#socket;
+    if (!compatible(type, PUB)) {
+      const hint = `A ${typeName(type)} cannot hear the log: connect a Subscriber.`;
+      const error = new ZmqError("ENOCOMPATPROTO", { address: LOG_ENDPOINT, hint });
+      throw this.#refused(LOG_ENDPOINT, error);
+    }
+    if (this.#binds.has(LOG_ENDPOINT)) return;
+    const { name, entry } = this.#member.registry.listen(LOG_ENDPOINT, this.#binder());
+    this.#binds.set(LOG_ENDPOINT, { endpoint: { address: LOG_ENDPOINT, name }, entry });
+    this.tune(this.#topics);
+  }
+
+  /** The socket, as the registry knows those who bind. */
+  #binder(): Binder {
+    const { type, object, pipeOptions } = this.#socket;
+    const limit = pipeOptions.receiveHighWaterMark;
+    return { slot: this.#member.thread.slot, object, type, limit };
+  }
+
+  /** Gives a name back. @throws ZmqError ENOENT. */
+  #unbind(address: string, how: string, why?: LogReason): void {
+    const bound = this.#binds.get(address);
+    if (bound === undefined) throw noSuchEndpoint(address, how);
+    this.#binds.delete(address);
+    this.#member.registry.unbind(bound.endpoint.name, why === "thread left");
+  }
+
+  #add(pipe: Pipe): void {
+    this.pipes.add(pipe);
+    if (pipe.writer === undefined) return;
+    pipe.writer.onFull = (full) => {
+      this.#logPipe(full ? "pipe.full" : "pipe.relieved", pipe, { queued: pipe.queuedOut });
+    };
+    pipe.writer.onSwap = (used) => {
+      this.#logPipe(used ? "swap.used" : "swap.drained", pipe, { queued: pipe.queuedOut });
+    };
+  }
+
+  #logPipe(topic: LogTopic, pipe: Pipe, fields: LogFields): void {
+    const { endpoint, side } = pipe;
+    // The log does not tell of itself.
+    if (endpoint !== LOG_ENDPOINT) this.log(topic, { endpoint, pipe: pipe.at, side, ...fields });
+  }
+
+  /** The error of a bind or connect; that types do not fit is told. */
+  #refused(address: string, error: unknown): unknown {
+    if (error instanceof ZmqError && error.code === "ENOCOMPATPROTO") {
+      this.log("peer.incompatible", { endpoint: address, hint: error.hint ?? "" });
+    }
+    return error;
   }
 
   /** The pipes of one endpoint that are not being let go. */
@@ -143,7 +288,8 @@ export class Inproc {
   }
 
   /** Stops using a pipe: what has arrived is still read, and then it is left. */
-  #release(pipe: Pipe): void {
+  #release(pipe: Pipe, why: LogReason): void {
+    this.#reasons.set(pipe, why);
     if (pipe.reader !== undefined) {
       pipe.draining = true;
       this.#member.registry.drain(pipe.at, pipe.side);

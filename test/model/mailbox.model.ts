@@ -6,7 +6,14 @@
  */
 import type { CommandTarget } from "#src/command/index.ts";
 import type { Addr } from "#src/memory/index.ts";
-import { type Env, forbidden, model, ok, rare } from "../support/explorer/explorer.ts";
+import {
+  type Env,
+  forbidden,
+  model,
+  ok,
+  type Program,
+  rare,
+} from "../support/explorer/explorer.ts";
 
 const FOREVER = Number.POSITIVE_INFINITY;
 
@@ -111,6 +118,80 @@ model("two senders meet a receiver that dozes: nothing is lost (mailbox.ts I1, I
       by: "low > high;",
     },
   },
+});
+
+/** A sender that may die, and another that outlives it, and hears of its end. */
+function orphaned(wakes: boolean): Program<{ blocks: readonly Addr[] }> {
+  return {
+    setup: (env) => {
+      nameHead(env, 1);
+      return { blocks: ["a1", "a2", "b1", "b2"].map((name) => allocate(env, name)) };
+    },
+    threads: {
+      receiver: (env, { blocks }) => {
+        const { mailbox, signaler } = env.thread;
+        return () => {
+          const got: Addr[] = [];
+          for (;;) {
+            mailbox.take(got);
+            if (got.at(-1) === blocks[3]) break;
+            if (mailbox.doze()) signaler.block(FOREVER);
+          }
+          return got.map((block) => ["a1", "a2", "b1", "b2"][blocks.indexOf(block)]).join(" ");
+        };
+      },
+      sender: (env, { blocks }) => {
+        const { head } = env.as(1).thread.mailbox;
+        return () => {
+          env.code.mailbox.push(env.arena, head, blocks[0] as Addr);
+          env.code.mailbox.push(env.arena, head, blocks[1] as Addr);
+        };
+      },
+      other: (env, { blocks }) => {
+        const { head } = env.as(1).thread.mailbox;
+        return () => {
+          env.code.mailbox.push(env.arena, head, blocks[2] as Addr);
+          const died = env.untilDead();
+          env.code.mailbox.push(env.arena, head, blocks[3] as Addr);
+          // The dead one may have replaced ASLEEP, and not have come to waking the owner.
+          if (died && wakes) env.code.memory.notify(env.arena.words, head);
+        };
+      },
+    },
+    mortal: "sender",
+    outcomes: [
+      [["a1 a2 b1 b2", null, null], ok, "nobody died: in the order of the pushes"],
+      [["a1 b1 a2 b2", null, null], ok, "likewise"],
+      [["b1 a1 a2 b2", null, null], ok, "likewise"],
+      [["b1 b2", "dead", null], ok, "it died before its first swap"],
+      [["a1 b1 b2", "dead", null], ok, "between its swaps"],
+      [["b1 a1 b2", "dead", null], ok, "likewise"],
+      [["a1 a2 b1 b2", "dead", null], ok, "after its last"],
+      [["a1 b1 a2 b2", "dead", null], ok, "likewise"],
+      [["b1 a1 a2 b2", "dead", null], ok, "likewise"],
+      [["b2", "dead", null], forbidden, "what another had pushed is gone"],
+      [["a1 b2", "dead", null], forbidden, "likewise"],
+    ],
+  };
+}
+
+model("a sender dies at each step: what others push comes, in order (mailbox.ts I1)", {
+  ...orphaned(true),
+  planted: {
+    // Without a death this one is right.
+    "push takes a lock": {
+      file: "command/mailbox.js",
+      replace: "const found = swapIf(words, head, seen, block);",
+      by:
+        "while (swapIf(words, head + 1, 0, 1) !== 0);" +
+        "const found = swapIf(words, head, seen, block); exchange(words, head + 1, 0);",
+    },
+  },
+});
+
+model("who does a dead sender's leaving must wake whom it pushes to (mailbox.ts I3)", {
+  ...orphaned(false),
+  complaint: /nobody can go on/,
 });
 
 /** Collects what it hears. */

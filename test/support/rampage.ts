@@ -18,6 +18,8 @@ export interface Report {
 const EXPECTED = /^E(?:ADDRINUSE|NOENT|AGAIN|NOCOMPATPROTO)$/;
 export const NAMES = ["inproc://x", "inproc://y", "inproc://z"];
 const MARKS = [0, 1, 2, 10];
+/** Bytes: none, some messages, many, so many that they go to the disk. */
+const SWAPS = [0, 0, 2000, 1 << 16, 1 << 24];
 const FEWEST = 2;
 const MOST = 8;
 const MOST_PIPES = 6;
@@ -97,7 +99,8 @@ class Rampage {
       return;
     }
     const immediate = this.#random.next(3) === 0;
-    const push = new Push({ context, sendHighWaterMark: mark, immediate });
+    const swap = this.#random.pick(SWAPS);
+    const push = new Push({ context, sendHighWaterMark: mark, immediate, swap });
     this.#sockets.push(push);
     this.#senders.set(push, { name: `${this.#tag}${this.#senders.size}`, count: 0 });
   }

@@ -8,7 +8,7 @@
  */
 import * as threadmq from "threadmq";
 
-export type Kind = "Push" | "Pull";
+export type Kind = "Push" | "Pull" | "Subscriber";
 /** The three ways to send and receive: promises, calls that block, and attempts with batches. */
 export type Way = "promise" | "sync" | "try";
 export const WAYS: readonly Way[] = ["promise", "sync", "try"];
@@ -16,8 +16,12 @@ export const WAYS: readonly Way[] = ["promise", "sync", "try"];
 /** Long enough for a loaded machine; a test that comes to this has failed. */
 export const PATIENCE = 10_000;
 
-const KINDS = { Push: threadmq.Push, Pull: threadmq.Pull } as const;
-type AnySocket = threadmq.Push | threadmq.Pull;
+const KINDS = {
+  Push: threadmq.Push,
+  Pull: threadmq.Pull,
+  Subscriber: threadmq.Subscriber,
+} as const;
+type AnySocket = threadmq.Push | threadmq.Pull | threadmq.Subscriber;
 
 /** What a function that is sent to a thread gets. */
 export interface Scene {

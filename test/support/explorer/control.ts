@@ -11,8 +11,12 @@
 export const MAX_THREADS = 4;
 /** Added to a thread in a schedule: it goes on, and what it peeks at is old. */
 export const OLD: number = MAX_THREADS;
+/** Added to a thread in a schedule: it dies where it is. */
+export const DIES: number = 2 * MAX_THREADS;
 /** All choices that let a thread go on. Shift it by the thread. */
 export const EITHER: number = 1 | (1 << OLD);
+/** All choices by which a thread dies. */
+export const DEATHS: number = ((1 << MAX_THREADS) - 1) << DIES;
 /** After so many operations a run is taken to be endless. */
 export const MAX_STEPS = 2000;
 
@@ -31,6 +35,11 @@ export const WOKEN = 10;
 export const WAIT_ASYNC = 11;
 export const NOTIFY = 12;
 export const TURN = 13;
+// From here on it concerns nobody else: who goes on before or after makes no difference.
+export const WRITE = 14;
+export const END = 15;
+export const MOURN = 16;
+export const DEATH = 17;
 
 // Where a thread is.
 export const READY = 0;
@@ -39,7 +48,11 @@ export const SPINNING = 1;
 export const WAITING = 2;
 /** In its event loop: it goes on when what it armed has been notified. */
 export const IDLE = 3;
-export const DONE = 4;
+/** It goes on when the mortal thread has ended, alive or dead. */
+export const MOURNING = 4;
+// From here on it has ended.
+export const DONE = 5;
+export const DEAD = 6;
 
 // The phases of a run.
 export const ENTERING = 0;
@@ -64,6 +77,12 @@ export const SLEEP = 260;
 export const THREADS = 261;
 export const TRACE = 262;
 export const CURRENT = 263;
+/** Which thread may die, or none: -1; whether before plain writes too. */
+export const MORTAL = 264;
+export const EVERY_WRITE = 265;
+/** Whether it has just come to where it may die, and whether it has been chosen to. */
+export const BRINK = 266;
+export const DYING = 267;
 const THREAD = 320;
 const THREAD_WORDS = 16;
 export const STATUS = 0;

@@ -8,15 +8,21 @@ import {
   ABORT,
   ARMED_AT,
   ARMED_FIRED,
+  AT,
+  BRINK,
   Control,
   CURRENT,
   DEADLOCK,
   DONE,
+  DYING,
   ENDLESS,
   ENTERING,
+  EVERY_WRITE,
+  KIND,
   LEAVING,
   LOG,
   LOG_WORDS,
+  MORTAL,
   NOT_ABORTED,
   PHASE,
   PREFIX,
@@ -25,6 +31,7 @@ import {
   REDUNDANT,
   SCHEDULE,
   SLEEP,
+  START,
   STARTING,
   STATUS,
   STEPS,
@@ -37,7 +44,7 @@ import {
 import { Env, type NamedProgram } from "./program.ts";
 import { Races } from "./races.ts";
 import { Runner, type Task } from "./runner.ts";
-import type { Step } from "./seam.ts";
+import { participant, type Step } from "./seam.ts";
 
 /** What one thread was about to do at a decision. */
 export interface Pending {
@@ -47,7 +54,7 @@ export interface Pending {
 
 /** One decision of a run. */
 export interface Decision {
-  /** A thread; plus OLD, if it saw an old value. */
+  /** A thread; plus OLD, if it saw an old value; plus DIES, if it died instead. */
   readonly choice: number;
   /** A bit for each choice that there was. */
   readonly enabled: number;
@@ -126,6 +133,8 @@ const PAGES = 12;
 export class Exploration {
   readonly program: NamedProgram;
   readonly threads: readonly string[];
+  /** The thread that may die, or -1. */
+  readonly mortal: number;
   readonly names: Map<Addr, string> = new Map();
   readonly #crew: Crew;
   readonly #control: Control;
@@ -139,6 +148,7 @@ export class Exploration {
   private constructor(crew: Crew, program: NamedProgram) {
     this.program = program;
     this.threads = Object.keys(program.threads);
+    this.mortal = mortalOf(program);
     this.#crew = crew;
     this.#control = crew.control;
   }
@@ -199,9 +209,15 @@ export class Exploration {
     ctl[CURRENT] = -1;
     ctl[PREFIX] = prefix.length;
     ctl.set(prefix, SCHEDULE);
+    ctl[MORTAL] = this.mortal;
+    ctl[EVERY_WRITE] = this.program.deaths === "atomic" ? 0 : 1;
+    ctl[BRINK] = 0;
+    ctl[DYING] = 0;
     for (let t = 0; t < count; t++) {
       const mine = control.of(t);
       ctl[mine + STATUS] = READY;
+      ctl[mine + KIND] = START;
+      ctl[mine + AT] = 0;
       ctl[mine + ARMED_AT] = 0;
       ctl[mine + ARMED_FIRED] = 0;
       ctl[mine + WAS_STALE] = 0;
@@ -222,7 +238,7 @@ export class Exploration {
     const { control } = this.#runner;
     const reason = ctl[ABORT];
     for (let t = 1; t < this.threads.length; t++) {
-      if (ctl[control.of(t) + STATUS] === DONE) continue;
+      if (ctl[control.of(t) + STATUS] >= DONE) continue;
       control.pass(t);
       control.await(0);
     }
@@ -232,7 +248,7 @@ export class Exploration {
     steps.sort((a, b) => a.step - b.step);
     const last = this.threads.map((_, t) => {
       const mine = control.of(t);
-      return { kind: ctl[mine + 1], at: ctl[mine + 2] };
+      return { kind: ctl[mine + KIND], at: ctl[mine + AT] };
     });
     const run = { decisions, last, steps, redundant: reason === REDUNDANT };
     if (reason !== NOT_ABORTED && reason !== REDUNDANT) {
@@ -240,6 +256,7 @@ export class Exploration {
     }
     if (run.redundant) return { ...run, outcome: undefined, failure: undefined };
     const results = reports.map((report) => report.result);
+    participant.dead = false; // This thread's own part may have been the dead one's.
     try {
       if (this.program.final !== undefined) {
         results.push(this.program.final(this.#env.as(1), this.#shared));
@@ -291,6 +308,13 @@ export class Exploration {
     if (best === undefined) return `word ${at}`;
     return `${this.names.get(best)}${best === at ? "" : `+${at - best}`}`;
   }
+}
+
+/** The number of the thread that may die, or -1. */
+export function mortalOf({ title, mortal, threads }: NamedProgram): number {
+  const number = mortal === undefined ? -1 : Object.keys(threads).indexOf(mortal);
+  if (mortal !== undefined && number < 0) throw new Error(`${title}: who is ${mortal}?`);
+  return number;
 }
 
 export function letter(thread: number): string {

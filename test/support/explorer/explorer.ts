@@ -23,6 +23,19 @@
  * lost wake-up is a run that cannot go on. A thread that reads the same value again and again is
  * held up until it has changed; so a loop of busy waiting comes to an end.
  *
+ * # Death
+ *
+ * A program may name one of its threads as mortal. Then it is also run with that thread killed:
+ * before it begins, after each of its atomic or plain writes, and at its end. Where it only reads
+ * there is nothing to tell one place from the next, and to die later, while others go on, leaves
+ * nothing else behind. A death is a choice like any other, and costs no switch.
+ *
+ * Who dies is unwound by an exception, and until the end of the run nothing that is done in its
+ * name has an effect: neither `finally` nor a plain write. Its last plain writes are known to who
+ * has waited for its end (`Env.untilDead`, as a parent hears of the exit of a worker), and to whom
+ * that one tells; for others to read them is a race. That it may die saves nobody who waits: some
+ * other thread must be able to go on.
+ *
  * # What it cannot show
  *
  *   - More than two or three threads and a dozen operations, or more than the programs do.
@@ -33,7 +46,9 @@
  *   - All that a peek might see: the newest value and the oldest are tried, none between.
  *   - A race in an interleaving that was not run. Clocks see races that did not hit, but only
  *     between accesses that the run at hand made.
- *   - Death of a thread between two operations.
+ *   - Deaths of more than one thread, or in the middle of one call that writes many words (`fill`,
+ *     `set`), which an engine does not stop.
+ *   - What a killed thread has left to its event loop, if it was killed in an asynchronous part.
  */
 import assert from "node:assert/strict";
 import { relative } from "node:path";
@@ -42,13 +57,13 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { isMainThread } from "node:worker_threads";
 import { type Change, removeCopies } from "./code.ts";
-import { OLD } from "./control.ts";
+import { DIES, OLD } from "./control.ts";
 import { Crew, Exploration, letter, type Run } from "./exploration.ts";
 import { forbidden, type NamedProgram, ok, type Program, programs } from "./program.ts";
 import { all, bounded, type Findings, type Verdict } from "./search.ts";
 
 export type { Change } from "./code.ts";
-export { Env, forbidden, ok, type Program, rare } from "./program.ts";
+export { Env, forbidden, ok, type Program, type Row, rare } from "./program.ts";
 
 /** The ordinary run's bound, which is loom's and crossbeam's too. */
 const SWITCHES = 2;
@@ -85,7 +100,11 @@ export function model<Shared>(title: string, program: Program<Shared>): void {
   if (!isMainThread) return;
   if (options.program !== undefined && !title.includes(options.program)) return;
   if (options.schedule !== undefined) {
-    test(title, () => repeat(named));
+    test(title, async () => {
+      const { shown, what } = await repeat(named, options.schedule as string, options.planted);
+      console.log(shown);
+      if (what !== undefined) assert.fail(what);
+    });
     return;
   }
   if (options.planted === undefined) {
@@ -93,7 +112,11 @@ export function model<Shared>(title: string, program: Program<Shared>): void {
       const { found, seconds, report } = await explore(named);
       const end = found.unfinished ? " and no end" : "";
       t.diagnostic(`${found.runs} interleavings, ${seconds.toFixed(2)} s${end}`);
-      if (program.complaint !== undefined) return assert.match(String(report), program.complaint);
+      if (program.complaint !== undefined) {
+        assert.match(String(report), program.complaint);
+        const printed = /--schedule=(\w*)/.exec(report as string)?.[1] as string;
+        return assert.match(String((await repeat(named, printed)).what), program.complaint);
+      }
       if (report !== undefined) assert.fail(report);
     });
   }
@@ -170,16 +193,21 @@ async function explore(
   }
 }
 
-/** Does one run again, and shows it. */
-async function repeat(program: NamedProgram): Promise<void> {
-  const fault = options.planted;
+/** Does one run again: what it looks like, and what is wrong with it. */
+async function repeat(
+  program: NamedProgram,
+  printed: string,
+  fault?: string,
+): Promise<{ shown: string; what: string | undefined }> {
   const changes = fault === undefined ? [] : [program.planted?.[fault] ?? []].flat();
   const exploration = await Exploration.create(theCrew(), program, changes as Change[]);
-  const run = await exploration.run(parseSchedule(options.schedule as string), 0, true);
-  await exploration.end();
-  console.log(describe(exploration, run));
-  const what = run.failure ?? verdictOf(program)(run.outcome as string);
-  if (what !== undefined) assert.fail(what);
+  try {
+    const run = await exploration.run(parseSchedule(printed, exploration.mortal), 0, true);
+    const what = run.failure ?? verdictOf(program)(run.outcome as string);
+    return { shown: describe(exploration, run), what };
+  } finally {
+    await exploration.end();
+  }
 }
 
 function verdictOf(program: NamedProgram): Verdict {
@@ -211,7 +239,8 @@ function describe(exploration: Exploration, run: Run): string {
   const width = Math.max(...exploration.threads.map((name) => name.length));
   const lines = run.steps.map((step) => {
     const name = `${letter(step.thread)} ${exploration.threads[step.thread]?.padEnd(width)}`;
-    const values = [exploration.nameOf(step.at), ...step.values].join(", ");
+    const at = step.at === 0 ? [] : [exploration.nameOf(step.at)];
+    const values = [...at, ...step.values].join(", ");
     const result = step.result === "" ? "" : ` → ${step.result}`;
     const number = String(step.step).padStart(4);
     const operation = `${step.operation}(${values})${result}`;
@@ -230,7 +259,10 @@ function command(program: NamedProgram, schedule: readonly number[], fault?: str
   );
 }
 
-/** As `a3b2A1`: the first thread three times, the second twice, the first seeing what is old. */
+/**
+ * As `a3b2A1x1`: the first thread three times, the second twice, the first seeing what is old; then
+ * the mortal thread dies.
+ */
 function formatSchedule(schedule: readonly number[]): string {
   let text = "";
   for (let from = 0; from < schedule.length; ) {
@@ -238,14 +270,15 @@ function formatSchedule(schedule: readonly number[]): string {
     while (schedule[to] === schedule[from]) to++;
     const choice = schedule[from] as number;
     const name = letter(choice % OLD);
-    text += `${choice < OLD ? name : name.toUpperCase()}${to - from}`;
+    text += `${choice >= DIES ? "x" : choice < OLD ? name : name.toUpperCase()}${to - from}`;
     from = to;
   }
   return text;
 }
 
-function parseSchedule(text: string): number[] {
+function parseSchedule(text: string, mortal: number): number[] {
   return [...text.matchAll(/([a-z])(\d+)/gi)].flatMap(([, who = "", times]) => {
+    if (who === "x") return [mortal + DIES];
     const thread = who.toLowerCase().charCodeAt(0) - "a".charCodeAt(0);
     return new Array(Number(times)).fill(who === who.toLowerCase() ? thread : thread + OLD);
   });

@@ -29,6 +29,13 @@ export interface Program<Shared> {
   setup(env: Env): Shared;
   /** Each thread makes its roles, alone; then all at once do what is returned. */
   readonly threads: Readonly<Record<string, (env: Env, shared: Shared) => () => unknown>>;
+  /**
+   * The thread that may die: at its beginning, after each of its writes, and at its end. Its result
+   * is then "dead". Each run without a death is explored too.
+   */
+  readonly mortal?: string;
+  /** After which writes: after all, or, to have fewer runs, only between operations of the seam. */
+  readonly deaths?: "every write" | "atomic";
   /** Looks at what is left when all have ended; its result is the last of the outcome. */
   readonly final?: (env: Env, shared: Shared) => unknown;
   readonly outcomes?: readonly Row[];
@@ -62,6 +69,13 @@ const host: Host = {
   defer: (task) => void setImmediate(task),
   keepAlive: () => keepAlive,
   onExit: () => () => {},
+  files: {
+    temporaryDirectory: "",
+    check() {},
+    open() {
+      throw new Error("nothing is swapped here");
+    },
+  },
   published: () => undefined,
   publish: () => {},
 };
@@ -121,6 +135,15 @@ export class Env {
   /** In `setup`: how failures call a word. */
   name(at: Addr, name: string): void {
     this.#onName(at, name);
+  }
+
+  /**
+   * Waits until the mortal thread has ended, as its parent does; sees all that it has written.
+   *
+   * @returns Whether it died. If not, it has come to the end of its program.
+   */
+  untilDead(): boolean {
+    return participant.mourn();
   }
 
   /** Lets the event loop run until something is so. */

@@ -109,6 +109,15 @@ export class Races {
     this.#clocks[this.me * T + this.me]++;
   }
 
+  /** Takes up all that a thread knew, which has ended. */
+  join(thread: number): void {
+    const mine = this.me * T;
+    for (let t = 0; t < T; t++) {
+      const known = this.#clocks[thread * T + t];
+      if (known > this.#clocks[mine + t]) this.#clocks[mine + t] = known;
+    }
+  }
+
   /** Notes an access. If it races with an earlier one, says with which. */
   access(use: Use, at: Addr): string | undefined {
     const last = this.#last;
@@ -133,9 +142,10 @@ export class Races {
 export const RAW = Symbol("raw");
 
 type View = Int32Array<SharedArrayBuffer> | Uint8Array<SharedArrayBuffer>;
-export type OnPlain = (from: Addr, to: Addr, use: Use) => void;
+/** False if the access shall have no effect. */
+export type OnPlain = (from: Addr, to: Addr, use: Use) => boolean;
 
-/** Lets `onPlain` know of each plain access to the arena by this thread. */
+/** Lets `onPlain` know of each plain access to the arena by this thread, before it is made. */
 export function watchArena(arena: Arena, onPlain: OnPlain, onOutside: (key: string) => void): void {
   for (const name of ["words", "bytes"] as const) {
     let watched = watch(arena[name], onPlain, onOutside);
@@ -150,22 +160,18 @@ export function watchArena(arena: Arena, onPlain: OnPlain, onOutside: (key: stri
 
 function watch(view: View, onPlain: OnPlain, onOutside: (key: string) => void): View {
   const shift = view instanceof Uint8Array ? 2 : 0;
-  const span = (from: number, to: number, use: Use): void => {
-    if (to > from) onPlain(from >>> shift, ((to - 1) >>> shift) + 1, use);
-  };
+  const span = (from: number, to: number, use: Use): boolean =>
+    to > from && onPlain(from >>> shift, ((to - 1) >>> shift) + 1, use);
   const methods: Record<string, unknown> = {
     fill(value: number, from = 0, to = view.length) {
-      span(from, to, PLAIN_WRITE);
-      view.fill(value, from, to);
+      if (span(from, to, PLAIN_WRITE)) view.fill(value, from, to);
     },
     copyWithin(to: number, from: number, end: number) {
       span(from, end, PLAIN_READ);
-      span(to, to + end - from, PLAIN_WRITE);
-      view.copyWithin(to, from, end);
+      if (span(to, to + end - from, PLAIN_WRITE)) view.copyWithin(to, from, end);
     },
     set(source: ArrayLike<number>, to = 0) {
-      span(to, to + source.length, PLAIN_WRITE);
-      view.set(source, to);
+      if (span(to, to + source.length, PLAIN_WRITE)) view.set(source, to);
     },
     // What it is used for is to copy from it, at once.
     subarray(from: number, to: number) {
@@ -190,8 +196,7 @@ function watch(view: View, onPlain: OnPlain, onOutside: (key: string) => void): 
     set(_, key, value) {
       const index = Number(key);
       if (!(index < view.length)) onOutside(key as string);
-      span(index, index + 1, PLAIN_WRITE);
-      view[index] = value;
+      if (span(index, index + 1, PLAIN_WRITE)) view[index] = value;
       return true;
     },
   });

@@ -6,7 +6,7 @@
 import { loadCode } from "./code.ts";
 import { ABORT, Control, type ControlBuffers, DONE, NOT_ABORTED, STATUS } from "./control.ts";
 import { Env, type NamedProgram, programs } from "./program.ts";
-import { Races, watchArena } from "./races.ts";
+import { PLAIN_WRITE, Races, watchArena } from "./races.ts";
 import { participant } from "./seam.ts";
 
 /** All that a worker needs to know of an exploration. */
@@ -58,9 +58,12 @@ export class Runner {
     watchArena(
       arena,
       (from, to, use) => {
-        if (!watching()) return;
+        if (participant.dead) return participant.refuse();
+        if (!watching()) return true;
         participant.toil();
+        if (use === PLAIN_WRITE) participant.write(from);
         for (let at = from; at < to; at++) participant.check(races.access(use, at), at);
+        return true;
       },
       (key) => {
         if (watching()) participant.check(`a plain access past the view, at ${key}`, 0);
@@ -76,15 +79,23 @@ export class Runner {
   run(): void | Promise<void> {
     participant.exploring = true;
     try {
+      participant.start();
       const result = this.#run();
-      if (!(result instanceof Promise)) return this.#end(result);
-      return result.then(
-        (value) => this.#end(value),
-        (error) => this.#fail(error),
-      );
+      if (!(result instanceof Promise)) return this.#end(this.#survived(result));
+      return result
+        .then((value) => this.#survived(value))
+        .then(
+          (value) => this.#end(value),
+          (error) => this.#fail(error),
+        );
     } catch (error) {
       return this.#fail(error);
     }
+  }
+
+  #survived(result: unknown): unknown {
+    participant.end();
+    return result;
   }
 
   #fail(error: unknown): void {
@@ -93,9 +104,10 @@ export class Runner {
 
   #end(result: unknown): void {
     const { words } = this.control;
-    const { steps } = participant;
+    const { steps, dead } = participant;
     const aborted = words[ABORT] !== NOT_ABORTED;
-    this.control.setText(this.me, JSON.stringify({ result: aborted ? "…" : result, steps }));
+    const report = { result: aborted ? "…" : dead ? "dead" : result, steps };
+    this.control.setText(this.me, JSON.stringify(report));
     participant.exploring = false;
     if (aborted) {
       words[this.control.of(this.me) + STATUS] = DONE;

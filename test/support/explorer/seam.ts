@@ -14,12 +14,18 @@ import {
   ARMED_AT,
   ARMED_FIRED,
   AT,
+  BRINK,
   type Control,
   CURRENT,
+  DEAD,
   DEADLOCK,
+  DIES,
   DONE,
+  DYING,
   EITHER,
+  END,
   ENDLESS,
+  EVERY_WRITE,
   EXCHANGE,
   IDLE,
   KIND,
@@ -27,6 +33,9 @@ import {
   LOG,
   LOG_WORDS,
   MAX_STEPS,
+  MORTAL,
+  MOURN,
+  MOURNING,
   NOT_ABORTED,
   NOTIFY,
   OLD,
@@ -42,6 +51,7 @@ import {
   SLEEP,
   SPINNING,
   STALE,
+  START,
   STARTING,
   STATUS,
   STEPS,
@@ -58,6 +68,7 @@ import {
   WAS_STALE,
   WHY,
   WOKEN,
+  WRITE,
 } from "./control.ts";
 import { ATOMIC_READ, ATOMIC_WRITE, RAW, type Races } from "./races.ts";
 
@@ -73,11 +84,18 @@ const LAST_STEPS = 100;
 /** Thrown through the program when a run is given up. */
 export class Abort extends Error {}
 
+/** Thrown through the program of a thread that dies, and again at whatever it tries after that. */
+export class Death extends Error {
+  constructor() {
+    super("ThreadMQ explorer: this thread has died in this run");
+  }
+}
+
 const sleeps = (kind: number): boolean => kind >= WAIT && kind <= WAIT_ASYNC;
 
 /** Whether two operations of different threads can be swapped without anybody noticing. */
 export function independent(kindA: number, atA: Addr, kindB: number, atB: Addr): boolean {
-  if (atA !== atB) return true;
+  if (atA !== atB || kindA > TURN || kindB > TURN) return true;
   if (kindA >= NOTIFY || kindB >= NOTIFY) {
     // To notify, and to go on in the event loop, concerns who sleeps and who notifies, no other.
     return !(kindA >= WAIT && kindB >= WAIT);
@@ -106,7 +124,11 @@ class Participant {
   me = 0;
   /** Whether operations wait for their turn. */
   exploring = false;
+  /** Whether it has died in this run. Nothing that is done in its name has an effect any more. */
+  dead = false;
   steps: Step[] = [];
+  /** Whether it would leave something else behind than where it could have died last. */
+  #changed = false;
   #lastAt = -1;
   #lastValue = 0;
   #repeats = 0;
@@ -118,12 +140,20 @@ class Participant {
     this.#repeats = 0;
     this.#toil = 0;
     this.#resolve = undefined;
+    this.#changed = true;
+    this.dead = false;
     this.steps = [];
     this.races.me = this.me;
   }
 
+  /** Waits for the turn to begin. Who cannot die just begins: until its first operation. */
+  start(): void {
+    if (this.control.words[MORTAL] === this.me) this.#arrive(START, 0);
+  }
+
   /** Waits for the turn to do an operation. */
   step(kind: number, words: Words, at: Addr, expected?: number): void {
+    if (this.dead) throw new Death();
     if (at >= words.length) throw new RangeError(`ThreadMQ explorer: ${at} is past the view`);
     const ctl = this.control.words;
     if (ctl[ABORT] !== NOT_ABORTED) throw new Abort();
@@ -175,6 +205,7 @@ class Participant {
   published(at: Addr, reads: boolean): void {
     if (reads) this.races.acquire(at);
     this.races.release(at);
+    this.#changed = true;
     this.#lastAt = -1;
     this.#repeats = 0;
   }
@@ -198,6 +229,7 @@ class Participant {
 
   /** Lets the event loop run, until something comes that was waited for there. */
   turn(): void {
+    if (this.dead) throw new Death();
     const ctl = this.control.words;
     const mine = this.control.of(this.me);
     ctl[mine + STATUS] = IDLE;
@@ -218,16 +250,52 @@ class Participant {
       else if (ctl[other + ARMED_AT] === at) ctl[other + ARMED_FIRED] = 1;
       else continue;
       this.races.wake(t);
+      this.#changed = true;
       woken++;
     }
     this.#lastAt = -1;
     return woken;
   }
 
-  /** This thread's program has ended. */
+  /** Waits until the mortal thread has ended, and knows all that it did. Whether it died. */
+  mourn(): boolean {
+    if (this.dead) throw new Death();
+    const ctl = this.control.words;
+    const mortal = ctl[MORTAL];
+    if (mortal < 0) throw new Error("ThreadMQ explorer: the program has no mortal thread");
+    ctl[this.control.of(this.me) + STATUS] = MOURNING;
+    this.#arrive(MOURN, 0);
+    ctl[this.control.of(this.me) + STATUS] = READY;
+    this.races.join(mortal);
+    const died = ctl[this.control.of(mortal) + STATUS] === DEAD;
+    this.trace("untilDead", 0, [], died);
+    return died;
+  }
+
+  /** A plain access by a dead thread: while it unwinds, or from what is left in its event loop. */
+  refuse(): boolean {
+    if (this.exploring) throw new Death();
+    return false;
+  }
+
+  /** Before a plain write. */
+  write(at: Addr): void {
+    const ctl = this.control.words;
+    if (this.me !== ctl[MORTAL]) return;
+    if (ctl[EVERY_WRITE] !== 0) this.#survive(WRITE, at);
+    this.#changed = true;
+  }
+
+  /** This thread's program has come to its end: the last chance to die. */
+  end(): void {
+    if (this.control.words[MORTAL] === this.me && !this.dead) this.#survive(END, 0);
+  }
+
+  /** This thread has ended. */
   done(): void {
     const ctl = this.control.words;
-    ctl[this.control.of(this.me) + STATUS] = DONE;
+    ctl[this.control.of(this.me) + STATUS] = this.dead ? DEAD : DONE;
+    this.#changed = false;
     this.#arrive(WOKEN, 0);
   }
 
@@ -255,42 +323,79 @@ class Participant {
     this.steps.push({ step, thread: this.me, operation, at, values, result: `${result}`, place });
   }
 
+  /** Goes on or dies: nobody else is asked. Nothing to choose where it could have died before. */
+  #survive(kind: number, at: Addr): void {
+    if (!this.#changed) return;
+    const ctl = this.control.words;
+    const mine = this.control.of(this.me);
+    ctl[mine + KIND] = kind;
+    ctl[mine + AT] = at;
+    this.#changed = false;
+    this.#decide((1 << this.me) | (1 << (this.me + DIES)));
+    this.#goOn();
+    this.trace(kind === END ? "end" : "write", at, [], "");
+  }
+
+  /** This thread has the turn. Is it to go on? */
+  #goOn(): void {
+    const ctl = this.control.words;
+    if (ctl[ABORT] !== NOT_ABORTED) throw new Abort();
+    if (ctl[DYING] === 0) return;
+    ctl[DYING] = 0;
+    this.trace("dies", 0, [], "");
+    this.dead = true;
+    throw new Death();
+  }
+
   /** Says what this thread is about to do, and waits until it may. */
   #arrive(kind: number, at: Addr): void {
     const ctl = this.control.words;
     const mine = this.control.of(this.me);
     ctl[mine + KIND] = kind;
     ctl[mine + AT] = at;
+    if (this.me === ctl[MORTAL] && this.#changed) {
+      ctl[BRINK] = 1;
+      this.#changed = false;
+    }
     let next: number;
     if (ctl[PHASE] === STARTING && this.me + 1 < ctl[THREADS]) next = this.me + 1;
     else {
       ctl[PHASE] = RUNNING;
       next = this.#choose();
     }
-    const done = ctl[mine + STATUS] === DONE;
+    const done = ctl[mine + STATUS] >= DONE;
     if (next !== this.me) {
       this.control.pass(next);
       if (done && this.me !== 0) return; // Nothing here is ours any more, not even to read.
       this.control.await(this.me);
     }
-    if (!done && ctl[ABORT] !== NOT_ABORTED) throw new Abort();
+    if (!done) this.#goOn();
   }
 
   /** Who goes on. It is 0, the controller, when the run is over or given up. */
   #choose(): number {
     const ctl = this.control.words;
     const threads = ctl[THREADS];
-    const step = ctl[STEPS];
     let enabled = 0;
     let alive = false;
     for (let t = 0; t < threads; t++) {
       const other = this.control.of(t);
       if (this.#canGo(other)) enabled |= 1 << t;
       if (this.#canSeeOld(t, other)) enabled |= 1 << (t + OLD);
-      if (ctl[other + STATUS] !== DONE) alive = true;
+      if (ctl[other + STATUS] < DONE) alive = true;
     }
     if (!alive) return 0;
+    // Nobody has a right to another's death: without it, too, somebody must be able to go on.
     if (enabled === 0) return this.#giveUp(DEADLOCK, "");
+    if (ctl[BRINK] !== 0) enabled |= 1 << (ctl[MORTAL] + DIES);
+    ctl[BRINK] = 0;
+    return this.#decide(enabled);
+  }
+
+  /** Takes one of the choices: the one in the schedule, or else whoever ran before goes on. */
+  #decide(enabled: number): number {
+    const ctl = this.control.words;
+    const step = ctl[STEPS];
     if (step === MAX_STEPS) return this.#giveUp(ENDLESS, "");
 
     let choice: number;
@@ -306,7 +411,8 @@ class Participant {
     }
     this.#log(step, choice, enabled);
     const chosen = choice % OLD;
-    ctl[this.control.of(chosen) + STALE] = choice === chosen ? 0 : 1;
+    ctl[this.control.of(chosen) + STALE] = choice === chosen + OLD ? 1 : 0;
+    ctl[DYING] = choice === chosen + DIES ? 1 : 0;
     ctl[STEPS] = step + 1;
     ctl[CURRENT] = chosen;
     return chosen;
@@ -332,6 +438,8 @@ class Participant {
         return Atomics.load(this.raw, ctl[other + AT]) !== ctl[other + VALUE];
       case IDLE:
         return ctl[other + ARMED_FIRED] !== 0;
+      case MOURNING:
+        return ctl[this.control.of(ctl[MORTAL]) + STATUS] >= DONE;
       default:
         return false;
     }
@@ -344,13 +452,15 @@ class Participant {
     ctl[log + 1] = enabled;
     const chosen = this.control.of(choice % OLD);
     let sleep = ctl[SLEEP];
+    // Who goes on is about to do something else, which has not been tried.
+    if (step >= ctl[PREFIX]) sleep &= ~(EITHER << (choice % OLD));
     for (let t = 0; t < ctl[THREADS]; t++) {
       const other = this.control.of(t);
       const kind = ctl[other + KIND];
       const at = ctl[other + AT];
       ctl[log + 2 + 2 * t] = kind;
       ctl[log + 3 + 2 * t] = at;
-      if (step < ctl[PREFIX] || (sleep & (EITHER << t)) === 0) continue;
+      if (step < ctl[PREFIX] || choice >= DIES || (sleep & (EITHER << t)) === 0) continue;
       if (!independent(kind, at, ctl[chosen + KIND], ctl[chosen + AT])) {
         sleep &= ~(EITHER << t);
       }
@@ -379,7 +489,11 @@ function placeOf(stack: string): string {
 
 export const participant = new Participant();
 
-const bare = (words: Words): Words => (words as unknown as Record<symbol, Words>)[RAW] ?? words;
+/** The view itself; what the event loop still does for a dead thread finds nothing but zeros. */
+function bare(words: Words): Words {
+  if (participant.dead) return new Int32Array(new SharedArrayBuffer(4 * words.length));
+  return (words as unknown as Record<symbol, Words>)[RAW] ?? words;
+}
 
 export function load(words: Words, at: Addr): number {
   if (!participant.exploring) return Atomics.load(bare(words), at);

@@ -10,10 +10,13 @@
  * `all` runs at least one of each set of interleavings that differ only in the order of independent
  * operations: those on different words, or two loads. It looks where in a run two dependent
  * operations could have come the other way round, and goes back there (Flanagan and Godefroid,
- * Dynamic Partial-Order Reduction, 2005), with Godefroid's sleep sets against doing so twice.
+ * Dynamic Partial-Order Reduction, 2005) to whoever can begin what was missed (Abdulla, Aronis,
+ * Jonsson and Sagonas, Optimal Dynamic Partial Order Reduction, 2014), with Godefroid's sleep sets
+ * against doing so twice. A death depends on nothing and is tried wherever there is the choice;
+ * the choice is there only once, so who goes on goes past it.
  */
 import assert from "node:assert/strict";
-import { EITHER, OLD } from "./control.ts";
+import { DEATH, DEATHS, DIES, EITHER, MAX_THREADS, MOURN, OLD } from "./control.ts";
 import type { Decision, Exploration, Pending, Run } from "./exploration.ts";
 import { independent } from "./seam.ts";
 
@@ -57,13 +60,16 @@ function note(found: Findings, run: Run, verdict: Verdict): boolean {
 
 /** Whether choosing `next` at a decision leaves a thread that could go on, or sees an old value. */
 function unforced(decision: Decision, previous: number | undefined, next: number): boolean {
+  if (next >= DIES) return false; // Nobody is switched to.
   if (next >= OLD) return true; // An old value costs as much as a switch.
   if (previous === undefined || previous % OLD === next) return false;
   return (decision.enabled & (EITHER << (previous % OLD))) !== 0;
 }
 
+const CHOICES = Array.from({ length: DIES + MAX_THREADS }, (_, choice) => choice);
+
 function bits(mask: number): number[] {
-  return [0, 1, 2, 3, 4, 5, 6, 7].filter((choice) => (mask & (1 << choice)) !== 0);
+  return CHOICES.filter((choice) => (mask & (1 << choice)) !== 0);
 }
 
 /** A run to be made: its first choices, how many switches are in them, where the last is made. */
@@ -132,11 +138,11 @@ export async function all(
     if (found.unfinished) return found;
     for (const decision of run.decisions.slice(path.length)) {
       const { choice } = decision;
-      const backtrack = decision.enabled & (EITHER << (choice % OLD));
+      const backtrack = decision.enabled & ((EITHER << (choice % OLD)) | DEATHS);
       path.push({ decision, choice, backtrack, done: 1 << choice, sleep });
       sleep = after(sleep, decision, choice);
     }
-    addBacktracks(path, run.last);
+    addBacktracks(path, run.last, exploration.mortal);
     let node = path.at(-1);
     while (node !== undefined && (node.backtrack & ~node.done & ~node.sleep) === 0) {
       path.pop();
@@ -144,57 +150,99 @@ export async function all(
     }
     if (node === undefined) return found;
     const next = bits(node.backtrack & ~node.done & ~node.sleep)[0];
-    // Whoever was tried here need not be tried below, until something touches what it does.
-    sleep = after(node.sleep | node.done, node.decision, next);
+    // Whoever was tried here need not be tried below, until something touches what it does. But
+    // whoever goes on goes past a death: nothing that was tried here stands for what follows one.
+    sleep = after(next >= DIES ? node.sleep : node.sleep | node.done, node.decision, next);
     node.choice = next;
     node.done |= 1 << next;
   }
 }
 
 /** Which of the sleeping threads sleep on when one of the others has made its step. */
-function after(sleep: number, { pending }: Decision, choice: number): number {
-  const made = pending[choice % OLD] as Pending;
-  let left = sleep & ~(EITHER << (choice % OLD));
+function after(sleep: number, decision: Decision, choice: number): number {
+  const made = madeBy(decision, choice);
+  let left = sleep & ~((EITHER << (choice % OLD)) | DEATHS);
   for (const other of bits(left)) {
-    const { kind, at } = pending[other % OLD] as Pending;
+    const { kind, at } = madeBy(decision, other);
     if (!independent(kind, at, made.kind, made.at)) left &= ~(1 << other);
   }
   return left;
 }
 
-/** Looks for pairs of dependent steps that could have come the other way round. */
-function addBacktracks(path: readonly Node[], last: readonly Pending[]): void {
-  const threads = last.length;
-  /** For each thread, how many steps of the path each thread had made that come before it. */
-  const clocks: number[][] = last.map(() => new Array(threads).fill(-1));
-  const steps: { thread: number; made: Pending; clock: number[] }[] = [];
+/** What a choice does. */
+function madeBy({ pending }: Decision, choice: number): Pending {
+  return choice >= DIES ? { kind: DEATH, at: 0 } : (pending[choice % OLD] as Pending);
+}
 
-  const look = (thread: number, next: Pending): void => {
-    const known = clocks[thread] as number[];
-    for (let before = steps.length - 1; before >= 0; before--) {
-      const other = steps[before] as (typeof steps)[0];
-      if (other.thread === thread || before <= known[other.thread]) continue;
-      if (independent(next.kind, next.at, other.made.kind, other.made.at)) continue;
-      const node = path[before] as Node;
-      const { enabled } = node.decision;
-      node.backtrack |= enabled & (EITHER << thread) || enabled;
-      break;
+/** One step of a run, and for each thread the last of its steps that comes before it: an index. */
+interface Made extends Pending {
+  readonly thread: number;
+  readonly before: readonly number[];
+}
+
+/**
+ * Looks for races: pairs of dependent steps with nothing between that orders them. They could have
+ * come the other way round; so there must be a way, from where the first was made, to what was made
+ * without it.
+ */
+function addBacktracks(path: readonly Node[], last: readonly Pending[], mortal: number): void {
+  const steps: Made[] = [];
+  /** For each thread, what comes before its next step since it comes before its last one. */
+  const known: readonly number[][] = last.map(() => last.map(() => -1));
+
+  const look = (thread: number, { kind, at }: Pending): Made => {
+    const own = known[thread] as number[];
+    const before = [...own];
+    const races: number[] = [];
+    for (let index = steps.length - 1; index >= 0; index--) {
+      const other = steps[index] as Made;
+      if (index <= (before[other.thread] as number)) continue;
+      const mourned = kind === MOURN && other.thread === mortal;
+      if (!mourned && independent(kind, at, other.kind, other.at)) continue;
+      if (!mourned) races.push(index);
+      for (const t of before.keys()) before[t] = Math.max(before[t], other.before[t]);
+      before[other.thread] = index;
     }
+    const next = { kind, at, thread, before };
+    for (const index of races) reverse(path[index] as Node, steps, index, next);
+    return next;
   };
 
-  for (const [index, { choice, decision }] of path.entries()) {
+  for (const { choice, decision } of path) {
     const thread = choice % OLD;
-    const made = decision.pending[thread] as Pending;
-    look(thread, made);
-    const clock = clocks[thread] as number[];
-    for (const other of steps) {
-      if (independent(made.kind, made.at, other.made.kind, other.made.at)) continue;
-      for (let t = 0; t < threads; t++) {
-        clock[t] = Math.max(clock[t], other.clock[t]);
-      }
-    }
-    clock[thread] = index;
-    steps.push({ thread, made, clock: [...clock] });
+    const made = look(thread, madeBy(decision, choice));
+    const own = known[thread] as number[];
+    for (const t of own.keys()) own[t] = made.before[t] as number;
+    own[thread] = steps.length;
+    steps.push(made);
   }
   for (const [thread, next] of last.entries()) if (next.at !== 0) look(thread, next);
+}
+
+/**
+ * Lets `next` be made without the step of that index, with which it races.
+ *
+ * What was made since without need of that step, and then `next`, must begin with the step of some
+ * thread that needs nothing else of it. One such thread is enough, and any: if it sleeps, what
+ * begins with it has been run. The thread of `next` is not always one: it may need others first,
+ * and to go back to it nevertheless, perhaps asleep, would be to miss interleavings.
+ */
+function reverse(node: Node, steps: readonly Made[], index: number, next: Made): void {
+  const { enabled } = node.decision;
+  const first = (steps[index] as Made).thread;
+  const begun: number[] = [];
+  let initials = 0;
+  for (let i = index + 1; i <= steps.length; i++) {
+    const step = steps[i] ?? next;
+    const { thread, before } = step;
+    if (begun[thread] !== undefined) continue;
+    if (step !== next && (before[first] as number) >= index) continue;
+    begun[thread] = i;
+    if (begun.every((from, t) => t === thread || (before[t] as number) < from)) {
+      initials |= enabled & (EITHER << thread);
+    }
+  }
+  if ((initials & node.backtrack) !== 0) return;
+  const one = bits(initials & node.sleep)[0] ?? bits(initials)[0];
+  node.backtrack |= one === undefined ? enabled : enabled & (EITHER << (one % OLD));
 }
