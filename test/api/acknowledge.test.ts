@@ -85,7 +85,7 @@ describe("a message that was received", () => {
     }
   });
 
-  test("of receiveMany, and of several receives that waited, goes back with all the others", async () => {
+  test("of receiveMany, or of several receives, goes back with the others", async () => {
     for (const pending of [false, true]) {
       const { context, push, pull, next } = open();
       let got: Message[];
@@ -226,22 +226,19 @@ for (const [how, death] of Object.entries(DEATHS)) {
 
 /** Lets a thread receive one message, and then so many that it does not acknowledge, less one. */
 function hold(thread: Thread, count: number): Promise<void> {
-  return thread.run(
-    async ({ threadmq, context, props }, most) => {
-      const pull = new threadmq.Pull({ context, acknowledge: true });
-      pull.connect("inproc://x");
-      props.received = (async () => {
-        await pull.receive();
-        let left = most - 1;
-        while (left > 0) {
-          const { length } = await pull.receiveMany(left);
-          left -= length;
-          if (left > 0) throw new Error("they were sent at once");
-        }
-      })();
-    },
-    count,
-  );
+  return thread.run(async ({ threadmq, context, props }, most) => {
+    const pull = new threadmq.Pull({ context, acknowledge: true });
+    pull.connect("inproc://x");
+    props.received = (async () => {
+      await pull.receive();
+      let left = most - 1;
+      while (left > 0) {
+        const { length } = await pull.receiveMany(left);
+        left -= length;
+        if (left > 0) throw new Error("they were sent at once");
+      }
+    })();
+  }, count);
 }
 
 test("without the option a message is the receiver's at once", () => {

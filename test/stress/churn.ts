@@ -89,7 +89,10 @@ async function host(pull: Pull, push: Push, visit: () => Promise<void>): Promise
 
 function check([head, body]: Buffer[]): void {
   assert.equal(`${head}`, "up");
-  assert.ok(body?.every((byte) => byte === body.length % 251), "the body is whole");
+  assert.ok(
+    body?.every((byte) => byte === body.length % 251),
+    "the body is whole",
+  );
 }
 
 /** Starts a thread, and settles when it has ended as it should. */
