@@ -81,7 +81,9 @@ export async function soak({ seconds, seed, progress }: SoakOptions): Promise<So
   const report = { rounds: samples.length, kills, sent, received, rssMiB, arenaBytes };
   const [, middle, last] = rssMiB as [number, number, number];
   assert.ok(last <= GROWTH * middle + SLACK_MIB, `memory grows: ${JSON.stringify(report)}`);
-  assert.ok(arenaBytes[2] === arenaBytes[1], `shared memory grows: ${JSON.stringify(report)}`);
+  // It doubles when more is in use at a time than ever before: that may happen late, but not twice.
+  const [, arena, arenaAtLast] = arenaBytes as [number, number, number];
+  assert.ok(arenaAtLast <= 2 * arena, `shared memory grows: ${JSON.stringify(report)}`);
   return report;
 }
 
