@@ -177,7 +177,7 @@ export class Inproc {
   /** Ends all that there is. What was sent is kept for `lingerMs` where nobody is bound. */
   close(lingerMs: number, why: LogReason): void {
     for (const address of [...this.#binds.keys()]) {
-      this.#unbind(address, "bound", why);
+      this.#unbind(address, "bound", why === "thread left");
       if (address !== LOG_ENDPOINT) this.log("socket.unbound", { endpoint: address });
     }
     for (const pipe of [...this.pipes]) {
@@ -220,8 +220,8 @@ export class Inproc {
 
   #leave(pipe: Pipe, lingerMs: number): void {
     const queued = pipe.queuedIn + pipe.queuedOut;
-    pipe.leave();
     const why = this.#reasons.get(pipe) ?? "peer left";
+    pipe.leave();
     this.#member.registry.leave(pipe.at, pipe.side, lingerMs, why === "thread left");
     this.#reasons.delete(pipe);
     this.#logPipe("pipe.detached", pipe, { why, queued });
@@ -248,12 +248,12 @@ export class Inproc {
     return { slot: this.#member.thread.slot, object, type, limit };
   }
 
-  /** Gives a name back. @throws ZmqError ENOENT. */
-  #unbind(address: string, how: string, why?: LogReason): void {
+  /** Gives a name back. @param ends Whether our thread ends. @throws ZmqError ENOENT. */
+  #unbind(address: string, how: string, ends = false): void {
     const bound = this.#binds.get(address);
     if (bound === undefined) throw noSuchEndpoint(address, how);
     this.#binds.delete(address);
-    this.#member.registry.unbind(bound.endpoint.name, why === "thread left");
+    this.#member.registry.unbind(bound.endpoint.name, ends);
   }
 
   #add(pipe: Pipe): void {

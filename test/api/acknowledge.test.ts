@@ -85,7 +85,7 @@ describe("a message that was received", () => {
     }
   });
 
-  test("of receiveMany, or of several receives, goes back with the others", async () => {
+  test("of receiveMany, and of several that waited, goes back with all others", async () => {
     for (const pending of [false, true]) {
       const { context, push, pull, next } = open();
       let got: Message[];

@@ -251,7 +251,7 @@ model("another binder comes while the first one leaves: it gets the pipe and wha
   planted: {
     "how far the first has read is not kept": {
       file: "queue/ypipe.js",
-      replace: "this.arena.words[this.lane + LANE_FRONT] = to;",
+      replace: "words[this.lane + LANE_FRONT] = this.#front;",
       by: "",
     },
     "a pipe whose binder leaves is not assigned to the next": {

@@ -100,17 +100,13 @@ model("two senders meet a receiver that dozes: nothing is lost (mailbox.ts I1, I
     },
     "take loads and stores": {
       file: "command/mailbox.js",
-      replace: "let block = exchange(this.#arena.words, this.head, EMPTY);",
-      by:
-        "let block = load(this.#arena.words, this.head);" +
-        "swapIf(this.#arena.words, this.head, load(this.#arena.words, this.head), EMPTY);",
+      replace: "const found = swapIf(words, this.head, head, EMPTY);",
+      by: "const found = head; store(words, this.head, EMPTY);",
     },
     "doze looks and then stores": {
       file: "command/mailbox.js",
-      replace: "return swapIf(this.#arena.words, this.head, EMPTY, ASLEEP) <= ASLEEP;",
-      by:
-        "return load(this.#arena.words, this.head) <= ASLEEP" +
-        " && exchange(this.#arena.words, this.head, ASLEEP) >= EMPTY;",
+      replace: "if (swapIf(words, this.head, EMPTY, ASLEEP) > ASLEEP)",
+      by: "if (load(words, this.head) > ASLEEP || exchange(words, this.head, ASLEEP) < EMPTY)",
     },
     "take leaves the order as it is": {
       file: "command/mailbox.js",
@@ -211,6 +207,12 @@ class Ear implements CommandTarget {
   }
 }
 
+/** What has been posted to a block and not been heard. Who posted it is left out. */
+function commandsOf(env: Env, block: Addr): number {
+  const { BLOCK_BITS, COMMANDS } = env.code.command;
+  return env.arena.words[block + BLOCK_BITS] & COMMANDS;
+}
+
 /** Waits in the thread until something is so. */
 function waitUntil(env: Env, condition: () => boolean): void {
   env.thread.waitFor(condition, () => true, FOREVER);
@@ -253,8 +255,8 @@ model("two post to one block: both are heard, with all they did before (command.
   planted: {
     "the bits are cleared after the command": {
       file: "command/thread.js",
-      replace: "target.command(block, bits);",
-      by: "target.command(block, bits); store(words, block + BLOCK_BITS, 0);",
+      replace: "target.command(block, bits & COMMANDS);",
+      by: "target.command(block, bits & COMMANDS); store(words, block + BLOCK_BITS, 0);",
     },
     "the bits are looked at and then cleared": {
       file: "command/thread.js",
@@ -263,22 +265,20 @@ model("two post to one block: both are heard, with all they did before (command.
     },
     "post sets bits plainly": {
       file: "command/thread.js",
-      replace: "if (or(words, block + BLOCK_BITS, bits) !== 0)",
-      by:
-        "const was = words[block + BLOCK_BITS]; words[block + BLOCK_BITS] |= bits;" +
-        "if (was !== 0)",
+      replace: "let seen = swapIf(words, block + BLOCK_BITS, 0, first);",
+      by: "let seen = words[block + BLOCK_BITS]; words[block + BLOCK_BITS] = seen | first;",
     },
     "post pushes what is under way already": {
       file: "command/thread.js",
-      replace: "if (or(words, block + BLOCK_BITS, bits) !== 0)",
-      by: "if ((or(words, block + BLOCK_BITS, bits) & CLOSED) !== 0)",
+      replace: "            if (found === seen)\n                return;",
+      by: "if (found === seen) { seen = 0; break; }",
     },
     "the thread sleeps on whatever the word is": {
       file: "command/signaler.js",
       replace: "wait(this.#arena.words, this.#mailbox.head, ASLEEP, timeoutMs)",
       by:
-        "const at = this.#mailbox.head;" +
-        "wait(this.#arena.words, at, load(this.#arena.words, at))",
+        "wait(this.#arena.words, this.#mailbox.head," +
+        " load(this.#arena.words, this.#mailbox.head))",
     },
   },
 });
@@ -305,7 +305,7 @@ model("a bit that is posted while it is being taken is heard again (command.ts I
       };
     },
   },
-  final: (env, { block }) => env.arena.words[block + env.code.command.BLOCK_BITS],
+  final: (env, { block }) => commandsOf(env, block),
   outcomes: [
     [[[2], null, 0], ok, "both in one"],
     [[[1, 2], null, 0], ok, "one after the other"],
@@ -317,7 +317,7 @@ model("a bit that is posted while it is being taken is heard again (command.ts I
       file: "command/thread.js",
       replace: "const bits = exchange(words, block + BLOCK_BITS, 0);",
       by:
-        "const bits = or(words, block + BLOCK_BITS, 0); target.command(block, bits);" +
+        "const bits = or(words, block + BLOCK_BITS, 0); target.command(block, bits & COMMANDS);" +
         "store(words, block + BLOCK_BITS, 0); continue;",
     },
   },
@@ -378,10 +378,11 @@ model("withdraw meets two posts: the block is nowhere when it returns (command.t
     },
     "withdraw looks and then closes": {
       file: "command/thread.js",
-      replace: "const bits = exchange(this.arena.words, block + BLOCK_BITS, CLOSED);",
+      replace:
+        "const bits = exchange(this.arena.words, block + BLOCK_BITS, CLOSED);\n        assert(",
       by:
         "const bits = or(this.arena.words, block + BLOCK_BITS, 0);" +
-        "store(this.arena.words, block + BLOCK_BITS, CLOSED);",
+        "store(this.arena.words, block + BLOCK_BITS, CLOSED); assert(",
     },
     "withdraw forgets what else it took": {
       file: "command/thread.js",
@@ -418,7 +419,7 @@ model("a block is withdrawn and assigned to another thread, while somebody posts
     },
   },
   final: (env, { block }) => {
-    const bits = env.arena.words[block + env.code.command.BLOCK_BITS];
+    const bits = commandsOf(env, block);
     const mail = [1, 3].map((slot) => {
       const left: Addr[] = [];
       env.as(slot).thread.mailbox.take(left);

@@ -80,11 +80,13 @@ model("two threads free what a third allocates: no block is lost or doubled (poo
     },
     "push links the block when it is there": {
       file: "memory/pool.js",
-      replace: "                if (seen === head)\n                    break;",
-      by: "if (seen === head) { words[at] = head; break; }",
+      replace:
+        "if (seen === head)\n                break;\n            head = seen;\n        }\n" +
+        "        words[this.#hand] = 0;",
+      by: "if (seen === head) { words[at] = head; break; } head = seen; } words[this.#hand] = 0;",
     },
     "push tries again with the link of the first try": [
-      { file: "memory/pool.js", replace: "                words[at] = head;\n", by: "" },
+      { file: "memory/pool.js", replace: "            words[at] = head;\n", by: "" },
       {
         file: "memory/pool.js",
         replace: "for (let head = load(words, remote);;) {",
@@ -93,13 +95,13 @@ model("two threads free what a third allocates: no block is lost or doubled (poo
     ],
     "the stack is taken by a load and a swap": {
       file: "memory/pool.js",
-      replace: "block = exchange(this.#arena.words, remote, 0);",
-      by: "exchange(this.#arena.words, remote, 0);",
+      replace: "const seen = swapIf(words, remote, head, 0);",
+      by: "const seen = head; exchange(words, remote, 0);",
     },
     "a free goes to the list of the page, whoever frees": {
       file: "memory/pool.js",
-      replace: "else if (owner === this.#slot) {",
-      by: "else if (owner > 0) {",
+      replace: "else if (owner === this.#slot)",
+      by: "else if (owner > 0)",
     },
     "the owner is not looked for, it is the thread's own slot": {
       file: "memory/pool.js",
@@ -132,13 +134,8 @@ model("an owner leaves while others free: every block comes back (pool.ts I1, I2
   planted: {
     "what the context owns is freed without the lock": {
       file: "memory/pool.js",
-      replace:
-        "this.#pages.lock.hold(() => {\n                words[page + PAGE_LIVE] -= 1;\n" +
-        "                if (words[page + PAGE_LIVE] === 0)\n" +
-        "                    this.#pages.freeLocked(page);\n            });",
-      by:
-        "words[page + PAGE_LIVE] -= 1;" +
-        "if (words[page + PAGE_LIVE] === 0) this.#pages.free(page);",
+      replace: "this.#pages.lock.hold(() => {\n            words[at] =",
+      by: "[0].forEach(() => { words[at] =",
     },
     "the pages are handed over plainly": {
       file: "memory/pages.js",
@@ -152,8 +149,10 @@ model("an owner leaves while others free: every block comes back (pool.ts I1, I2
     },
     "a stray block goes back where it came from": {
       file: "memory/pool.js",
-      replace: "            this.#freeOne(block);\n            block = next;",
-      by: "if (remote === this.#remote) this.#freeOne(block); block = next;",
+      replace: "        this.#freeTaken(this.#taken);\n",
+      by:
+        "if (remote === this.#remote) this.#freeTaken(this.#taken);" +
+        "else words[this.#taken] = 0;\n",
     },
   },
 });

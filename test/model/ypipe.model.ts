@@ -160,8 +160,8 @@ model("two flushes meet two sleeps: each sleep is answered once (ypipe.ts I1, I2
   planted: {
     "flush says it woke when it did not have to": {
       file: "queue/ypipe.js",
-      replace: "if (seen === w)\n            return true;",
-      by: "if (seen === w)\n            return load(words, at + LANE_C) === position;",
+      replace: "return awake;",
+      by: "return awake && load(words, at + LANE_C) === position;",
     },
     "sleep does not look whether there is something": {
       file: "queue/ypipe.js",

@@ -209,7 +209,8 @@ function settled(context: Context): object {
 /**
  * The descriptors of the process, and what each is.
  *
- * Not those of modules: a worker that is killed while it loads them leaves some open, in Node itself.
+ * Not those of modules: a worker that is killed while it loads them leaves some open. That is
+ * Node's own doing.
  */
 function openDescriptors(): Map<string, string> {
   const open = new Map<string, string>();

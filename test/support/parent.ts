@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/** parent — a worker that starts another, the test's stand-in, and passes on what is said. */
+/** parent — a worker that starts another, which stands in for the test, and passes on its words. */
 import { parentPort, Worker, workerData } from "node:worker_threads";
 
 const { handle, joins } = workerData as { handle: unknown; joins: boolean };

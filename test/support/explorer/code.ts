@@ -28,7 +28,7 @@ export interface Code {
   readonly registry: typeof import("#src/context/registry.ts");
 }
 
-/** In a compiled file below dist, one text replaced by another. */
+/** In a compiled file below dist, one text replaced by another, which may use all of the seam. */
 export interface Change {
   readonly file: string;
   readonly replace: string;
@@ -58,6 +58,7 @@ export const SMALL: readonly Change[] = [
   },
 ];
 
+const SEAM = ["load", "store", "peek", "swapIf", "exchange", "add", "and", "or", "wait", "notify"];
 const FOLDERS = ["base", "memory", "queue", "command", "pipe", "context"];
 const copies = join(root, "build", "explorer", String(process.pid));
 let count = 0;
@@ -72,10 +73,12 @@ export function copyCode(changes: readonly Change[]): string {
       if (!/^\w+\.js$/.test(name)) continue;
       const file = `${folder}/${name}`;
       let text = readFileSync(join(dist, file), "utf8");
-      for (const change of changes.filter((one) => one.file === file)) {
+      const own = changes.filter((one) => one.file === file);
+      for (const change of own) {
         text = apply(change, text);
         left.delete(change);
       }
+      text = importSeam(own.map(({ by }) => by).join(), text);
       // The map's own address, so that stacks name the lines of the source.
       const map = url(relative(join(copy, folder), join(dist, `${file}.map`)));
       text = text.replace(/# sourceMappingURL=.*/, `# sourceMappingURL=${map}`);
@@ -91,6 +94,15 @@ export function copyCode(changes: readonly Change[]): string {
 function apply({ file, replace, by }: Change, text: string): string {
   if (text.split(replace).length === 2) return text.replace(replace, () => by);
   throw new Error(`A change no longer fits: ${file} does not have once: ${replace}`);
+}
+
+/** Imports what changes use of the seam and the file does not; at its end, so lines stay. */
+function importSeam(by: string, text: string): string {
+  const used = SEAM.filter((name) => new RegExp(`(?<![.\\w])${name}\\(`).test(by));
+  const missing = used.filter((name) => !new RegExp(`import {[^}]*\\b${name}\\b`).test(text));
+  if (missing.length === 0) return text;
+  const line = `import { ${missing.join(", ")} } from "../memory/atomics.js";`;
+  return text.replace(/(\n\/\/# sourceMappingURL=)/, `\n${line}$1`);
 }
 
 function url(path: string): string {

@@ -242,6 +242,7 @@ export class Exploration {
       control.pass(t);
       control.await(0);
     }
+    participant.dead = false; // This thread's own part may have been the dead one's.
     const decisions = this.#decisions();
     const reports = this.threads.map((_, t) => JSON.parse(control.text(t)));
     const steps = reports.flatMap((report) => report.steps as Step[]);
@@ -256,7 +257,6 @@ export class Exploration {
     }
     if (run.redundant) return { ...run, outcome: undefined, failure: undefined };
     const results = reports.map((report) => report.result);
-    participant.dead = false; // This thread's own part may have been the dead one's.
     try {
       if (this.program.final !== undefined) {
         results.push(this.program.final(this.#env.as(1), this.#shared));

@@ -5,7 +5,7 @@
  */
 import type { Host, KeepAlive } from "#src/base/index.ts";
 import type { Thread } from "#src/command/index.ts";
-import type { Addr, Arena, Pool } from "#src/memory/index.ts";
+import type { Addr, Arena, Keeper, Pool } from "#src/memory/index.ts";
 import type { Change, Code } from "./code.ts";
 import { participant } from "./seam.ts";
 
@@ -89,6 +89,8 @@ export class Env {
   #pool: Pool | undefined;
   #thread: Thread | undefined;
   #thrown: unknown;
+  /** Who knows of deaths, for the roles that are made from now on. Nobody, at first. */
+  keeper: Keeper | undefined;
 
   constructor(
     code: Code,
@@ -107,13 +109,14 @@ export class Env {
   }
 
   get pool(): Pool {
-    this.#pool ??= new this.code.memory.Pool(this.arena, this.slot, true);
+    this.#pool ??= new this.code.memory.Pool(this.arena, this.slot, true, this.keeper);
     return this.#pool;
   }
 
   get thread(): Thread {
     if (this.#thread !== undefined) return this.#thread;
-    const thread = new this.code.command.Thread(this.arena, this.slot, this.pool, host);
+    const { Thread } = this.code.command;
+    const thread = new Thread(this.arena, this.slot, this.pool, host, this.keeper);
     const { onMail } = thread.signaler;
     // What it throws would be nobody's: a promise's callback has no caller.
     thread.signaler.onMail = () => {
