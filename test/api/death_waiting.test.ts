@@ -157,7 +157,7 @@ const heads = (messages: readonly string[]) => messages.map((m) => m.split("|")[
 const SKIP = process.platform !== "linux" && "only Linux says of any thread whether it exists";
 
 describe("while this thread is blocked, another dies", { skip: SKIP }, () => {
-  play("and the blocked one learns of it: its sendSync goes on with the next binder", async (g) => {
+  play("and the blocked one learns of it: its sendSync gets the next binder", async (g) => {
     const [thread, other] = [g.thread(), g.thread()];
     const dead = await g.pull(PULL_ONE, thread);
     await dead.bind("inproc://x");
