@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { type Arena, firstPage } from "./arena.ts";
-import { type Addr, store } from "./atomics.ts";
+import { type Addr, peek, store } from "./atomics.ts";
 import {
   MAX_PAGES,
   MAX_SLOTS,
@@ -68,6 +68,7 @@ const SCARCE_PART = 8;
 export class Pages {
   readonly #arena: Arena;
   readonly #slot: number;
+  readonly #isGone: Keeper["isGone"];
   readonly lock: Lock;
   /** Called after the arena has grown; somewhere within an allocation, without the lock. */
   onGrown: () => void = () => {};
@@ -81,8 +82,9 @@ export class Pages {
     this.#arena = arena;
     this.#slot = slot;
     const repair = () => this.#repair();
-    const isGone = (other: number) => keeper.isGone(other);
-    this.lock = new Lock(arena, PAGES_LOCK, slot, canBlock, { isGone, repair });
+    this.#isGone = (other) => keeper.isGone(other);
+    const lockKeeper = { isGone: this.#isGone, repair };
+    this.lock = new Lock(arena, PAGES_LOCK, slot, canBlock, lockKeeper);
   }
 
   /**
@@ -236,7 +238,9 @@ export class Pages {
     const words = this.#arena.words;
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
       const hand = slotAt(slot) + SLOT_HAND;
-      if (Math.floor(words[hand] / PAGE_WORDS) === first) words[hand] = 0;
+      // A living thread may have pushed a block of it just now, and puts its hand in order itself.
+      if (Math.floor(peek(words, hand) / PAGE_WORDS) !== first || !this.#isGone(slot)) continue;
+      words[hand] = 0;
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { assert } from "../base/index.ts";
 import type { Arena } from "./arena.ts";
-import { type Addr, load, swapIf } from "./atomics.ts";
+import { type Addr, load, peek, swapIf } from "./atomics.ts";
 import {
   CONTEXT_SLOT,
   MAX_SLOTS,
@@ -261,8 +261,9 @@ export class Pool {
   #isElsewhere(block: Addr, dead: number): boolean {
     const words = this.#arena.words;
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
-      if (words[slotAt(slot) + SLOT_TAKEN] === block) return true;
-      if (slot !== dead && words[slotAt(slot) + SLOT_HAND] === block) return true;
+      // Of a dead thread it is certain; and what a living one changes now is another block.
+      if (peek(words, slotAt(slot) + SLOT_TAKEN) === block) return true;
+      if (slot !== dead && peek(words, slotAt(slot) + SLOT_HAND) === block) return true;
     }
     return false;
   }
