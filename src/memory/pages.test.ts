@@ -14,10 +14,16 @@ import {
   PAGE_RUN,
   PAGE_TABLE,
   PAGE_WORDS,
+  PAGES_FIRST,
   PAGES_LOCK,
+  PAGES_RUN,
   PAGES_SEARCH,
   PAGES_USED,
+  PAGES_WORD,
+  SLOT_HAND,
+  slotAt,
 } from "./layout.ts";
+import type { Keeper } from "./lock.ts";
 import { LEAVE_A_LINK, LEAVE_A_MOVE, LEAVE_NONE, Pages } from "./pages.ts";
 
 /** An arena of so many pages beyond the header, of which `initial` are there at first. */
