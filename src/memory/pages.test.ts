@@ -5,9 +5,11 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { checkAll, createArena } from "../testing/index.ts";
 import { Arena, firstPage } from "./arena.ts";
+import { store } from "./atomics.ts";
 import {
   MAX_PAGES,
   PAGE_BYTES,
+  PAGE_HEAD_WORDS,
   PAGE_OWNER,
   PAGE_RUN,
   PAGE_TABLE,
@@ -15,6 +17,8 @@ import {
   PAGES_LOCK,
   PAGES_SEARCH,
   PAGES_USED,
+  SLOT_HAND,
+  slotAt,
 } from "./layout.ts";
 import { LEAVE_A_LINK, LEAVE_A_MOVE, LEAVE_NONE, Pages } from "./pages.ts";
 
@@ -160,6 +164,27 @@ describe("runs of pages", () => {
     });
     const row = arena.words.slice(PAGE_TABLE + first, PAGE_TABLE + first + 7);
     assert.deepEqual([...row], [2, 2, 3, 3, 3, 3, 0]);
+  });
+
+  it("that a dead thread had given back, or not taken yet, are not in its hand", () => {
+    const { arena } = arenaOf(64);
+    const dead = 3;
+    const keeper = { isGone: (slot: number) => slot === dead, repair() {} };
+    const pages = new Pages(arena, 1, true, keeper);
+    const page = pages.allocate(1, 0, 0, 1);
+    const block = page + PAGE_HEAD_WORDS;
+    const hand = slotAt(dead) + SLOT_HAND;
+    // It died in the section, before it came to its hand, or to the table.
+    pages.free(page);
+    arena.words[hand] = block;
+    store(arena.words, PAGES_LOCK, dead + 1);
+    assert.equal(pages.allocate(1, 0, 0, 1), page);
+    assert.equal(arena.words[hand], 0, "else it would be freed under its new owner");
+    // What is in use stays in the hand.
+    arena.words[hand] = block;
+    store(arena.words, PAGES_LOCK, dead + 1);
+    pages.allocate(1, 0);
+    assert.equal(arena.words[hand], block);
   });
 
   it("are what a list of pages says, whatever is taken and given back (I1, I2, I3)", () => {
