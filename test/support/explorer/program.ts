@@ -155,7 +155,7 @@ export class Env {
   }
 
   /**
-   * Whether the mortal thread has died, as the runtime would say; then sees all that it has written.
+   * Whether the mortal thread has died, as the runtime would say; then sees all that it wrote.
    * (To ask is no operation: it is as if asked right after the last one.)
    */
   hasDied(): boolean {
