@@ -27,9 +27,9 @@
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
  *         | listeners |                                         from +38; Atomics only; the log's
  *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
- *     +64 | lock      | in use    | search    | first     | run       | word      | scarce    | pages
+ *     +64 | lock      | in use    | search    | first     | run       | word      | scarce    |
  *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
- *                                               a change of the page table that is under way
+ *          pages; first, run, word: a change of their table that is under way
  *         +-----------+-----------+
  *     +96 | lock      | doomed    | names                     lock: Atomics; doomed: under it
  *         +-----------+-----------+
@@ -41,10 +41,10 @@
  *         +-----------+- -
  *     +32 | remote    |                                                   pool: Atomics only
  *         +-----------+-----------+-----------+-----------+-----------+- -
- *     +64 | state     | claim     | next      | bits      | slot      | object    |
- *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *         | birth     | thread    | parent    | sockets   | wants     | hand      | taken     |making
- *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+- -
+ *     +64 | state     | claim     | next      | bits      | slot      | object    | birth     |
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
+ *         | thread    | parent    | sockets   | wants     | hand      | taken     | making    |
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
  *         | sent lo,hi            | received lo,hi        | dropped lo,hi         | from +80; owner
  *         +-----------------------+-----------------------+-----------------------+
  *          claim, birth: who the thread is (slots.ts); hand, taken: pool.ts; making: reaper.ts

@@ -208,7 +208,7 @@ function freePassed(arena: Arena, pool: Pool, lane: Addr): void {
   words[lane + LANE_FREE_AT] = 0;
 }
 
-/** Gives up one ownership of a body in a block of its own; what is to be freed next is at `next`. */
+/** Gives up one ownership of a body in a block of its own. What is freed next is at `next`. */
 function freeBody(arena: Arena, pool: Pool, body: Addr, lane: Addr, next: Addr): void {
   const words = arena.words;
   arena.reach(body);
