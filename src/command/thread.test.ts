@@ -56,8 +56,9 @@ function listen(thread: Thread, onCommand: (heard: Heard) => void = () => {}) {
   return { number, heard };
 }
 
-/** A thread in whose eyes slot 2 pushes what it had begun to post, and dies, when asked for. */
+/** A thread; slot 2 pushes what it had begun to post, and dies, just when that one asks for it. */
 function besideOneThatDies(arena: Arena) {
+  /** What it has still to push. */
   const under: Addr[] = [];
   const keeper = {
     isGone(slot: number): boolean {
@@ -72,7 +73,7 @@ function besideOneThatDies(arena: Arena) {
     or(arena.words, block + BLOCK_BITS, ACTIVATE_READ | (2 << 8));
     under.push(block);
   };
-  return { thread, begin };
+  return { thread, begin, under };
 }
 
 function closedBlock(thread: Thread): Addr {
@@ -233,7 +234,7 @@ if (!inWorker(roles)) {
   });
 
   describe("a sender that pushes and dies while we ask whether it has died", () => {
-    it("has its command heard once, and no block on the mailbox (command.ts I1)", () => {
+    it("has its command heard once, and not again (command.ts I1)", () => {
       const { thread, begin } = besideOneThatDies(createArena());
       const { heard, number } = listen(thread);
       const block = closedBlock(thread);
@@ -258,7 +259,7 @@ if (!inWorker(roles)) {
   });
 
   describe("withdrawing for a thread that has died", () => {
-    it("leaves nothing on its mailbox, for each block may be freed (command.ts I2)", () => {
+    it("leaves nothing on its mailbox that could be freed too early (command.ts I2)", () => {
       const arena = createArena();
       const dead = createThread(arena, 1);
       const blocks = [0, 1].map(() => closedBlock(dead)) as [Addr, Addr];
@@ -273,13 +274,14 @@ if (!inWorker(roles)) {
 
     it("waits for a sender that the dead thread was waiting for (command.ts I2)", () => {
       const arena = createArena();
-      const { thread: mourner, begin } = besideOneThatDies(arena);
+      const { thread: mourner, begin, under } = besideOneThatDies(arena);
       const block = closedBlock(mourner);
       mourner.open(block, listen(mourner).number);
       begin(block);
       or(arena.words, block + BLOCK_BITS, CLOSED); // So far its own withdrawing has come.
       mourner.withdrawFor(1, block);
-      assert.equal(load(arena.words, slotAt(1) + SLOT_HEAD), 0, "the block has come, and is taken");
+      assert.deepEqual(under, [], "it has come");
+      assert.equal(load(arena.words, slotAt(1) + SLOT_HEAD), 0, "and is taken");
     });
   });
 
