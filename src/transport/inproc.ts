@@ -42,7 +42,7 @@ export interface Linked extends PipeEvents {
   attached(pipe: Pipe): void;
   /** We let go of the pipe: write no more, read what has arrived if it has a reader, then leave. */
   released(pipe: Pipe): void;
-  /** We have left a pipe for good, what was in its swap included. */
+  /** A pipe was left for good, and nothing of it is in a swap any more. */
   left(): void;
   /** So many messages, which the socket had accepted, are dropped. */
   dropped(count: number): void;
@@ -197,11 +197,6 @@ export class Inproc {
       this.#socket.dropped(swapped);
       this.#leave(pipe, lingerMs);
     }
-  }
-
-  /** Whether a swap is not empty yet, of a pipe that the socket has left. */
-  get lingers(): boolean {
-    return this.#lingering.size > 0;
   }
 
   /** How many messages lie in pipes, and swaps, that the socket has left. */

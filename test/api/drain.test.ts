@@ -117,6 +117,29 @@ describe("drain", () => {
     await over;
   });
 
+  test("is done when the link that it waits for is let go of", async () => {
+    const { push } = open();
+    push.sendSync("1");
+    const over = push.drain({ timeout: PATIENCE });
+    assert.equal(await settled(over), false);
+    push.disconnect("inproc://x");
+    assert.equal(await settled(over), true);
+  });
+
+  test("waits for the swap of a link that was let go of", async () => {
+    const { push, pull } = open({ sendHighWaterMark: 1, swap: 1000 });
+    pull.receiveHighWaterMark = 1;
+    push.sendManySync(["1", "2", "3", "4"]);
+    push.disconnect("inproc://x");
+    const over = push.drain({ timeout: PATIENCE });
+    assert.equal(await settled(over), false);
+    for (const each of ["1", "2", "3", "4"]) {
+      assert.equal(text(await pull.receive({ timeout: PATIENCE })), each);
+    }
+    await over;
+    assert.equal(push.stats().queuedOut, 0);
+  });
+
   test("gives up when its time is up: the call's, or the socket's", async () => {
     const { push } = open({ sendTimeout: 10 });
     push.sendSync("1");
