@@ -285,6 +285,22 @@ if (!inWorker(roles)) {
     });
   });
 
+  describe("a thread that has left", () => {
+    it("takes no mail of who has the slot after it", () => {
+      const arena = createArena();
+      const gone = createThread(arena, 1);
+      gone.leave();
+      const next = createThread(arena, 1);
+      const { heard, number } = listen(next);
+      const block = closedBlock(next);
+      next.open(block, number);
+      next.post(block, BIND);
+      gone.dispatch();
+      next.dispatch();
+      assert.equal(heard.length, 1);
+    });
+  });
+
   describe("withdrawing a block", () => {
     it("takes it out of the mail, and leaves the others in their order (command.ts I1, I2)", () => {
       const thread = createThread(createArena(), 1);

@@ -70,6 +70,7 @@ export class Thread {
   readonly #inbox: Addr[] = [];
   /** Whether the inbox was left with something in it. */
   #undelivered = false;
+  #left = false;
   #memoryWants = 0;
   /** What it leaves with the first bit of a block. */
   readonly #name: number;
@@ -211,8 +212,15 @@ export class Thread {
     return this.#undelivered || this.mailbox.hasMail;
   }
 
+  /** This thread leaves the context: the slot may soon be another's, whose mail is not ours. */
+  leave(): void {
+    this.#left = true;
+    this.signaler.disarm();
+  }
+
   /** Hands every command that has come to its target. */
   dispatch(): void {
+    if (this.#left) return; // The event loop had been asked to call it.
     const inbox = this.#inbox;
     this.#undelivered = false;
     this.mailbox.take(inbox);

@@ -149,7 +149,7 @@ model("an owner leaves while others free: every block comes back (pool.ts I1, I2
     },
     "a stray block goes back where it came from": {
       file: "memory/pool.js",
-      replace: "words[this.#taken] = exchange(words, remote, 0);",
+      replace: "this.#freeTaken(this.#taken);",
       by: "words[this.#taken] = 0;",
     },
   },
