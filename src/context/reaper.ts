@@ -121,6 +121,10 @@ export class Reaper extends Registry {
     const [outward, inward] = side === "connecter" ? LANES : REVERSED;
     if (words[pipe + outward] !== 0 && !retracted) {
       repairPipeWriter(arena, pool, words[pipe + outward], counter(SLOT_SENT));
+      // Where nobody reads any more, it may have been reading back.
+      if (this.#holderOf(pipe, side === "binder" ? "connecter" : "binder") === 0) {
+        repairPipeReader(arena, pool, words[pipe + outward], counter(SLOT_RECEIVED));
+      }
     }
     if (words[pipe + inward] !== 0) {
       repairPipeReader(arena, pool, words[pipe + inward], counter(SLOT_RECEIVED));

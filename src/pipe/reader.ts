@@ -192,8 +192,8 @@ export class PipeReader extends YpipeReader {
     if (size === 0 || !writer.writeRecords(this.front, size)) return false;
     this.advance(this.front + size);
     this.#unreleased++;
-    this.arena.words[this.lane + LANE_RECEIVED] = (this.#read + ONE) | 0; // It is not received.
     this.#release();
+    writer.rebook(this.lane + LANE_RECEIVED, ONE); // It is not received.
     return true;
   }
 

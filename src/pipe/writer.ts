@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { FLUSH_EVERY, type ZmqError } from "../base/index.ts";
+import { assert, FLUSH_EVERY, type ZmqError } from "../base/index.ts";
 import { ACTIVATE_READ, type Thread } from "../command/index.ts";
 import {
   type Addr,
@@ -106,6 +106,10 @@ export class PipeWriter extends MessageWriter {
   #counted: number;
   /** Where the slot counts them; 0: nowhere. */
   #counter: Addr;
+  /** How many messages that are not counted yet were sent before; see `rebook`. */
+  #moved = 0;
+  #bookAt: Addr = 0;
+  #bookBy = 0;
   #full = false;
   /** Called when a try finds the pipe full, or relieved; never within a write. */
   onFull: (full: boolean) => void = nobodyCares;
@@ -182,7 +186,7 @@ export class PipeWriter extends MessageWriter {
 
   override writeCopy(source: Int32Array, from: number, size: number, large: boolean): boolean {
     if (!super.writeCopy(source, from, size, large)) return false;
-    this.#wroteAgain();
+    this.written = (this.written + ONE) | 0;
     return true;
   }
 
@@ -204,7 +208,7 @@ export class PipeWriter extends MessageWriter {
       words[record + FLAGS] &= ~REFERENCE;
       this.take(body);
     }
-    this.#wroteAgain();
+    this.written = (this.written + ONE) | 0;
     return true;
   }
 
@@ -232,7 +236,7 @@ export class PipeWriter extends MessageWriter {
     if (!swap.store(parts, owner.swap, owner.swapDirectory || files.temporaryDirectory)) {
       return false;
     }
-    this.#countSwapped();
+    this.arena.words[this.lane + LANE_SWAPPED] += 1;
     if (this.#counter !== 0) count(this.arena, this.#counter, 1);
     if (swap.count === 1) {
       this.onSwap(true);
@@ -269,7 +273,7 @@ export class PipeWriter extends MessageWriter {
     if (!swap.ready()) return true; // What was left could not be read back.
     if (!writer.writeCopy(swap.words, swap.at, swap.size, swap.large)) return false;
     swap.shift();
-    this.#countSwapped();
+    writer.rebook(this.lane + LANE_SWAPPED, -1);
     if (swap.count === 0) this.onSwap(false);
     return true;
   }
@@ -316,20 +320,31 @@ export class PipeWriter extends MessageWriter {
     return this.queued > 0;
   }
 
-  /** Counts what was shown: it is sent. */
-  #count(): void {
-    const { arena } = this;
-    const messages = ((this.written - this.#counted) | 0) / ONE;
-    if (this.#counter !== 0) count(arena, this.#counter, messages);
-    arena.words[this.lane + LANE_SENT] = this.written;
-    this.#counted = this.written;
+  /**
+   * The last message was counted as sent before: it comes from a swap, or another lane. When it is
+   * shown, what `at` counts there changes by so much.
+   */
+  rebook(at: Addr, by: number): void {
+    assert(this.#moved === 0 || this.#bookAt === at, "messages come from one place at a time");
+    this.#moved++;
+    this.#bookAt = at;
+    this.#bookBy = by;
   }
 
-  /** A message was written that was counted before: it comes from the swap, or another lane. */
-  #wroteAgain(): void {
-    this.written = (this.written + ONE) | 0;
-    this.#counted = (this.#counted + ONE) | 0;
-    this.arena.words[this.lane + LANE_SENT] = this.#counted;
+  /**
+   * Counts what was shown: it is sent. The words that say so are changed together: should we die
+   * before, the messages count twice, and are in two places.
+   */
+  #count(): void {
+    const { arena } = this;
+    const { words } = arena;
+    const moved = this.#moved;
+    const messages = ((this.written - this.#counted) | 0) / ONE - moved;
+    this.#counted = this.written;
+    this.#moved = 0;
+    if (messages > 0 && this.#counter !== 0) count(arena, this.#counter, messages);
+    if (moved > 0) words[this.#bookAt] += moved * this.#bookBy;
+    words[this.lane + LANE_SENT] = this.written;
   }
 
   /** Counts anew, unless the swap has the lane and nothing was read since the last time. */
@@ -375,7 +390,7 @@ export class PipeWriter extends MessageWriter {
       if (isShort) break;
       size += swap.size;
       swap.shift();
-      this.#countSwapped();
+      this.rebook(this.lane + LANE_SWAPPED, -1);
       if (++moved % FLUSH_EVERY === 0) this.flush();
     }
     this.flush();
@@ -394,13 +409,9 @@ export class PipeWriter extends MessageWriter {
   }
 
   #lost(lost: number, error: ZmqError): void {
-    this.#countSwapped();
+    this.arena.words[this.lane + LANE_SWAPPED] -= lost;
     count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, lost);
     this.#owner?.messagesLost(lost, error);
-  }
-
-  #countSwapped(): void {
-    this.arena.words[this.lane + LANE_SWAPPED] = this.swapped;
   }
 }
 

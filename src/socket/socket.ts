@@ -51,6 +51,8 @@ export interface Pattern {
   peerChanged(pipe: Pipe): void;
   /** The pipe is about to be left. */
   detached(pipe: Pipe): void;
+  /** A pipe was left for good, what was in its swap included. */
+  left(): void;
   /** The socket closes: calls fail with this error. Returns how many messages are lost. */
   closed(error: () => ZmqError, settle: boolean): number;
   memoryFreed(): void;
@@ -70,6 +72,8 @@ export interface SocketCore {
   /** The endpoint that errors name. */
   readonly address: string | undefined;
   readonly pipes: ReadonlySet<Pipe>;
+  /** Whether a swap is not empty yet, of a pipe that was let go. */
+  readonly lingers: boolean;
   leave(pipe: Pipe): void;
 }
 
@@ -354,6 +358,7 @@ export abstract class Socket {
         this.#dropped += count;
         this.#pattern.messagesLost(count, error);
       },
+      left: () => this.#pattern.left(),
       dropped: (count) => {
         this.#dropped += count;
       },
@@ -369,6 +374,9 @@ export abstract class Socket {
         return socket.#lastEndpoint ?? undefined;
       },
       pipes: this.#inproc.pipes,
+      get lingers() {
+        return socket.#inproc.lingers;
+      },
       leave: (pipe) => this.#leave(pipe),
     };
   }

@@ -183,7 +183,6 @@ export class Lb {
       if (!(reader.ready ? reader.moveTo(writer) : from.moveSwapped(writer))) {
         return this.#failed(writer);
       }
-      reader.release();
       this.#succeeded(writer);
       writer.flush();
     }

@@ -42,6 +42,8 @@ export interface Linked extends PipeEvents {
   attached(pipe: Pipe): void;
   /** We let go of the pipe: write no more, read what has arrived if it has a reader, then leave. */
   released(pipe: Pipe): void;
+  /** We have left a pipe for good, what was in its swap included. */
+  left(): void;
   /** So many messages, which the socket had accepted, are dropped. */
   dropped(count: number): void;
 }
@@ -197,6 +199,11 @@ export class Inproc {
     }
   }
 
+  /** Whether a swap is not empty yet, of a pipe that the socket has left. */
+  get lingers(): boolean {
+    return this.#lingering.size > 0;
+  }
+
   /** How many messages lie in pipes, and swaps, that the socket has left. */
   get lingering(): number {
     let messages = 0;
@@ -225,6 +232,7 @@ export class Inproc {
     this.#member.registry.leave(pipe.at, pipe.side, lingerMs, why === "thread left");
     this.#reasons.delete(pipe);
     this.#logPipe("pipe.detached", pipe, { why, queued });
+    this.#socket.left();
   }
 
   /** Becomes a listener of the log. Doing so twice is nothing. */

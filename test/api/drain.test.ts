@@ -52,6 +52,28 @@ describe("drain", () => {
     await over;
   });
 
+  test("does not wait for who was let go: what it has not received is its own", async () => {
+    const { push, pull } = open();
+    push.sendSync("1");
+    const over = push.drain({ timeout: PATIENCE });
+    push.disconnect("inproc://x");
+    await over;
+    assert.equal(String(pull.receiveSync()), "1");
+  });
+
+  test("waits for the swap of who was let go", async () => {
+    const { push, pull } = open({ swap: 1 << 20, sendHighWaterMark: 1 });
+    const count = 2000; // More than the two watermarks let into the lane.
+    push.sendManySync(Array.from({ length: count }, (_, number) => `${number}`));
+    push.disconnect("inproc://x");
+    const over = push.drain({ timeout: PATIENCE });
+    assert.equal(await settled(over), false);
+    for (let number = 0; number < count; number++) {
+      assert.equal(String(await pull.receive({ timeout: PATIENCE })), String(number));
+    }
+    await over;
+  });
+
   test("waits for names that nobody is bound to", async () => {
     const context = new Context(SMALL);
     const push = new Push({ context });
@@ -62,7 +84,7 @@ describe("drain", () => {
     const pull = new Pull({ context });
     pull.bindSync("inproc://late");
     assert.equal(await settled(over), false);
-    assert.equal(text(pull.receiveSync()), "1");
+    assert.equal(String(pull.receiveSync()), "1");
     await over;
   });
 

@@ -8,7 +8,7 @@
  */
 import type { Addr } from "#src/memory/index.ts";
 import { type Env, model, type Program } from "../support/explorer/explorer.ts";
-import { died, EARLIER, hearOfDeath, watch } from "./deaths.ts";
+import { EARLIER, watch } from "./deaths.ts";
 
 const FIRST = 0;
 const SECOND = 1;
@@ -75,16 +75,11 @@ const PLANTED = {
     replace: "return swapIf(this.#arena.words, this.#at, seen, this.#me | QUEUE) === seen;",
     by: "store(this.#arena.words, this.#at, this.#me | QUEUE); return true;",
   },
-  "who takes it over forgets who waits": {
-    file: FILE,
-    replace: "return swapIf(this.#arena.words, this.#at, seen, this.#me | QUEUE) === seen;",
-    by: "return swapIf(this.#arena.words, this.#at, seen, this.#me) === seen;",
-  },
 };
 
 model("a holder dies at each step: one of two takes the lock over, and repairs (lock.ts I1, I3)", {
   setup,
-  threads: { holder: counter(), first: counter(), second: counter(hearOfDeath) },
+  threads: { holder: counter(), first: counter(), second: counter(wake) },
   mortal: "holder",
   final,
   judge: (holder: unknown, first: unknown, second: unknown, [a, b, repairs, lock]: Left) => {
@@ -98,10 +93,16 @@ model("a holder dies at each step: one of two takes the lock over, and repairs (
   planted: PLANTED,
 });
 
+/** Hears of the death, and wakes who sleeps on the lock: no time passes here. */
+function wake(env: Env): boolean {
+  const heard = env.untilDead();
+  if (heard) env.code.memory.notify(env.arena.words, env.code.memory.NAMES_LOCK);
+  return heard;
+}
+
 /** The lock is another's, who had died in the middle of its section before. */
 function inherited(env: Env): Shared {
   const shared = setup(env);
-  died(env, EARLIER);
   env.arena.words[shared.at + FIRST] = 1;
   env.arena.words[env.code.memory.NAMES_LOCK] = EARLIER + 1;
   return shared;
@@ -109,7 +110,7 @@ function inherited(env: Env): Shared {
 
 const REPAIRER: Program<Shared> = {
   setup: inherited,
-  threads: { repairer: counter(), other: counter(hearOfDeath) },
+  threads: { repairer: counter(), other: counter((env) => env.untilDead()) },
   mortal: "repairer",
   final,
   judge: (repairer: unknown, other: unknown, [a, b, repairs, lock]: Left) => {

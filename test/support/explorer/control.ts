@@ -83,6 +83,8 @@ export const EVERY_WRITE = 265;
 /** Whether it has just come to where it may die, and whether it has been chosen to. */
 export const BRINK = 266;
 export const DYING = 267;
+/** Waits of at most so many milliseconds end by time, when nobody can go on otherwise. */
+export const PATIENCE = 268;
 const THREAD = 320;
 const THREAD_WORDS = 16;
 export const STATUS = 0;
@@ -94,6 +96,8 @@ export const ARMED_FIRED = 5;
 /** Whether a peek shall see the oldest value it may, and whether the last one did. */
 export const STALE = 6;
 export const WAS_STALE = 7;
+/** For how many milliseconds it waits at most. */
+export const TIMEOUT = 8;
 export const SCHEDULE = 512;
 export const LOG = SCHEDULE + MAX_STEPS;
 /** Of each step: who was chosen, who could have been, and what each was about to do. */

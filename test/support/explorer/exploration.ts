@@ -24,6 +24,7 @@ import {
   LOG_WORDS,
   MORTAL,
   NOT_ABORTED,
+  PATIENCE,
   PHASE,
   PREFIX,
   RACE,
@@ -211,6 +212,7 @@ export class Exploration {
     ctl.set(prefix, SCHEDULE);
     ctl[MORTAL] = this.mortal;
     ctl[EVERY_WRITE] = this.program.deaths === "atomic" ? 0 : 1;
+    ctl[PATIENCE] = this.program.patience ?? 0;
     ctl[BRINK] = 0;
     ctl[DYING] = 0;
     for (let t = 0; t < count; t++) {

@@ -20,8 +20,9 @@
  * of it; the search tries both, but lets no thread see the same old value twice in a row.
  *
  * Time does not pass. A thread that waits is woken or sleeps for ever, whatever its timeout, so a
- * lost wake-up is a run that cannot go on. A thread that reads the same value again and again is
- * held up until it has changed; so a loop of busy waiting comes to an end.
+ * lost wake-up is a run that cannot go on. (A program may let short waits end then, where those who
+ * wait look again now and then, as for the dead: `patience`.) A thread that reads the same value
+ * again and again is held up until it has changed; so a loop of busy waiting comes to an end.
  *
  * # Death
  *

@@ -36,6 +36,11 @@ export interface Program<Shared> {
   readonly mortal?: string;
   /** After which writes: after all, or, to have fewer runs, only between operations of the seam. */
   readonly deaths?: "every write" | "atomic";
+  /**
+   * Waits of at most so many milliseconds end by time, when nobody can go on otherwise. Without it
+   * who is not woken is lost; with it, who looks again now and then.
+   */
+  readonly patience?: number;
   /** Looks at what is left when all have ended; its result is the last of the outcome. */
   readonly final?: (env: Env, shared: Shared) => unknown;
   readonly outcomes?: readonly Row[];
@@ -147,6 +152,14 @@ export class Env {
    */
   untilDead(): boolean {
     return participant.mourn();
+  }
+
+  /**
+   * Whether the mortal thread has died, as the runtime would say; then sees all that it wrote.
+   * (To ask is no operation: it is as if asked right after the last one.)
+   */
+  hasDied(): boolean {
+    return participant.hasDied();
   }
 
   /** Lets the event loop run until something is so. */

@@ -40,6 +40,7 @@ import {
   NOTIFY,
   OLD,
   OR,
+  PATIENCE,
   PEEK,
   PHASE,
   PREFIX,
@@ -58,6 +59,7 @@ import {
   STORE,
   SWAP_IF,
   THREADS,
+  TIMEOUT,
   TRACE,
   TURN,
   UNLIKE,
@@ -211,8 +213,9 @@ class Participant {
   }
 
   /** Sleeps until the word is notified. */
-  sleep(at: Addr): void {
+  sleep(at: Addr, timeoutMs: number): void {
     const ctl = this.control.words;
+    ctl[this.control.of(this.me) + TIMEOUT] = Math.min(timeoutMs, 2 ** 31 - 1);
     ctl[this.control.of(this.me) + STATUS] = WAITING;
     this.#arrive(WOKEN, at);
     ctl[this.control.of(this.me) + STATUS] = READY;
@@ -270,6 +273,16 @@ class Participant {
     const died = ctl[this.control.of(mortal) + STATUS] === DEAD;
     this.trace("untilDead", 0, [], died);
     return died;
+  }
+
+  /** Whether the mortal thread has died; if so, knows all that it did. */
+  hasDied(): boolean {
+    if (this.dead) throw new Death();
+    const ctl = this.control.words;
+    const mortal = ctl[MORTAL];
+    if (ctl[this.control.of(mortal) + STATUS] !== DEAD) return false;
+    this.races.join(mortal);
+    return true;
   }
 
   /** A plain access by a dead thread: while it unwinds, or from what is left in its event loop. */
@@ -385,11 +398,25 @@ class Participant {
       if (ctl[other + STATUS] < DONE) alive = true;
     }
     if (!alive) return 0;
+    if (enabled === 0) enabled = this.#endWaits();
     // Nobody has a right to another's death: without it, too, somebody must be able to go on.
     if (enabled === 0) return this.#giveUp(DEADLOCK, "");
     if (ctl[BRINK] !== 0) enabled |= 1 << (ctl[MORTAL] + DIES);
     ctl[BRINK] = 0;
     return this.#decide(enabled);
+  }
+
+  /** Time passes, where the program lets it: short waits end. Who can go on then. */
+  #endWaits(): number {
+    const ctl = this.control.words;
+    let enabled = 0;
+    for (let t = 0; t < ctl[THREADS]; t++) {
+      const other = this.control.of(t);
+      if (ctl[other + STATUS] !== WAITING || ctl[other + TIMEOUT] > ctl[PATIENCE]) continue;
+      ctl[other + STATUS] = READY;
+      enabled |= 1 << t;
+    }
+    return enabled;
   }
 
   /** Takes one of the choices: the one in the schedule, or else whoever ran before goes on. */
@@ -551,15 +578,15 @@ export const add = modify(ADD, "add", Atomics.add);
 export const and = modify(AND, "and", Atomics.and);
 export const or = modify(OR, "or", Atomics.or);
 
-/** No time passes in an explored program: who is not woken sleeps for ever. */
-export function wait(words: Words, at: Addr, value: number, _timeoutMs: number): boolean {
+/** No time passes, or hardly any: who is not woken sleeps for ever (see Program.patience). */
+export function wait(words: Words, at: Addr, value: number, timeoutMs: number): boolean {
   if (!participant.exploring) throw new Error("ThreadMQ explorer: nobody is there to wake us");
   participant.step(WAIT, words, at);
   const seen = Atomics.load(bare(words), at);
   participant.observed(at, seen);
   participant.trace("wait", at, [value], seen === value ? "asleep" : "at once");
   if (seen !== value) return true;
-  participant.sleep(at);
+  participant.sleep(at, timeoutMs);
   participant.trace("woken", at, [], "");
   return true;
 }
