@@ -151,11 +151,13 @@ describe("a writer that dies", () => {
         repairWriter(arena, rig.far, at);
         assert.equal(arena.words[at + LANE_W], load(arena.words, at + LANE_C), "ypipe.ts I1");
         assert.equal(arena.words[at + LANE_WRITTEN], 2 * count);
-        // The role passes on: the next one writes behind.
+        // The role passes on: the next one writes behind, and knows where its chunk ends.
+        const end = arena.words[at + LANE_WRITER_CHUNK];
+        assert.equal(arena.words[at + LANE_WRITER_END], end + arena.words[end]);
         const next = new Writer(arena, rig.far, at);
-        next.put(1000);
+        for (let id = 1000; id < 1100; id++) next.put(id);
         next.flush();
-        assert.deepEqual(rig.takeAll(), [...numbers(0, count), 1000]);
+        assert.deepEqual(rig.takeAll(), [...numbers(0, count), ...numbers(1000, 1100)]);
         rig.end();
       });
     }
