@@ -51,8 +51,8 @@ export interface CommandTarget {
  *
  * Another's: it may have set the first bit of a block of ours and not pushed it. Who mourns it
  * counts it in DEATHS and nudges all mailboxes; each thread then looks through its own blocks for
- * one that carries the name of a thread that is gone and has not arrived (command.ts). Who withdraws
- * a block does not wait for such a thread.
+ * one that carries the name of a thread that is gone and has not arrived (command.ts). Who
+ * withdraws a block does not wait for such a thread.
  *
  * Ours: what lies in the mailbox was meant for ends that are left on our behalf.
  */
