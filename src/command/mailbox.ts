@@ -58,6 +58,7 @@ import { BLOCK_BITS, BLOCK_NEXT, TAKEN } from "./command.ts";
  * # If a thread dies
  *
  * Between reading the head and swapping it, a sender has changed nothing but its own block's link.
+ * If it dies after that, and before it wakes the owner, who mourns it does (`nudge`).
  * An owner marks each block as TAKEN while it is still on the stack; so a block that was pushed is
  * on the stack or marked, and who withdraws a dead owner's blocks need not wait for it.
  */
@@ -140,9 +141,9 @@ export class Mailbox {
   /** Wakes the owner, if it sleeps, to look for what a dead thread had not pushed. */
   nudge(): void {
     // SYNC(doze) observe: it is, or will be, waiting.
-    if (swapIf(this.#arena.words, this.head, ASLEEP, EMPTY) === ASLEEP) {
-      notify(this.#arena.words, this.head);
-    }
+    swapIf(this.#arena.words, this.head, ASLEEP, EMPTY);
+    // In any case: the dead one may have found ASLEEP, and not have come to waking the owner (I3).
+    notify(this.#arena.words, this.head);
   }
 
   /**
