@@ -81,10 +81,10 @@ export class MessageWriter extends YpipeWriter {
   }
 
   #writeParts({ parts, size }: Prepared): boolean {
+    bodies.length = 0;
     const at = this.#allocateBodies(parts) ? this.reserve(size) : 0;
     if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
     else this.#fill(at, parts);
-    bodies.length = 0;
     return at !== 0;
   }
 

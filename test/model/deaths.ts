@@ -7,7 +7,7 @@
 import type { Keeper } from "#src/memory/index.ts";
 import type { Env } from "../support/explorer/explorer.ts";
 
-/** In all mortal programs it is the thread in this slot that may die. */
+/** In most mortal programs it is the thread in this slot that may die. */
 export const MORTAL = 1;
 /** The thread of this slot had died before the program began, where there was one. */
 export const EARLIER = 5;
@@ -15,8 +15,8 @@ export const EARLIER = 5;
 export const LOOK_MS = 5;
 
 /** Lets the roles that a thread makes from now on know of deaths. */
-export function watch(env: Env, repair: () => void = () => {}): Keeper {
-  const isGone = (slot: number): boolean => slot === EARLIER || (slot === MORTAL && env.hasDied());
+export function watch(env: Env, repair: () => void = () => {}, mortal: number = MORTAL): Keeper {
+  const isGone = (slot: number): boolean => slot === EARLIER || (slot === mortal && env.hasDied());
   env.keeper = { isGone, repair };
   return env.keeper;
 }

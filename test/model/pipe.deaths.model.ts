@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * Model of a pipe when one of its threads dies: small programs in every interleaving, with a death
+ * at each step; for the method see test/support/explorer/explorer.ts. Chunks hold three short
+ * messages, and a body of more than sixteen bytes has a block of its own. Who survives does the
+ * leaving of the dead one as the library does (context/membership.ts).
+ */
+import type { Registry } from "#src/context/registry.ts";
+import type { Addr } from "#src/memory/index.ts";
+import type { Pipe } from "#src/pipe/index.ts";
+import { type Change, type Env, model, type Program } from "../support/explorer/explorer.ts";
+import { LOOK_MS, watch } from "./deaths.ts";
+import { accept, BINDER, CONNECTER, connect, NAME, openEnd, receive } from "./pipes.ts";
+
+const FEW: readonly Change[] = [
+  { file: "memory/layout.js", replace: "MAX_SLOTS = 8", by: "MAX_SLOTS = 4" },
+  { file: "memory/layout.js", replace: "BUCKET_COUNT = 256", by: "BUCKET_COUNT = 1" },
+  { file: "memory/pool.js", replace: "SPANS = [1, 2, 3, 4, 5, 6, 7, 8]", by: "SPANS = [1]" },
+  { file: "queue/layout.js", replace: "INLINE_BYTES = 4096", by: "INLINE_BYTES = 16" },
+  { file: "command/thread.js", replace: "LOOKS = 64", by: "LOOKS = 1" },
+];
+const LARGE = 20;
+
+interface Shared {
+  readonly at: Addr;
+}
+
+/** Writes messages, each of so many bytes as it says, without showing them. */
+function write(pipe: Pipe, values: readonly number[], bytes: number): void {
+  for (const value of values) pipe.writer?.write(new Uint8Array(bytes).fill(value));
+}
+
+function drain(pipe: Pipe): number[] {
+  const got: number[] = [];
+  for (let v = receive(pipe); v !== undefined; v = receive(pipe)) {
+    got.push(v);
+    pipe.reader?.release();
+  }
+  return got;
+}
+
+/** Does the leaving of a dead thread, as its membership would. */
+function reap(env: Env, registry: Registry, dead: number): void {
+  registry.reap(dead, () => {
+    env.thread.clearFor(dead);
+    env.pool.adopt(dead, (block) => registry.isLinked(block));
+    env.thread.mourn();
+  });
+}
+
+function registryOf(env: Env): Registry {
+  return new env.code.registry.Registry(env.thread, env.keeper);
+}
+
+/** Frees all that is left, in the names of both, and counts the pages. */
+function pagesLeft(env: Env): number {
+  for (const slot of [CONNECTER, BINDER, CONNECTER, BINDER]) env.as(slot).pool.trim();
+  return env.arena.words[env.code.memory.PAGES_USED];
+}
+
+/** Whether the parts come to the whole, in order, or (of one who died) to its beginning. */
+function isBeginning(got: readonly number[], whole: readonly number[]): boolean {
+  return got.length <= whole.length && got.every((value, index) => value === whole[index]);
+}
+
+const base = { changes: FEW, patience: LOOK_MS, pages: 20 };
+const SENT = [1, 2, 3, 4];
+
+/** The connecter writes, and dies; the binder reads, and what is left when it has mourned. */
+function writerDies(bytes: number): Program<Shared> {
+  return {
+    ...base,
+    setup: (env) => ({ at: connect(env, 10, 10) }),
+    threads: {
+      writer: (env, { at }) => {
+        watch(env, undefined, CONNECTER);
+        const pipe = openEnd(env, at, "connecter", 10);
+        return () => {
+          write(pipe, SENT.slice(0, 2), bytes);
+          pipe.writer?.flush();
+          write(pipe, SENT.slice(2), bytes);
+          pipe.writer?.flush();
+        };
+      },
+      reader: (env, { at }) => {
+        watch(env, undefined, CONNECTER);
+        const pipe = accept(env, 10);
+        const registry = registryOf(env);
+        return () => {
+          const got = drain(pipe);
+          if (!env.untilDead()) return "alive";
+          reap(env, registry, CONNECTER);
+          got.push(...drain(pipe));
+          pipe.leave();
+          registry.leave(at, "binder", 0);
+          registry.unbind(NAME);
+          return got;
+        };
+      },
+    },
+    mortal: "writer",
+    final: pagesLeft,
+    judge: (writer: unknown, got: number[], pages: number) => {
+      if (writer !== "dead") return undefined;
+      if (!isBeginning(got, SENT) || got.length % 2 !== 0) return "not what was shown";
+      return pages === 0 ? undefined : `${pages} pages are lost`;
+    },
+    planted: {
+      "what was shown is not counted": {
+        file: "queue/ypipe.js",
+        replace: "words[lane + LANE_WRITTEN] = words[lane + LANE_NEXT_WRITTEN];",
+        by: "",
+      },
+      "what was taken and not shown is not freed": {
+        file: "queue/ypipe.js",
+        replace: "for (let at = words[lane + LANE_HELD]; at !== 0; at = words[lane + LANE_HELD]) {",
+        by: "for (let at = 0; at !== 0;) {",
+      },
+    },
+  };
+}
+
+model("who writes into new chunks dies at each step: what was shown is read, no memory lost", {
+  ...writerDies(1),
+});
+model("who writes large bodies dies at each step: what was shown is read, no memory is lost", {
+  ...writerDies(LARGE),
+});
+
+/** The binder reads, and dies; the connecter mourns, and another binder reads the rest. */
+function readerDies(bytes: number): Program<Shared> {
+  return {
+    ...base,
+    setup: (env) => {
+      const at = connect(env, 10, 10);
+      const pipe = openEnd(env.as(CONNECTER), at, "connecter", 10);
+      write(pipe, SENT, bytes);
+      pipe.writer?.flush();
+      return { at };
+    },
+    threads: {
+      writer: (env, { at }) => {
+        watch(env, undefined, BINDER);
+        const pipe = openEnd(env, at, "connecter", 10);
+        const registry = registryOf(env);
+        return () => {
+          write(pipe, [5], bytes);
+          pipe.writer?.flush();
+          if (!env.untilDead()) return "alive";
+          const released = env.arena.words[env.code.memory.slotAt(3)];
+          // At the step that pushes a body nobody can tell (memory/pool.ts): it may stay unused.
+          const { SLOT_HAND, slotAt } = env.code.memory;
+          const perhaps = env.arena.words[slotAt(BINDER) + SLOT_HAND] & 1;
+          reap(env, registry, BINDER);
+          const back = pipe.readBack(new env.code.pipe.Slab(env.host));
+          const rest: number[] = [];
+          for (let m = back.read(); m !== undefined; m = back.read())
+            rest.push(m[0]?.[0] as number);
+          back.release();
+          back.leave();
+          pipe.leave();
+          registry.leave(at, "connecter", 0);
+          return { rest, released, perhaps };
+        };
+      },
+      reader: (env) => {
+        watch(env, undefined, BINDER);
+        const pipe = accept(env, 10);
+        return () => {
+          for (let i = 0; i < 4; i++) {
+            receive(pipe);
+            pipe.reader?.release();
+            // How many it has released for certain; a word that nobody else has.
+            env.code.memory.add(env.arena.words, env.code.memory.slotAt(3), 1);
+          }
+        };
+      },
+    },
+    mortal: "reader",
+    final: pagesLeft,
+    judge: (
+      writer: "alive" | { rest: number[]; released: number; perhaps: number },
+      _reader: unknown,
+      pages: number,
+    ) => {
+      if (writer === "alive") return undefined;
+      const { rest, released, perhaps } = writer;
+      const first = rest[0] as number;
+      const all = [...SENT, 5].slice(first - 1);
+      if (rest.join() !== all.join()) return "the rest is not the end of what was written";
+      // It may have died between the release and the count.
+      if (first !== released + 1 && first !== released + 2) return "released, and read again";
+      return pages <= perhaps ? undefined : `${pages} pages are lost`;
+    },
+  };
+}
+
+model("who reads over the edge of a chunk dies at each step: the next one gets just the rest", {
+  ...readerDies(1),
+});
+model("who reads large bodies dies at each step: the next one gets just the rest", {
+  ...readerDies(LARGE),
+  planted: {
+    "what a dead reader was giving back is not freed": {
+      file: "queue/ypipe.js",
+      replace: "    if (arena.words[lane + LANE_FREE_AT] !== 0)\n        freePassed",
+      by: "    if (arena.words[lane + LANE_FREE_AT] < 0)\n        freePassed",
+    },
+  },
+});
