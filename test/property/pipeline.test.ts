@@ -6,21 +6,21 @@
  *
  * The model does not foretell which way a message goes. It says what must hold after each call:
  *
- *   P1  Each accepted message is received whole, and once; again only if its receiver closed without
- *       having acknowledged it, and then it is marked, and only then.
+ *   P1  Each accepted message is received whole, and once; again only if its receiver closed
+ *       without having acknowledged it, and then it is marked, and only then.
  *   P2  What one sender sent by one pipe is in order: what comes by `n` pipes between two sockets
  *       is made of at most `n` sequences that are. What another peer has left unread and goes to
  *       these pipes too, may make two of each.
- *   P3  No more is queued than the watermarks and the swaps of all pipes together allow; and nothing
- *       is accepted without a peer.
+ *   P3  No more is queued than the watermarks and the swaps of all pipes together allow; and
+ *       nothing is accepted without a peer.
  *   P4  As long as less is queued than the watermarks of all pipes together allow, one of them has
  *       room, and a message is accepted.
  *   P5  `sent = received + queued + dropped`, and the first two are what the model has counted.
- *   P6  Only what was sent by a bound PUSH to a PULL is dropped, when both have let go of it; and it
- *       is counted by the PUSH if it was left with that.
+ *   P6  Only what was sent by a bound PUSH to a PULL is dropped, when both have let go of it; and
+ *       it is counted by the PUSH if it was left with that.
  *   P7  `drain` is settled at once if, and only if, nothing is queued.
  *   P8  When all is closed, and who binds late has received what was left, nothing is in use.
- *   P9  What has arrived at a receiver is there until it has received and acknowledged it, or closed.
+ *   P9  What has arrived at a receiver is there until it has acknowledged it, or closed.
  *   P10 Who is bound to a name is linked to all who have connected to it, as soon as whoever was
  *       bound before has received what had arrived there.
  *
@@ -31,61 +31,16 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Context, type Message, Pull, Push, type ZmqError } from "threadmq";
 import { checkAllAsync } from "#src/testing/index.ts";
+import { type Command, command, links, NAMES, openPull, openPush, SLOTS } from "./commands.ts";
 
 const RUNS = 2500;
-const RUNS_IN_LITTLE = 600;
+const RUNS_IN_LITTLE = 900;
 /** A dozen of the larger messages. */
-const LITTLE = 700_000;
-const SLOTS = 2;
-const NAMES = 3;
+const LITTLE = 524_288;
 /** What the smallest message takes in a swap: see `SendOptions.swap`. */
 const LEAST_SWAPPED = 24 + 8 + 8;
 const ENDS = ["read first", "senders first", "receivers first"] as const;
 const NOW = { timeout: 0 };
-
-const at = fc.nat(SLOTS - 1);
-/** One is used more than the others, so that much happens there. */
-const name = fc.constantFrom(0, 0, 0, 1, NAMES - 1);
-const mark = fc.constantFrom(0, 1, 1, 2, 5);
-const swap = fc.constantFrom(0, 0, 100, 1000, 100_000);
-const size = fc.oneof(fc.nat(40), fc.nat(20_000));
-const parts = fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(size, { maxLength: 3 }));
-const kind = fc.constantFrom("push" as const, "pull" as const);
-const which = { kind, at };
-
-const openPush = fc.record({ call: fc.constant("open push" as const), at, mark, swap });
-const acknowledge = fc.boolean();
-const openPull = fc.record({ call: fc.constant("open pull" as const), at, mark, acknowledge });
-const link = fc.constantFrom("bind" as const, "unbind" as const, "disconnect" as const);
-const connect = fc.constant("connect" as const);
-
-const command = fc.oneof(
-  { weight: 1, arbitrary: openPush },
-  { weight: 1, arbitrary: openPull },
-  { weight: 1, arbitrary: fc.record({ call: fc.constant("close" as const), ...which }) },
-  { weight: 4, arbitrary: fc.record({ call: link, ...which, name }) },
-  { weight: 3, arbitrary: fc.record({ call: connect, ...which, name }) },
-  { weight: 8, arbitrary: fc.record({ call: fc.constant("send" as const), at, parts }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({ call: fc.constant("send many" as const), at, all: fc.array(parts) }),
-  },
-  { weight: 5, arbitrary: fc.record({ call: fc.constant("receive" as const), at }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      call: fc.constant("receive many" as const),
-      at,
-      max: fc.integer({ min: 1, max: 9 }),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ call: fc.constant("acknowledge" as const), at }) },
-  { weight: 1, arbitrary: fc.record({ call: fc.constant("mark" as const), ...which, mark }) },
-  { weight: 1, arbitrary: fc.record({ call: fc.constant("swap" as const), at, swap }) },
-  { weight: 1, arbitrary: fc.record({ call: fc.constant("drain" as const), at }) },
-);
-type Arbitrary<T> = T extends fc.Arbitrary<infer Value> ? Value : never;
-type Command = Arbitrary<typeof command>;
 
 /** A message that was accepted. */
 interface Sent {
@@ -172,7 +127,15 @@ function allowed(sender: Sender, receiver: Receiver | undefined): number {
   return sender.mark + (receiver?.mark ?? 0);
 }
 
-const body = Buffer.alloc(20_000, "0123456789abcdefghijklmnopqrstuvwxyz");
+const bytes = Buffer.alloc(21_000, "0123456789abcdefghijklmnopqrstuvwxyz");
+
+/** The parts of a message after the first: neighbours have other bytes. */
+function bodies(number: number, sizes: readonly number[]): Buffer[] {
+  return sizes.map((length, part) => {
+    const begin = (7 * number + part) % 36;
+    return bytes.subarray(begin, begin + length);
+  });
+}
 
 class World {
   readonly context: Context;
@@ -385,7 +348,7 @@ class World {
     const number = sender.accepted.length;
     const from = this.#senders.indexOf(sender);
     const messages = all.map((sizes, i) => {
-      return [`${from}:${number + i}`, ...sizes.map((length) => body.subarray(0, length))];
+      return [`${from}:${number + i}`, ...bodies(number + i, sizes)];
     });
     let accepted = messages.length;
     if (one) accepted = Number(sender.socket.trySend(messages[0] as (string | Buffer)[]));
@@ -442,7 +405,10 @@ class World {
       sent.sizes,
       `P1: ${head} is whole`,
     );
-    for (const part of rest) assert.ok(part.equals(body.subarray(0, part.length)), "P1: its bytes");
+    const expected = bodies(number, sent.sizes);
+    for (const [i, part] of rest.entries()) {
+      assert.ok(part.equals(expected[i] as Buffer), `P1: ${head} has its own bytes`);
+    }
     assert.equal(receiver.socket.isRedelivered(message), sent.marked, `P1: ${head} is marked`);
     sent.state = "held";
     receiver.held.push(sent);
@@ -598,23 +564,29 @@ function failure(call: () => void): string | undefined {
 async function check(runs: number, options: { maxMemory?: number }): Promise<void> {
   let context = new Context(options);
   const slots = { minLength: SLOTS, maxLength: SLOTS };
-  const begin = fc.tuple(fc.array(openPush, slots), fc.array(openPull, slots));
+  const linked = fc.constantFrom(...links);
+  const begin = fc.tuple(fc.array(openPush, slots), fc.array(openPull, slots), linked);
   const commands = fc.array(command, { maxLength: 60, size: "max" });
   const end = fc.constantFrom(...ENDS);
-  const property = fc.asyncProperty(begin, commands, end, async ([pushes, pulls], all, how) => {
-    const world = new World(context, options.maxMemory === undefined);
-    try {
-      for (const [at, each] of pushes.entries()) await world.do({ ...each, at });
-      for (const [at, each] of pulls.entries()) await world.do({ ...each, at });
-      for (const each of all) await world.do(each);
-      world.end(how);
-    } catch (error) {
-      // What has failed may leave anything behind: the next run begins in a new one.
-      await context.terminate();
-      context = new Context(options);
-      throw error;
-    }
-  });
+  const property = fc.asyncProperty(
+    begin,
+    commands,
+    end,
+    async ([pushes, pulls, first], all, how) => {
+      const world = new World(context, options.maxMemory === undefined);
+      try {
+        for (const [at, each] of pushes.entries()) await world.do({ ...each, at });
+        for (const [at, each] of pulls.entries()) await world.do({ ...each, at });
+        for (const each of [...first, ...all]) await world.do(each);
+        world.end(how);
+      } catch (error) {
+        // What has failed may leave anything behind: the next run begins in a new one.
+        await context.terminate();
+        context = new Context(options);
+        throw error;
+      }
+    },
+  );
   await checkAllAsync("pipeline", runs, property);
   await context.terminate();
 }
