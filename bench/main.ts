@@ -3,7 +3,7 @@
 /**
  * main — the benchmarks, in rounds, and their tables.
  *
- *      npm run bench -- [--quick] [--rounds 5] [--only thr,lat,fan,memory,size]
+ *      npm run bench -- [--quick] [--rounds 5] [--only thr,lat,fan,memory,swap,size]
  *                       [--size 64] [--full] [--json file]
  *
  * In each round all rivals run in turn, each in a process of its own; the turn begins with another
@@ -111,6 +111,7 @@ function print(plan: Plan, rounds: Round[], machine: Machine, libzmq: Libzmq): v
     benchTable("fan", rows),
     benchTable("memory", rows),
     rssLine(rounds),
+    benchTable("swap", rows),
   ];
   process.stdout.write(`${sections.filter((text) => text !== "").join("\n\n")}\n`);
   const file = resolve(options.json);

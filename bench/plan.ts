@@ -8,7 +8,7 @@
  * one to two seconds; a rate does not depend on them. A row prints one figure of one program.
  */
 
-export const BENCHES = ["thr", "lat", "fan", "memory", "size"] as const;
+export const BENCHES = ["thr", "lat", "fan", "memory", "swap", "size"] as const;
 export type Bench = (typeof BENCHES)[number];
 
 export interface Program {
@@ -73,6 +73,8 @@ export const SHORT_NAMES: Readonly<Record<string, string>> = {
   "fan/one": "one PUSH",
   "fan/libzmq-one": "libzmq, one PUSH",
   "fan/libzmq-many": "libzmq, as many",
+  "swap/file": "plain file",
+  "swap/memory": "without a swap",
 };
 
 const LIBZMQ_THR = "inproc_thr.c";
@@ -81,6 +83,9 @@ const LAT = "threadmq/inproc_lat.js";
 const FAN = "threadmq/fan_in.js";
 const MEMORY = "threadmq/memory.js";
 const RING = "rivals/ring_thr.js";
+/** What a swap is measured with: 1 GiB of messages. */
+const SWAP_SIZE = 1024;
+const SWAP_COUNT: number = 2 ** 20;
 
 export interface PlanOptions {
   /** Bytes a message, where no other size is said. */
@@ -99,9 +104,16 @@ export function makePlan(options: PlanOptions): Plan {
     ...latPrograms(options.size),
     ...fanPrograms(options),
     ...memoryPrograms(options),
+    ...swapPrograms(),
     ...SIZES.filter((size) => !isInThr(size, options)).flatMap(sizePrograms),
   ].filter((program) => options.only.includes(program.bench));
-  const rows = [...thrRows(), ...latRows(), ...fanRows(options), ...memoryRows(options)];
+  const rows = [
+    ...thrRows(),
+    ...latRows(),
+    ...fanRows(options),
+    ...memoryRows(options),
+    ...swapRows(),
+  ];
   return { programs, rows };
 }
 
@@ -178,6 +190,15 @@ function memoryPrograms({ size, sockets, full }: PlanOptions): Program[] {
     flags: ["--expose-gc"],
     once: true,
   }));
+}
+
+function swapPrograms(): Program[] {
+  const briefs: Brief[] = [
+    ["file", "rivals/file.js", "plain", SWAP_COUNT],
+    ["swap", "threadmq/swap.js", "swap", SWAP_COUNT],
+    ["memory", THR, "many", SWAP_COUNT],
+  ];
+  return briefs.map((brief) => programOf("swap", SWAP_SIZE, brief));
 }
 
 function sizePrograms(size: number): Program[] {
@@ -281,5 +302,19 @@ function memoryRows({ full }: PlanOptions): Row[] {
     garbage("receive-many", "`receiveManySync`"),
     garbage("send", "`sendSync`"),
     of("garbage", "external", "bytes", "outside the heap a message: `receiveSync`"),
+  ];
+}
+
+function swapRows(): Row[] {
+  const row = rowOf("swap", "rate", "rate");
+  const target = { rival: "swap/file", atLeast: 0.6 };
+  const of = (figure: string, title: string): Row =>
+    rowOf("swap", figure, "MiB")("swap", title, []);
+  return [
+    row("swap", "**ThreadMQ**, all swapped, then received", ["swap/file", "swap/memory"], target),
+    row("file", "plain file, written, then read"),
+    row("memory", "**ThreadMQ** without a swap, sent and received", ["swap/file"]),
+    of("growth", "resident memory: growth, at the most"),
+    of("arena", "arena, at the most"),
   ];
 }

@@ -169,6 +169,7 @@ const HEADINGS: Record<Exclude<Bench, "size">, string> = {
   lat: "inproc_lat: one round trip over two pipelines (less is better)",
   fan: "fan_in: many PUSH sockets of one worker, one PULL",
   memory: "memory",
+  swap: "swap: 1 GiB of messages of 1 KiB through the disk, a second",
 };
 
 /** The table of one benchmark, with its heading; nothing if none of its programs ran. */

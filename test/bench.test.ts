@@ -37,7 +37,7 @@ test("a quick run of everything ends well, with a row for each figure", async ()
     rows: RowResult[];
   };
 
-  const only = ["thr", "lat", "fan", "memory", "size"];
+  const only = ["thr", "lat", "fan", "memory", "swap", "size"];
   const plan = makePlan({ size: 64, full: false, sockets: 50, only });
   assert.equal(rounds.length, 1);
   assert.deepEqual(

@@ -49,3 +49,6 @@ export const DEFAULT_RECEIVE_MANY = 512;
 
 /** `sendMany` shows its messages to the reader every so many, so that both sides work at once. */
 export const FLUSH_EVERY = 64;
+
+/** `ZMQ_SWAP` at the most, in bytes: how many messages are in a swap is counted in one word. */
+export const MAX_SWAP: number = 2 ** 36;

@@ -7,11 +7,14 @@
  */
 const CODES = {
   ENOENT: [2, "No such endpoint"],
+  EIO: [5, "Input or output error"],
   EBADF: [9, "Socket is closed"],
   EAGAIN: [11, "Operation was not possible or timed out"],
   ENOMEM: [12, "The context's memory is used up"],
+  EACCES: [13, "Permission denied"],
   EINVAL: [22, "Invalid argument"],
   EMFILE: [24, "Too many open sockets or threads"],
+  ENOSPC: [28, "No space left on the disk"],
   EMSGSIZE: [90, "Message too large"],
   EPROTONOSUPPORT: [93, "Protocol not supported"],
   ENOTSUP: [95, "Operation not supported"],

@@ -42,6 +42,8 @@ export interface Host {
   keepAlive(watch: () => void): KeepAlive;
   /** Runs `task` when this thread ends in an orderly way, unless what it returns was called. */
   onExit(task: () => void): () => void;
+  /** Files for messages that wait on disk. */
+  readonly files: HostFiles;
   /** What the threads of this process have published under a name; see `publish`. */
   published(name: string): unknown;
   /** Makes a value visible to every thread that this one, or one of those, starts later. */
@@ -76,4 +78,40 @@ export type PartConstructor = new (
 export interface KeepAlive {
   ref(): void;
   unref(): void;
+}
+
+/**
+ * Where files come from that nobody else shall know of.
+ *
+ * Errors are ZmqErrors: ENOSPC, EACCES, EMFILE, or else EIO.
+ */
+export interface HostFiles {
+  /** Where the system puts what is temporary. */
+  readonly temporaryDirectory: string;
+  /** @throws ZmqError EINVAL if it is no directory, EACCES if no file can be made there. */
+  check(directory: string): void;
+  /**
+   * Makes a new file that only this user can open, under a name that no other has.
+   *
+   * It goes when it is closed. Where a file that is open can have its name taken away, that is done
+   * at once: then it goes with its descriptor, however the thread or the process may end. Where it
+   * cannot, the name says which process it belongs to; and what dead processes have left in the
+   * directory is removed first.
+   */
+  open(directory: string): HostFile;
+}
+
+/**
+ * A file of one thread, at bytes counted from 0. Nothing here waits for another turn of the event
+ * loop; a FileSystemSyncAccessHandle of a browser can do the same.
+ */
+export interface HostFile {
+  /** Fills all of `target`. */
+  readAt(target: Uint8Array, position: number): void;
+  /** Writes all of `source`. */
+  writeAt(source: Uint8Array, position: number): void;
+  /** Makes it empty. If that fails it stays as it is: nothing of it is needed. */
+  truncate(): void;
+  /** Closes it, and removes it. */
+  close(): void;
 }

@@ -6,4 +6,12 @@
 export { assert } from "./assert.ts";
 export * from "./config.ts";
 export { ZmqError, type ZmqErrorCode, type ZmqErrorDetail } from "./errors.ts";
-export type { Host, KeepAlive, PartConstructor, ReceivedPart, ThreadIdentity } from "./host.ts";
+export type {
+  Host,
+  HostFile,
+  HostFiles,
+  KeepAlive,
+  PartConstructor,
+  ReceivedPart,
+  ThreadIdentity,
+} from "./host.ts";

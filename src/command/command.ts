@@ -52,8 +52,8 @@
  * So with the first bit it leaves its name, and the block's owner, told of the death, looks for
  * blocks that carry it and have not arrived (thread.ts).
  *
- *      bits   0 … 7  commands    8 … 15  slot    16 … 28  its incarnation   29  TAKEN    30  CLOSED
- *                                of who set the first bit
+ *      bits   0 … 7  commands   8 … 15  slot   16 … 28  its incarnation   29  TAKEN   30  CLOSED
+ *                               of who set the first bit
  */
 export const BLOCK_NEXT = 0;
 export const BLOCK_BITS = 1;

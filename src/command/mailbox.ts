@@ -58,7 +58,9 @@ import { BLOCK_BITS, BLOCK_NEXT, TAKEN } from "./command.ts";
  * # If a thread dies
  *
  * Between reading the head and swapping it, a sender has changed nothing but its own block's link.
- * If it dies after that, and before it wakes the owner, who mourns it does (`nudge`).
+ * One that died between replacing ASLEEP and waking leaves an owner asleep whom nobody wakes: who
+ * pushes later does not find ASLEEP (I3). So who mourns a thread notifies all mailboxes (`nudge`).
+ *
  * An owner marks each block as TAKEN while it is still on the stack; so a block that was pushed is
  * on the stack or marked, and who withdraws a dead owner's blocks need not wait for it.
  */
@@ -142,7 +144,7 @@ export class Mailbox {
   nudge(): void {
     // SYNC(doze) observe: it is, or will be, waiting.
     swapIf(this.#arena.words, this.head, ASLEEP, EMPTY);
-    // In any case: the dead one may have found ASLEEP, and not have come to waking the owner (I3).
+    // In any case: the dead thread may have replaced ASLEEP, and not have come to the notify.
     notify(this.#arena.words, this.head);
   }
 

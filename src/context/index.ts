@@ -4,7 +4,9 @@
  * context — what all threads share, and each thread's part in it.
  *
  *   slots        which threads there are
- *   registry     the names, who is bound to each, and the pipes that were connected to it
+ *   names        the table of the names
+ *   registry     who is bound to each, and the pipes that were connected to it
+ *   reaper       the registry, and what becomes of threads that have died
  *   peers        which socket types fit together
  *   log          what a thread tells on `sys://log`
  *   membership   one thread's part: its slot and its sockets
@@ -29,5 +31,6 @@ export {
   topicsThat,
 } from "./log.ts";
 export { type ManagedSocket, type Membership, terminated } from "./membership.ts";
+export { noMemory } from "./names.ts";
 export { compatible, PUB, PULL, PUSH, type SocketType, SUB, typeName } from "./peers.ts";
-export { type Binder, noMemory, type Registry } from "./registry.ts";
+export type { Binder, Registry } from "./registry.ts";

@@ -67,7 +67,7 @@ class Listener {
     const { thread, registry } = this.#teller;
     registry.attach(at);
     const marks = { sendHighWaterMark: 0, receiveHighWaterMark: this.#limit };
-    const events = { readActivated() {}, writeActivated() {}, peerChanged() {} };
+    const events = { readActivated() {}, writeActivated() {}, peerChanged() {}, messagesLost() {} };
     return new Pipe(thread, at, "binder", LOG_ENDPOINT, marks, new Slab(thread.host), events);
   }
 

@@ -261,6 +261,7 @@ export class Log {
     const events: PipeEvents = {
       readActivated: () => {},
       writeActivated: () => {},
+      messagesLost: () => {},
       peerChanged: ({ peerState }) => {
         if (peerState !== ASSIGNED && peerState !== ATTACHED) this.#drop(serial);
       },

@@ -27,7 +27,7 @@ import {
 } from "../memory/index.ts";
 import { Slab } from "../pipe/index.ts";
 import { Log } from "./log.ts";
-import { Registry } from "./registry.ts";
+import { Reaper } from "./reaper.ts";
 import { isGone, isTaken, joinSlot, leaveSlot, markEnded } from "./slots.ts";
 
 /** What the context asks of a socket; its own thread calls. */
@@ -61,10 +61,12 @@ export interface ManagedSocket {
 export class Membership implements CommandTarget {
   readonly arena: Arena;
   readonly thread: Thread;
-  readonly registry: Registry;
+  readonly registry: Reaper;
   readonly slab: Slab;
   readonly log: Log;
   readonly #sockets = new Set<ManagedSocket>();
+  /** Ends of sockets that have closed, whose swaps are not empty yet. They do not count. */
+  readonly lingering: Set<ManagedSocket> = new Set();
   readonly #block: Addr;
   readonly #number: number;
   readonly #cancelExit: () => void;
@@ -84,7 +86,7 @@ export class Membership implements CommandTarget {
     };
     const pool = new Pool(arena, slot, host.canBlock, keeper);
     this.thread = new Thread(arena, slot, pool, host, keeper);
-    this.registry = new Registry(this.thread, keeper);
+    this.registry = new Reaper(this.thread, keeper);
     this.slab = new Slab(host);
     this.#block = slotAt(slot) + SLOT_BLOCK;
     pool.onRelease = () => this.#postToAll(MEMORY);
@@ -127,7 +129,10 @@ export class Membership implements CommandTarget {
 
   command(_block: Addr, bits: number): void {
     if ((bits & LOG) !== 0) this.log.flush();
-    if ((bits & STOP) !== 0) for (const socket of [...this.#sockets]) socket.stop();
+    if ((bits & STOP) !== 0) {
+      for (const socket of [...this.#sockets]) socket.stop();
+      for (const end of [...this.lingering]) end.stop();
+    }
     if ((bits & REAPED) !== 0) {
       this.#allReaped();
       return;
@@ -135,7 +140,7 @@ export class Membership implements CommandTarget {
     if ((bits & MEMORY) !== 0) {
       this.registry.dropAllExpired();
       this.thread.pool.trim(); // Who wants memory hears of what this gives back.
-      for (const socket of [...this.#sockets]) socket.memoryFreed();
+      for (const each of [...this.#sockets, ...this.lingering]) each.memoryFreed();
     }
   }
 
@@ -156,6 +161,8 @@ export class Membership implements CommandTarget {
     this.#cancelExit();
     this.#cancelWatch();
     for (const socket of [...this.#sockets]) socket.close();
+    const isOver = load(this.arena.words, CONTEXT_STATE) !== 0; // We may not have heard of it yet.
+    for (const end of [...this.lingering]) isOver ? end.stop() : end.close();
     this.log.event("thread.left", { slot: this.thread.slot });
     this.log.leave();
     this.thread.withdraw(this.#block);

@@ -66,6 +66,7 @@ class Party {
       readActivated: () => {},
       writeActivated: () => {},
       peerChanged: () => this.heardOfPeers++,
+      messagesLost: () => {},
     });
   }
 

@@ -1,37 +1,16 @@
 // SPDX-License-Identifier: MIT
 
-import { assert, ZmqError } from "../base/index.ts";
-import {
-  ACTIVATE_READ,
-  ACTIVATE_WRITE,
-  BIND,
-  BLOCK_BITS,
-  BLOCK_SLOT,
-  CLOSED,
-  PIPE_TERM,
-  type Thread,
-} from "../command/index.ts";
+import { ZmqError } from "../base/index.ts";
+import { ACTIVATE_WRITE, BIND, BLOCK_SLOT, PIPE_TERM } from "../command/index.ts";
 import {
   type Addr,
   add,
-  BUCKET_COUNT,
-  BUCKETS,
   count,
-  type Keeper,
-  LEAVE_NONE,
   LOG_LISTENERS,
   LOG_TOPICS,
-  Lock,
-  load,
-  MAX_SLOTS,
   NAMES_DOOMED,
-  NAMES_LOCK,
-  NOBODY_DIES,
   SLOT_DROPPED,
-  SLOT_HAND,
   SLOT_MAKING,
-  SLOT_RECEIVED,
-  SLOT_SENT,
   slotAt,
   store,
 } from "../memory/index.ts";
@@ -50,45 +29,35 @@ import {
   PIPE_NEXT,
   PIPE_ORPHANED,
   PIPE_OUT,
-  PIPE_SILENT,
   PIPE_TYPE,
   PIPE_UNTIL,
   queuedIn,
-  RETRACTED,
-  repairPipeReader,
-  repairPipeWriter,
   type Side,
   stateOf,
+  swappedIn,
 } from "../pipe/index.ts";
-import { isHeld, isUnread, LANE_LIMIT } from "../queue/index.ts";
+import { LANE_LIMIT, LANE_SWAPPED } from "../queue/index.ts";
+import {
+  FIRST,
+  hiddenName,
+  LAST,
+  LENGTH,
+  LIMIT,
+  NAME,
+  Names,
+  OBJECT,
+  SERIAL,
+  SLOT,
+  TOPICS,
+  TYPE,
+} from "./names.ts";
 import { compatible, typeName } from "./peers.ts";
 
 /**
  * registry — the names, who is bound to each, and all pipes that were connected to it.
  *
- * A name is an entry in one of 256 lists. It exists as long as somebody is bound to it or a pipe
- * was connected to it and is not destroyed. Its pipes stand in the order of their connects, so that
- * a binder, whether the first or a later one, gets them in that order. Everything is done under one
- * lock, which no message passes.
- *
- * Entry
- *           +0       +1       +2       +3       +4       +5       +6       +7       +8
- *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+- -
- *         | next   | hash   | slot   | object | type   | limit  | first  | last   | length |
- *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+- -
- *                             the binder; slot 0: nobody          its pipes
- *         +--------+- -
- *         | topics | name …                                                               from +9
- *         +--------+- -
- *
- * A name is the whole text of the endpoint, so that names of two schemes are two.
- *
- * # Listeners
- *
- * A socket that listens to `sys://log` is bound to a hidden name, which no text is equal to: a byte
- * that is not in UTF-8, and a serial number. Each thread that has something to tell connects a pipe
- * to it (log.ts). Such names and their pipes are in no count: whoever listens sees what he would
- * see otherwise. What lies in such a pipe is worth nothing once the listener is gone.
+ * A name (names.ts) exists as long as somebody is bound to it or a pipe was connected to it and is
+ * not destroyed. Everything is done under one lock, which no message passes.
  *
  * # Invariants, under the lock
  *
@@ -103,35 +72,8 @@ import { compatible, typeName } from "./peers.ts";
  *
  * # If a thread dies
  *
- * In the section: lists are changed by one store each, so they can be walked at any step. Who takes
- * the lock over brings everything to where the invariants hold (`#repair`): `last` is found anew, a
- * pipe that was being destroyed (`doomed`) is, a pipe that was being assigned is assigned, and names
- * that nobody uses are dropped.
- *
- * Anywhere: `reap` takes its names away and leaves its pipes on its behalf. A pipe that it was
- * making is found in `making` of its slot.
+ * Its leaving is done by another, and so is what its section has left half done: see reaper.ts.
  */
-const SIDES: readonly Side[] = ["connecter", "binder"];
-/** The lanes that a connecter writes and reads, and a binder. */
-const LANES = [PIPE_OUT, PIPE_IN] as const;
-const REVERSED = [PIPE_IN, PIPE_OUT] as const;
-
-const NEXT = 0;
-const HASH = 1;
-const SLOT = 2;
-const OBJECT = 3;
-const TYPE = 4;
-const LIMIT = 5;
-const FIRST = 6;
-const LAST = 7;
-const LENGTH = 8;
-const TOPICS = 9;
-const NAME = 10;
-
-/** The first byte of a hidden name, and where its serial number is. */
-const HIDDEN = 0xfe;
-const SERIAL: number = NAME + 1;
-
 /** Who binds: a socket, as other threads know it. */
 export interface Binder {
   readonly slot: number;
@@ -142,35 +84,16 @@ export interface Binder {
   readonly limit: number;
 }
 
-/** What there was to be done for a thread that has died. */
-export interface ReapReport {
-  /** Names it was bound to. */
-  names: number;
-  /** Ends of pipes that it had. */
-  pipes: number;
-}
-
-export class Registry {
-  readonly #thread: Thread;
-  readonly #lock: Lock;
-  readonly #isGone: Keeper["isGone"];
+export class Registry extends Names {
   /** Called, under the lock, when messages are dropped that had been sent to a name. */
   onDropped: (endpoint: string, count: number, why: DropReason) => void = () => {};
 
-  constructor(thread: Thread, keeper: Keeper = NOBODY_DIES) {
-    this.#thread = thread;
-    const { arena, slot, host } = thread;
-    const repair = () => this.#repair();
-    this.#isGone = (other) => keeper.isGone(other);
-    this.#lock = new Lock(arena, NAMES_LOCK, slot, host.canBlock, { isGone: this.#isGone, repair });
-  }
-
   /** Gives a name to a binder, and assigns to it all pipes that wait there. Returns the entry. */
   bind(name: Uint8Array, endpoint: string, binder: Binder): Addr {
-    return this.#lock.hold(() => {
-      let entry = this.#find(name);
+    return this.lock.hold(() => {
+      let entry = this.find(name);
       if (entry !== 0) {
-        if (this.#words[entry + SLOT] !== 0) {
+        if (this.words[entry + SLOT] !== 0) {
           throw new ZmqError("EADDRINUSE", {
             address: endpoint,
             hint: "A socket is bound to this name already: choose another, or connect to it.",
@@ -179,45 +102,50 @@ export class Registry {
         this.#dropExpired(entry);
         this.#checkPending(entry, endpoint, binder.type);
       } else {
-        entry = this.#create(name, endpoint);
+        entry = this.create(name, endpoint);
       }
-      const words = this.#words;
+      const words = this.words;
       words[entry + OBJECT] = binder.object;
       words[entry + TYPE] = binder.type;
       words[entry + LIMIT] = binder.limit;
       words[entry + SLOT] = binder.slot;
-      for (const pipe of this.#pipes(entry)) {
-        if (stateOf(this.#arena, pipe, "binder") === ABSENT) this.#assign(entry, pipe);
+      for (const pipe of this.pipes(entry)) {
+        if (stateOf(this.arena, pipe, "binder") === ABSENT) this.assign(entry, pipe);
       }
       return entry;
     });
   }
 
-  /** Takes the name away from its binder, and all pipes that the binder has not attached. */
-  unbind(name: Uint8Array): void {
-    this.#lock.hold(() => {
-      const entry = this.#find(name);
-      this.#words[entry + SLOT] = 0;
-      for (const pipe of this.#pipes(entry)) {
-        if (stateOf(this.#arena, pipe, "binder") !== ASSIGNED) continue;
-        this.#thread.withdraw(pipe + BINDER_BLOCK);
+  /**
+   * Takes the name away from its binder, and all pipes that the binder has not attached.
+   *
+   * @param ends Whether the binder's thread ends: what it leaves unread is then as a dead one's.
+   */
+  unbind(name: Uint8Array, ends = false): void {
+    this.lock.hold(() => {
+      const entry = this.find(name);
+      this.words[entry + SLOT] = 0;
+      for (const pipe of this.pipes(entry)) {
+        if (stateOf(this.arena, pipe, "binder") !== ASSIGNED) continue;
+        this.thread.withdraw(pipe + BINDER_BLOCK);
         this.#setLimit(pipe, NO_READER);
-        move(this.#arena, pipe, "binder", "leave");
-        if (this.#isOrphan(pipe) && this.#isExpired(pipe)) this.#unlinkAndFree(entry, pipe);
-        else this.#thread.post(pipe + CONNECTER_BLOCK, PIPE_TERM);
+        if (ends) this.words[pipe + PIPE_ORPHANED] = 1;
+        move(this.arena, pipe, "binder", "leave");
+        if (this.isOrphan(pipe) && this.isExpired(pipe)) this.unlinkAndFree(entry, pipe);
+        else this.thread.post(pipe + CONNECTER_BLOCK, PIPE_TERM);
       }
-      if (this.#isHidden(entry)) this.#tellListeners();
-      this.#dropIfEmpty(entry);
+      if (this.isHidden(entry)) this.tellListeners();
+      this.dropIfEmpty(entry);
     });
   }
 
   /** Tells the name of its binder's new watermark. */
   changeLimit(name: Uint8Array, limit: number): void {
-    this.#lock.hold(() => {
-      const entry = this.#find(name);
-      this.#words[entry + LIMIT] = limit;
-      for (const pipe of this.#pipes(entry)) {
-        if (stateOf(this.#arena, pipe, "binder") === ASSIGNED) this.#setLimit(pipe, limit);
+    this.lock.hold(() => {
+      const entry = this.find(name);
+      this.words[entry + LIMIT] = limit;
+      for (const pipe of this.pipes(entry)) {
+        if (stateOf(this.arena, pipe, "binder") === ASSIGNED) this.#setLimit(pipe, limit);
       }
     });
   }
@@ -228,11 +156,11 @@ export class Registry {
    * @param lingerMs For how long what it holds is kept, should the connecter die; -1 is for ever.
    */
   connect(name: Uint8Array, endpoint: string, pipe: Addr, lingerMs = -1): void {
-    this.#lock.hold(() => {
-      let entry = this.#find(name);
-      if (entry === 0) entry = this.#create(name, endpoint);
+    this.lock.hold(() => {
+      let entry = this.find(name);
+      if (entry === 0) entry = this.create(name, endpoint);
       else this.#dropExpired(entry);
-      const words = this.#words;
+      const words = this.words;
       if (words[entry + SLOT] !== 0) {
         checkTypes(words[pipe + PIPE_TYPE], words[entry + TYPE], endpoint);
       }
@@ -243,32 +171,32 @@ export class Registry {
 
   /** Makes a socket a listener, who wants nothing yet. Returns its hidden name and the entry. */
   listen(endpoint: string, binder: Binder): { name: Uint8Array; entry: Addr } {
-    const serial = add(this.#words, LOG_LISTENERS, 1); // A counter: no two get the same.
+    const serial = add(this.words, LOG_LISTENERS, 1); // A counter: no two get the same.
     const name = hiddenName(serial);
     return { name, entry: this.bind(name, endpoint, binder) };
   }
 
   /** Says which topics a listener wants, a bit each. What happens from now on, it gets. */
   tune(name: Uint8Array, topics: number): void {
-    this.#lock.hold(() => {
-      this.#words[this.#find(name) + TOPICS] = topics;
-      this.#tellListeners();
+    this.lock.hold(() => {
+      this.words[this.find(name) + TOPICS] = topics;
+      this.tellListeners();
     });
   }
 
   /** All listeners by their serial numbers, and the topics they want. */
   listeners(): Map<number, number> {
-    return this.#lock.hold(() => {
-      const words = this.#words;
-      const entries = this.#entries().filter((entry) => this.#listens(entry));
+    return this.lock.hold(() => {
+      const words = this.words;
+      const entries = this.entries().filter((entry) => this.#listens(entry));
       return new Map(entries.map((entry) => [words[entry + SERIAL], words[entry + TOPICS]]));
     });
   }
 
   /** Adds a new pipe to a listener. False if it is gone. */
   connectListener(serial: number, pipe: Addr): boolean {
-    return this.#lock.hold(() => {
-      const entry = this.#find(hiddenName(serial));
+    return this.lock.hold(() => {
+      const entry = this.find(hiddenName(serial));
       if (entry === 0 || !this.#listens(entry)) return false;
       this.#add(entry, pipe);
       return true;
@@ -277,14 +205,14 @@ export class Registry {
 
   /** Attaches a binder's end, which was assigned. */
   attach(pipe: Addr): void {
-    this.#lock.hold(() => move(this.#arena, pipe, "binder", "attach"));
+    this.lock.hold(() => move(this.arena, pipe, "binder", "attach"));
   }
 
   /** An end goes on reading what has arrived, and its peer shall write no more. */
   drain(pipe: Addr, side: Side): void {
-    this.#lock.hold(() => {
-      move(this.#arena, pipe, side, "drain");
-      this.#thread.post(pipe + peerBlock(side), PIPE_TERM);
+    this.lock.hold(() => {
+      move(this.arena, pipe, side, "drain");
+      this.thread.post(pipe + peerBlock(side), PIPE_TERM);
     });
   }
 
@@ -293,12 +221,17 @@ export class Registry {
    *
    * @param lingerMs Of a connecter: how long what it has sent is kept for a binder to come; -1 is
    *   for ever.
+   * @param ends As for `unbind`.
    */
-  leave(pipe: Addr, side: Side, lingerMs: number): void {
-    this.#lock.hold(() => {
-      this.#keepUntil(pipe, side, lingerMs);
-      move(this.#arena, pipe, side, "leave");
-      this.#settle(pipe, side);
+  leave(pipe: Addr, side: Side, lingerMs: number, ends = false): void {
+    this.lock.hold(() => {
+      const entry = this.words[pipe + PIPE_ENTRY];
+      this.keepUntil(pipe, side, lingerMs);
+      if (ends && side === "binder") this.words[pipe + PIPE_ORPHANED] = 1;
+      move(this.arena, pipe, side, "leave");
+      this.dropSwapped(pipe, side);
+      this.settle(pipe, side);
+      this.dropIfEmpty(entry);
     });
   }
 
@@ -307,88 +240,59 @@ export class Registry {
    * binder, which has died, has left unread shall go to others. False if somebody is bound.
    */
   retract(pipe: Addr): boolean {
-    return this.#lock.hold(() => {
-      if (stateOf(this.#arena, pipe, "binder") !== ABSENT) return false;
-      move(this.#arena, pipe, "binder", "retract");
-      this.#words[pipe + PIPE_ORPHANED] = 0;
+    return this.lock.hold(() => {
+      if (stateOf(this.arena, pipe, "binder") !== ABSENT) return false;
+      move(this.arena, pipe, "binder", "retract");
+      this.words[pipe + PIPE_ORPHANED] = 0;
       return true;
     });
   }
 
   /** All blocks that are posted to a thread by way of pipes. */
   blocksOf(slot: number): Addr[] {
-    return this.#lock.hold(() => {
+    return this.lock.hold(() => {
       const blocks: Addr[] = [];
-      for (const pipe of this.#allPipes()) {
+      for (const pipe of this.allPipes()) {
         for (const block of [pipe + CONNECTER_BLOCK, pipe + BINDER_BLOCK]) {
-          if (this.#words[block + BLOCK_SLOT] === slot) blocks.push(block);
+          if (this.words[block + BLOCK_SLOT] === slot) blocks.push(block);
         }
       }
       return blocks;
     });
   }
 
-  /**
-   * Does the leaving of a dead thread: its names are free, its pipes left, what it was about to do
-   * with them finished or taken back. It may be done again, should we die in the middle.
-   *
-   * @param finish Does the rest, and gives the slot back.
-   */
-  reap(dead: number, finish: () => void): ReapReport | undefined {
-    return this.#lock.hold(() => {
-      if (!this.#isGone(dead)) return undefined; // Somebody was quicker.
-      this.#thread.pool.settleHand(dead, (block) => this.isLinked(block));
-      const report = { names: 0, pipes: 0 };
-      const words = this.#words;
-      for (const entry of this.#entries()) {
-        if (words[entry + SLOT] === dead) {
-          words[entry + SLOT] = 0;
-          if (this.#isHidden(entry)) this.#tellListeners();
-          else report.names++;
-        }
-        for (const pipe of this.#pipes(entry)) {
-          for (const side of SIDES) if (this.#reapEnd(pipe, side, dead)) report.pipes++;
-        }
-        this.#dropIfEmpty(entry);
-      }
-      this.#dropUnmade(dead);
-      finish();
-      return report;
-    });
-  }
-
   /** Drops what was kept of connecters that are gone, and is no longer. */
   dropAllExpired(): void {
-    this.#lock.hold(() => {
-      for (const entry of this.#entries()) {
+    this.lock.hold(() => {
+      for (const entry of this.entries()) {
         this.#dropExpired(entry);
-        this.#dropIfEmpty(entry);
+        this.dropIfEmpty(entry);
       }
     });
   }
 
   /** Drops what is kept of connecters that are gone: nobody will bind any more. */
   dropOrphans(): void {
-    this.#lock.hold(() => {
-      for (const entry of this.#entries()) {
-        for (const pipe of this.#pipes(entry)) {
-          if (this.#isOrphan(pipe)) this.#unlinkAndFree(entry, pipe);
+    this.lock.hold(() => {
+      for (const entry of this.entries()) {
+        for (const pipe of this.pipes(entry)) {
+          if (this.isOrphan(pipe)) this.unlinkAndFree(entry, pipe);
         }
-        this.#dropIfEmpty(entry);
+        this.dropIfEmpty(entry);
       }
     });
   }
 
   /** Counts names, pipes, and messages that lie in pipes. */
   count(): { endpoints: number; pipes: number; queued: number } {
-    return this.#lock.hold(() => {
+    return this.lock.hold(() => {
       let endpoints = 0;
       let pipes = 0;
       let queued = 0;
-      for (const entry of this.#entries()) {
-        if (this.#isHidden(entry)) continue;
+      for (const entry of this.entries()) {
+        if (this.isHidden(entry)) continue;
         endpoints++;
-        for (const pipe of this.#pipes(entry)) {
+        for (const pipe of this.pipes(entry)) {
           pipes++;
           queued += this.#queued(pipe);
         }
@@ -397,180 +301,44 @@ export class Registry {
     });
   }
 
-  get #arena(): Thread["arena"] {
-    return this.#thread.arena;
-  }
-
-  get #words(): Thread["arena"]["words"] {
-    return this.#thread.arena.words;
-  }
-
-  /** Leaves an end of a pipe on behalf of a dead thread, if it is its. */
-  #reapEnd(pipe: Addr, side: Side, dead: number): boolean {
-    const { arena, pool } = this.#thread;
-    const words = this.#words;
-    if (this.#holderOf(pipe, side) !== dead) return false;
-    const retracted = stateOf(arena, pipe, side) === RETRACTED;
-    const counter = (where: number) => (words[pipe + PIPE_SILENT] === 0 ? slotAt(dead) + where : 0);
-    const [outward, inward] = side === "connecter" ? LANES : REVERSED;
-    if (words[pipe + outward] !== 0 && !retracted) {
-      repairPipeWriter(arena, pool, words[pipe + outward], counter(SLOT_SENT));
-    }
-    if (words[pipe + inward] !== 0) {
-      repairPipeReader(arena, pool, words[pipe + inward], counter(SLOT_RECEIVED));
-      // SYNC(limit) publish: nobody reads.
-      store(words, words[pipe + inward] + LANE_LIMIT, NO_READER);
-    }
-    if (!retracted) {
-      const own = side === "connecter" ? CONNECTER_BLOCK : BINDER_BLOCK;
-      this.#thread.withdrawFor(dead, pipe + own);
-    }
-    this.#keepUntil(pipe, side, words[pipe + PIPE_LINGER]);
-    if (side === "binder") words[pipe + PIPE_ORPHANED] = 1;
-    move(arena, pipe, side, "leave");
-    // What it had shown, or made room for, it may not have said.
-    this.#thread.post(pipe + peerBlock(side), ACTIVATE_READ | ACTIVATE_WRITE);
-    this.#settle(pipe, side);
-    return true;
-  }
-
-  #keepUntil(pipe: Addr, side: Side, lingerMs: number): void {
+  protected keepUntil(pipe: Addr, side: Side, lingerMs: number): void {
     if (side !== "connecter") return;
     const until = (Date.now() + lingerMs) | 0;
-    this.#words[pipe + PIPE_UNTIL] = lingerMs < 0 ? 0 : until || 1;
+    this.words[pipe + PIPE_UNTIL] = lingerMs < 0 ? 0 : until || 1;
   }
 
-  /** Frees a pipe that a dead thread had made and not connected. */
-  #dropUnmade(dead: number): void {
-    const { arena, pool } = this.#thread;
-    const making = slotAt(dead) + SLOT_MAKING;
-    const pipe = this.#words[making];
-    if (pipe === 0) return;
-    arena.reach(pipe);
-    if (!this.#allPipes().includes(pipe)) {
-      this.#thread.withdrawFor(dead, pipe + CONNECTER_BLOCK);
-      destroyPipe(arena, pool, pipe, () => {
-        this.#words[making] = 0;
-      });
-    }
-    this.#words[making] = 0;
-  }
-
-  /** Brings everything to where the invariants hold, wherever a section was broken off. */
-  #repair(): void {
-    this.#arena.refresh();
-    const { arena, pool } = this.#thread;
-    const words = this.#words;
-    for (let slot = 1; slot < MAX_SLOTS; slot++) {
-      if (words[slotAt(slot) + SLOT_HAND] === 0 || !this.#isGone(slot)) continue;
-      pool.settleHand(slot, (block) => this.isLinked(block));
-    }
-    const doomed = words[NAMES_DOOMED];
-    if (doomed !== 0) this.#finish(doomed);
-    for (const entry of this.#entries()) {
-      words[entry + LAST] = this.#pipes(entry).at(-1) ?? 0;
-      for (const pipe of this.#pipes(entry)) {
-        const state = stateOf(arena, pipe, "binder");
-        const closed = (load(words, pipe + BINDER_BLOCK + BLOCK_BITS) & CLOSED) !== 0; // A look.
-        if (this.#isOrphan(pipe) && this.#isExpired(pipe)) this.#unlinkAndFree(entry, pipe);
-        else if (words[entry + SLOT] !== 0 && state === ABSENT) this.#assign(entry, pipe);
-        else if (words[entry + SLOT] !== 0 && state === ASSIGNED && closed) {
-          this.#tellBinder(entry, pipe);
-        } else this.#tellBoth(pipe);
-      }
-      this.#dropIfEmpty(entry);
-    }
-  }
-
-  /** Lets both ends of a pipe look at it: what they should have been told, they may not have. */
-  #tellBoth(pipe: Addr): void {
-    const all = PIPE_TERM | ACTIVATE_READ | ACTIVATE_WRITE;
-    for (const side of SIDES) this.#thread.post(pipe + peerBlock(side), all);
-  }
-
-  /** Whether a block of the pool is in any structure. Asked of a block that a dead thread held. */
-  isLinked(block: Addr): boolean {
-    const words = this.#words;
-    const pipes = this.#allPipes();
-    if (pipes.includes(block) || this.#entries().includes(block)) return true;
-    const unlisted = [words[NAMES_DOOMED]];
-    for (let slot = 1; slot < MAX_SLOTS; slot++) {
-      const making = words[slotAt(slot) + SLOT_MAKING];
-      if (making !== 0 && this.#isGone(slot)) unlisted.push(making);
-    }
-    if (block === 0 || unlisted.includes(block)) return true;
-    for (const pipe of unlisted) {
-      if (pipe === 0) continue;
-      for (const where of LANES) if (this.#isInLane(pipe, where, block, true, true)) return true;
-    }
-    return pipes.some((pipe) =>
-      SIDES.some((side) => {
-        const [where] = side === "connecter" ? LANES : REVERSED;
-        const peer = side === "connecter" ? "binder" : "connecter";
-        const writer = this.#holderOf(pipe, side);
-        // Who has no reader any more reads back itself.
-        const reader = this.#holderOf(pipe, peer) || writer;
-        return this.#isInLane(pipe, where, block, this.#isDead(writer), this.#isDead(reader));
-      }),
-    );
-  }
-
-  #isInLane(pipe: Addr, where: number, block: Addr, held: boolean, unread: boolean): boolean {
-    const lane = this.#words[this.#arena.reach(pipe) + where];
-    if (lane === 0) return false;
-    if (held && isHeld(this.#words, lane, block)) return true;
-    return unread && isUnread(this.#words, lane, block);
-  }
-
-  /** The slot of who has an end of a pipe; 0 if nobody has. */
-  #holderOf(pipe: Addr, side: Side): number {
-    const state = stateOf(this.#arena, pipe, side);
-    if (state === ABSENT || state === GONE) return 0;
-    // The binder's end of a pipe that its connecter has retracted is the connecter's.
-    const own = side === "connecter" || state === RETRACTED ? CONNECTER_BLOCK : BINDER_BLOCK;
-    return this.#words[pipe + own + BLOCK_SLOT];
-  }
-
-  #isDead(slot: number): boolean {
-    return slot !== 0 && this.#isGone(slot);
-  }
-
-  /** What follows from an end's leaving. */
-  #settle(pipe: Addr, side: Side): void {
-    if (this.#isOrphan(pipe) && this.#isExpired(pipe)) {
-      this.#destroy(pipe);
+  /** What follows from an end's leaving. The name may be without use then. */
+  protected settle(pipe: Addr, side: Side): void {
+    const entry = this.words[pipe + PIPE_ENTRY];
+    if (this.isOrphan(pipe) && this.isExpired(pipe)) {
+      this.unlinkAndFree(entry, pipe);
       return;
     }
-    this.#thread.post(pipe + peerBlock(side), PIPE_TERM);
-    const entry = this.#words[pipe + PIPE_ENTRY];
-    if (side === "binder" && this.#words[entry + SLOT] !== 0) this.#assign(entry, pipe); // I2
+    this.thread.post(pipe + peerBlock(side), PIPE_TERM);
+    if (side === "binder" && this.words[entry + SLOT] !== 0) this.assign(entry, pipe); // I2
   }
 
   /** Puts a pipe at the end of a name's list, and assigns it to the binder if there is one. */
   #add(entry: Addr, pipe: Addr): void {
-    const words = this.#words;
+    const words = this.words;
     words[pipe + PIPE_ENTRY] = entry;
     words[pipe + PIPE_NEXT] = 0;
     if (words[entry + FIRST] === 0) words[entry + FIRST] = pipe;
     else words[words[entry + LAST] + PIPE_NEXT] = pipe;
     words[entry + LAST] = pipe;
-    words[slotAt(this.#thread.slot) + SLOT_MAKING] = 0;
-    if (words[entry + SLOT] !== 0) this.#assign(entry, pipe);
-  }
-
-  #isHidden(entry: Addr): boolean {
-    return this.#arena.bytes[this.#arena.reach(entry + NAME) * 4] === HIDDEN;
+    words[slotAt(this.thread.slot) + SLOT_MAKING] = 0;
+    if (words[entry + SLOT] !== 0) this.assign(entry, pipe);
   }
 
   #listens(entry: Addr): boolean {
-    return this.#isHidden(entry) && this.#words[entry + SLOT] !== 0;
+    return this.isHidden(entry) && this.words[entry + SLOT] !== 0;
   }
 
   /** Who listens to what has changed: everybody who has something to tell shall look. */
-  #tellListeners(): void {
-    const words = this.#words;
+  protected tellListeners(): void {
+    const words = this.words;
     let topics = 0;
-    for (const entry of this.#entries()) {
+    for (const entry of this.entries()) {
       if (this.#listens(entry)) topics |= words[entry + TOPICS];
     }
     add(words, LOG_LISTENERS, 1); // A counter: who sees the topics sees that it has changed.
@@ -579,68 +347,62 @@ export class Registry {
   }
 
   /** Gives a pipe to the binder of its name. */
-  #assign(entry: Addr, pipe: Addr): void {
-    const words = this.#words;
+  protected assign(entry: Addr, pipe: Addr): void {
+    const words = this.words;
     words[pipe + PIPE_ORPHANED] = 0;
-    move(this.#arena, pipe, "binder", "assign");
-    this.#tellBinder(entry, pipe);
+    move(this.arena, pipe, "binder", "assign");
+    this.tellBinder(entry, pipe);
   }
 
-  #tellBinder(entry: Addr, pipe: Addr): void {
-    const words = this.#words;
+  protected tellBinder(entry: Addr, pipe: Addr): void {
+    const words = this.words;
     this.#setLimit(pipe, words[entry + LIMIT]);
-    this.#thread.assign(pipe + BINDER_BLOCK, words[entry + SLOT], words[entry + OBJECT], BIND);
-    this.#thread.post(pipe + CONNECTER_BLOCK, ACTIVATE_WRITE | PIPE_TERM);
+    this.thread.assign(pipe + BINDER_BLOCK, words[entry + SLOT], words[entry + OBJECT], BIND);
+    this.thread.post(pipe + CONNECTER_BLOCK, ACTIVATE_WRITE | PIPE_TERM);
   }
 
   /** The binder's watermark counts from now on, not only when the binder hears of the pipe. */
   #setLimit(pipe: Addr, limit: number): void {
-    const lane = this.#words[pipe + PIPE_OUT];
+    const lane = this.words[pipe + PIPE_OUT];
     // SYNC(limit) publish: the connecter computes its room with it.
-    if (lane !== 0) store(this.#words, lane + LANE_LIMIT, limit);
+    if (lane !== 0) store(this.words, lane + LANE_LIMIT, limit);
   }
 
   /** Whether both ends have left. */
-  #isOrphan(pipe: Addr): boolean {
+  protected isOrphan(pipe: Addr): boolean {
     return (
-      stateOf(this.#arena, pipe, "connecter") === GONE &&
-      stateOf(this.#arena, pipe, "binder") === ABSENT
+      stateOf(this.arena, pipe, "connecter") === GONE &&
+      stateOf(this.arena, pipe, "binder") === ABSENT
     );
   }
 
   /** Whether an orphan holds nothing that is worth keeping. */
-  #isExpired(pipe: Addr): boolean {
-    const words = this.#words;
+  protected isExpired(pipe: Addr): boolean {
+    const words = this.words;
     const lane = words[pipe + PIPE_OUT];
     if (lane === 0 || queuedIn(words, lane) === 0) return true;
-    if (this.#isHidden(words[pipe + PIPE_ENTRY])) return true;
+    if (this.isHidden(words[pipe + PIPE_ENTRY])) return true;
     const until = words[pipe + PIPE_UNTIL];
     return until !== 0 && ((until - Date.now()) | 0) <= 0;
   }
 
   #dropExpired(entry: Addr): void {
-    for (const pipe of this.#pipes(entry)) {
-      if (this.#isOrphan(pipe) && this.#isExpired(pipe)) this.#unlinkAndFree(entry, pipe);
+    for (const pipe of this.pipes(entry)) {
+      if (this.isOrphan(pipe) && this.isExpired(pipe)) this.unlinkAndFree(entry, pipe);
     }
   }
 
   #checkPending(entry: Addr, endpoint: string, type: number): void {
-    for (const pipe of this.#pipes(entry)) {
-      checkTypes(type, this.#words[pipe + PIPE_TYPE], endpoint);
+    for (const pipe of this.pipes(entry)) {
+      checkTypes(type, this.words[pipe + PIPE_TYPE], endpoint);
     }
   }
 
-  #destroy(pipe: Addr): void {
-    const entry = this.#words[pipe + PIPE_ENTRY];
-    this.#unlinkAndFree(entry, pipe);
-    this.#dropIfEmpty(entry);
-  }
-
-  #unlinkAndFree(entry: Addr, pipe: Addr): void {
-    const words = this.#words;
+  protected unlinkAndFree(entry: Addr, pipe: Addr): void {
+    const words = this.words;
     words[NAMES_DOOMED] = pipe;
     let before = 0;
-    for (const other of this.#pipes(entry)) {
+    for (const other of this.pipes(entry)) {
       if (other === pipe) break;
       before = other;
     }
@@ -648,31 +410,23 @@ export class Registry {
     else words[before + PIPE_NEXT] = words[pipe + PIPE_NEXT];
     if (words[entry + LAST] === pipe) words[entry + LAST] = before;
     this.#countDropped(entry, pipe);
-    this.#free(pipe);
+    this.free(pipe);
   }
 
-  /** Goes on with the end of a pipe that a dead thread had begun. */
-  #finish(pipe: Addr): void {
-    const entry = this.#words[pipe + PIPE_ENTRY];
-    if (this.#entries().includes(entry) && this.#pipes(entry).includes(pipe)) {
-      this.#unlinkAndFree(entry, pipe);
-    } else this.#free(pipe);
-  }
-
-  #free(pipe: Addr): void {
-    const { arena, pool } = this.#thread;
+  protected free(pipe: Addr): void {
+    const { arena, pool } = this.thread;
     destroyPipe(arena, pool, pipe, () => {
-      this.#words[NAMES_DOOMED] = 0;
+      this.words[NAMES_DOOMED] = 0;
     });
   }
 
   /** What a pipe still holds is lost with it: it is counted, and told. */
   #countDropped(entry: Addr, pipe: Addr): void {
     const dropped = this.#queued(pipe);
-    if (dropped === 0 || this.#isHidden(entry)) return;
-    const { arena, slot } = this.#thread;
+    if (dropped === 0 || this.isHidden(entry)) return;
+    const { arena, slot } = this.thread;
     count(arena, slotAt(slot) + SLOT_DROPPED, dropped);
-    const words = this.#words;
+    const words = this.words;
     const from = (entry + NAME) * 4;
     const name = new Uint8Array(arena.bytes.subarray(from, from + words[entry + LENGTH]));
     const lane = words[pipe + PIPE_OUT];
@@ -681,96 +435,28 @@ export class Registry {
   }
 
   #queued(pipe: Addr): number {
-    const words = this.#words;
+    const words = this.words;
     const out = words[pipe + PIPE_OUT];
     const inward = words[pipe + PIPE_IN];
-    return (out === 0 ? 0 : queuedIn(words, out)) + (inward === 0 ? 0 : queuedIn(words, inward));
-  }
-
-  #create(name: Uint8Array, endpoint: string): Addr {
-    const { arena, pool } = this.#thread;
-    const entry = pool.allocate(NAME + Math.ceil(name.length / 4), LEAVE_NONE);
-    if (entry === 0) throw noMemory(endpoint);
-    const words = this.#words;
-    words.fill(0, entry, entry + NAME);
-    const hash = hashOf(name);
-    const bucket = BUCKETS + (hash & (BUCKET_COUNT - 1));
-    words[entry + HASH] = hash;
-    words[entry + LENGTH] = name.length;
-    arena.bytes.set(name, (entry + NAME) * 4);
-    words[entry + NEXT] = words[bucket];
-    words[bucket] = entry;
-    pool.keep();
-    return entry;
-  }
-
-  #dropIfEmpty(entry: Addr): void {
-    const words = this.#words;
-    if (words[entry + SLOT] !== 0 || words[entry + FIRST] !== 0) return;
-    let link = BUCKETS + (words[entry + HASH] & (BUCKET_COUNT - 1));
-    while (words[link] !== entry) {
-      assert(words[link] !== 0, "an entry is on the list of its hash");
-      link = words[link] + NEXT;
+    let queued = 0;
+    for (const lane of [out, inward]) {
+      if (lane !== 0) queued += queuedIn(words, lane) + swappedIn(words, lane);
     }
-    const { pool } = this.#thread;
-    pool.hold(entry);
-    words[link] = words[entry + NEXT];
-    pool.free(entry);
+    return queued;
   }
 
-  #find(name: Uint8Array): Addr {
-    this.#arena.refresh();
-    const { words, bytes } = this.#arena;
-    const hash = hashOf(name);
-    let entry = words[BUCKETS + (hash & (BUCKET_COUNT - 1))];
-    for (; entry !== 0; entry = words[entry + NEXT]) {
-      if (words[entry + HASH] !== hash || words[entry + LENGTH] !== name.length) continue;
-      const from = (entry + NAME) * 4;
-      if (name.every((byte, index) => bytes[from + index] === byte)) break;
-    }
-    return entry;
-  }
-
-  #pipes(entry: Addr): Addr[] {
-    this.#arena.refresh();
-    const pipes: Addr[] = [];
-    for (let at = this.#words[entry + FIRST]; at !== 0; at = this.#words[at + PIPE_NEXT]) {
-      pipes.push(at);
-    }
-    return pipes;
-  }
-
-  #allPipes(): Addr[] {
-    return this.#entries().flatMap((entry) => this.#pipes(entry));
-  }
-
-  #entries(): Addr[] {
-    this.#arena.refresh();
-    const entries: Addr[] = [];
-    for (let bucket = BUCKETS; bucket < BUCKETS + BUCKET_COUNT; bucket++) {
-      for (let at = this.#words[bucket]; at !== 0; at = this.#words[at + NEXT]) entries.push(at);
-    }
-    return entries;
+  /** What the swap of an end still held is gone with it. */
+  protected dropSwapped(pipe: Addr, side: Side): void {
+    const { arena, slot } = this.thread;
+    const lane = this.words[pipe + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
+    if (lane === 0) return;
+    count(arena, slotAt(slot) + SLOT_DROPPED, swappedIn(this.words, lane));
+    this.words[lane + LANE_SWAPPED] = 0;
   }
 }
 
 /** Why messages are dropped; see `LogRecord.why`. */
 export type DropReason = "linger" | "closed";
-
-function hiddenName(serial: number): Uint8Array {
-  const name = new Uint8Array(8);
-  name[0] = HIDDEN;
-  new Int32Array(name.buffer)[1] = serial;
-  return name;
-}
-
-/** The error for a call that needs memory and finds none. */
-export function noMemory(endpoint?: string): ZmqError {
-  return new ZmqError("ENOMEM", {
-    address: endpoint,
-    hint: "Receive what is queued, close sockets, or create the context with a larger maxMemory.",
-  });
-}
 
 function checkTypes(mine: number, peer: number, endpoint: string): void {
   if (compatible(mine, peer)) return;
@@ -780,13 +466,7 @@ function checkTypes(mine: number, peer: number, endpoint: string): void {
   });
 }
 
-function peerBlock(side: Side): number {
+/** Where commands to the other end are posted. */
+export function peerBlock(side: Side): number {
   return side === "connecter" ? BINDER_BLOCK : CONNECTER_BLOCK;
-}
-
-/** FNV-1a: short, and good enough to spread names over the lists. */
-function hashOf(name: Uint8Array): number {
-  let hash = 0x811c9dc5;
-  for (const byte of name) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash | 0;
 }

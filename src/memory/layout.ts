@@ -27,9 +27,10 @@
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
  *         | listeners |                                         from +38; Atomics only; the log's
  *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
- *     +64 | lock      | in use    | search    | first     | run       | word      | scarce    |  pages
- *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
- *                                               a change of the page table that is under way
+ *     +64 | lock      | in use    | search    | first     | run       | word      | pages
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+
+ *         | scarce    |                         first, run, word: a change of the table under way
+ *         +-----------+                                      lock: Atomics; all others under it
  *         +-----------+-----------+
  *     +96 | lock      | doomed    | names                     lock: Atomics; doomed: under it
  *         +-----------+-----------+
@@ -43,11 +44,12 @@
  *         +-----------+-----------+-----------+-----------+-----------+- -
  *     +64 | state     | claim     | next      | bits      | slot      | object    |
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *         | birth     | thread    | parent    | sockets   | wants     | hand      | taken     | making
- *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+- -
+ *         | birth     | thread    | parent    | sockets   | wants     | hand      | from +70
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+
+ *         | taken     | making    |             claim, birth, thread, parent: who has it (slots.ts)
+ *         +-----------+-----------+             hand, taken: pool.ts; making: reaper.ts
  *         | sent lo,hi            | received lo,hi        | dropped lo,hi         | from +80; owner
  *         +-----------------------+-----------------------+-----------------------+
- *          claim, birth: who the thread is to the runtime; hand, taken: pool.ts; making: registry.ts
  *     +96 | partial, one for each size class                              pool: the slot's owner
  *         +- -
  */
@@ -72,7 +74,7 @@ export const CONTEXT_STATE: number = ROW;
 /** How many threads have died and been mourned. Whoever waits looks at it (command/thread.ts). */
 export const DEATHS: number = ROW + 1;
 export const MAX_SOCKETS: number = ROW + 2;
-/** Whether any thread waits for memory. */
+/** Whether any thread waits for memory (command/thread.ts). */
 export const MEMORY_WANTED: number = ROW + 3;
 /** The longest busy wait of a thread, in microseconds. */
 export const SPIN: number = ROW + 4;

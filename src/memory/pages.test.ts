@@ -5,17 +5,25 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { checkAll, createArena } from "../testing/index.ts";
 import { Arena, firstPage } from "./arena.ts";
+import { store } from "./atomics.ts";
 import {
   MAX_PAGES,
   PAGE_BYTES,
+  PAGE_HEAD_WORDS,
   PAGE_OWNER,
   PAGE_RUN,
   PAGE_TABLE,
   PAGE_WORDS,
+  PAGES_FIRST,
   PAGES_LOCK,
+  PAGES_RUN,
   PAGES_SEARCH,
   PAGES_USED,
+  PAGES_WORD,
+  SLOT_HAND,
+  slotAt,
 } from "./layout.ts";
+import type { Keeper } from "./lock.ts";
 import { LEAVE_A_LINK, LEAVE_A_MOVE, LEAVE_NONE, Pages } from "./pages.ts";
 
 /** An arena of so many pages beyond the header, of which `initial` are there at first. */
@@ -239,4 +247,49 @@ describe("what is in use", () => {
     assert.notEqual(pages.allocate(LEAVE_A_LINK, LEAVE_NONE), 0);
     assert.equal(pages.allocate(1, LEAVE_NONE), 0);
   });
+});
+
+describe("a thread that dies in the section", () => {
+  /** A keeper that knows of one dead slot. */
+  const keeper = (dead: number): Keeper => ({ isGone: (slot) => slot === dead, repair: () => {} });
+
+  /** Leaves the words as slot 1 does that dies in marking, with so many of its words done. */
+  function breakOff(arena: Arena, page: number, run: number, word: number, done: number): void {
+    const { words } = arena;
+    words[PAGES_RUN] = run;
+    words[PAGES_WORD] = word;
+    words[PAGES_FIRST] = page / PAGE_WORDS;
+    const at = PAGE_TABLE + page / PAGE_WORDS;
+    words.fill(word, at, at + done);
+    store(words, PAGES_LOCK, 1 + 1);
+  }
+
+  for (const done of [0, 1, 2, 3]) {
+    it(`leaves a run that is given back with ${done} of 3 words done: it is free (I1, I3)`, () => {
+      const { arena, first } = arenaOf(64);
+      const dead = new Pages(arena, 1, true);
+      const [kept, page] = [dead.allocate(2, 0), dead.allocate(3, 0)] as const;
+      arena.words[slotAt(1) + SLOT_HAND] = page + PAGE_HEAD_WORDS;
+      breakOff(arena, page, 3, 0, done);
+      const pages = new Pages(arena, 2, true, keeper(1));
+      assert.equal(pages.allocate(3, 0), page);
+      assert.equal(arena.words[PAGES_USED], 5);
+      assert.equal(arena.words[slotAt(1) + SLOT_HAND], 0, "it is in nobody's hand");
+      const row = arena.words.slice(PAGE_TABLE + first, PAGE_TABLE + first + 6);
+      assert.deepEqual([...row], [2, 2, 3, 3, 3, 0]);
+      assert.equal(kept, first * PAGE_WORDS);
+    });
+
+    it(`leaves a run that is taken with ${done} of 3 words done: it is taken (I1, I3)`, () => {
+      const { arena, first } = arenaOf(64);
+      const dead = new Pages(arena, 1, true);
+      const page = dead.allocate(3, 0);
+      dead.free(page);
+      breakOff(arena, page, 3, 2, done); // Its head is whole already (I4).
+      const pages = new Pages(arena, 2, true, keeper(1));
+      pages.lock.hold(() => assert.deepEqual(pages.ownedLocked(1), [page]));
+      assert.equal(arena.words[PAGES_USED], 3);
+      assert.equal(pages.allocate(1, 0) / PAGE_WORDS, first + 3, "I2");
+    });
+  }
 });

@@ -6,6 +6,7 @@
  *   layout    the words of a pipe
  *   link      how it begins and ends, as a table
  *   message   parts into records
+ *   swap      messages that wait on disk
  *   writer    the end that messages go into, with its watermark
  *   reader    the end that they come out of
  *   pipe      an end: its roles, its state, what it hears
@@ -23,4 +24,4 @@ export {
   type PipeOptions,
 } from "./pipe.ts";
 export { isRedelivered, type PipeReader, repairPipeReader, Slab } from "./reader.ts";
-export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter } from "./writer.ts";
+export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";

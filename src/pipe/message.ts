@@ -27,7 +27,10 @@ export type Message = ReceivedPart[];
 
 /** Below this, a loop is faster than the call of `set`. */
 const SHORT_BYTES = 24;
-const SHORT_TEXT = 64;
+export const SHORT_TEXT = 64;
+
+/** Of words, below this, a loop is faster than making the view that `set` wants. */
+export const LOOP_WORDS = 40;
 
 const encoder = new TextEncoder();
 
@@ -59,6 +62,22 @@ export class MessageWriter extends YpipeWriter {
     }
     const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
     return this.#writeParts(prepared as Prepared);
+  }
+
+  /**
+   * Writes a message that lies as records, with all bodies inside, in memory of this thread.
+   *
+   * @param large Whether some body needs a block of its own here.
+   * @returns false if there is no memory for it now.
+   */
+  writeCopy(source: Int32Array, from: number, size: number, large: boolean): boolean {
+    if (large) return this.#writeParts(preparedOf(source, from, size));
+    const at = this.reserve(size);
+    if (at === 0) return false;
+    const { words } = this.arena;
+    if (size <= LOOP_WORDS) for (let i = 0; i < size; i++) words[at + i] = source[from + i];
+    else words.set(source.subarray(from, from + size), at);
+    return true;
   }
 
   #writeParts({ parts, size }: Prepared): boolean {
@@ -154,16 +173,33 @@ export function prepare(message: MessageLike, pool: Pool): Uint8Array | Prepared
       hint: "A message has at least one part; send null or an empty string for an empty one.",
     });
   }
-  let size = 0;
+  const size = sizeOf(parts);
   let memory = 0;
-  for (const part of parts) {
-    const bytes = part.length;
-    size += bytes > INLINE_BYTES ? REFERENCE_WORDS : recordWords(bytes);
+  for (const { length: bytes } of parts) {
     if (bytes > INLINE_BYTES) memory += Pool.cost(bodyWords(bytes));
   }
   memory += Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);
   if (memory > pool.pages.mostWords) throw tooLarge(parts);
   return new Prepared(parts, size);
+}
+
+/** The parts of a message that lies as records, with all bodies inside. */
+function preparedOf(words: Int32Array, from: number, size: number): Prepared {
+  const parts: Uint8Array[] = [];
+  for (let at = from; at < from + size; ) {
+    const length = words[at + LENGTH];
+    const start = words.byteOffset + (at + RECORD_HEAD) * 4;
+    parts.push(new Uint8Array(words.buffer, start, length));
+    at += recordWords(length);
+  }
+  return new Prepared(parts, sizeOf(parts));
+}
+
+/** How many words the records of a message take in the queue. */
+function sizeOf(parts: readonly (string | Uint8Array)[]): number {
+  let size = 0;
+  for (const { length } of parts) size += recordWords(length > INLINE_BYTES ? 8 : length);
+  return size;
 }
 
 /** A part as it is copied: bytes, or a short text of one byte a character. */

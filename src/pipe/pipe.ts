@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+import type { ZmqError } from "../base/index.ts";
 import {
   ACTIVATE_READ,
   ACTIVATE_WRITE,
@@ -34,7 +35,7 @@ import {
 } from "./layout.ts";
 import { ABSENT, type EndState, PENDING, type Side, stateOf } from "./link.ts";
 import { PipeReader, type Slab } from "./reader.ts";
-import { NO_READER, PipeWriter } from "./writer.ts";
+import { NO_READER, PipeWriter, type SwapOwner } from "./writer.ts";
 
 /** What the owner of an end hears of it; always in its own thread. */
 export interface PipeEvents {
@@ -44,9 +45,11 @@ export interface PipeEvents {
   writeActivated(pipe: Pipe): void;
   /** The other end has left, is leaving, or has come. */
   peerChanged(pipe: Pipe): void;
+  /** Messages in the pipe's swap could not be read back; the context counts them as dropped. */
+  messagesLost(pipe: Pipe, count: number, error: ZmqError): void;
 }
 
-/** The options of the socket that an end belongs to. */
+/** What the socket has set that an end belongs to. What is swapped may change at any time. */
 export interface PipeOptions {
   readonly sendHighWaterMark: number;
   readonly receiveHighWaterMark: number;
@@ -54,6 +57,8 @@ export interface PipeOptions {
   readonly linger?: number;
   /** Whether messages are only received when they are acknowledged. */
   readonly acknowledge?: boolean;
+  readonly swap?: number;
+  readonly swapDirectory?: string;
 }
 
 /**
@@ -68,7 +73,7 @@ export interface PipeOptions {
  * A lane is there only if both socket types use it: PUSH and PULL have one between them. The pipe
  * is made by the connecter and outlives its binders (link.ts).
  */
-export class Pipe implements CommandTarget {
+export class Pipe implements CommandTarget, SwapOwner {
   readonly thread: Thread;
   readonly at: Addr;
   readonly side: Side;
@@ -78,7 +83,9 @@ export class Pipe implements CommandTarget {
   readonly writer: PipeWriter | undefined;
   /** The socket has let go of it, and only reads what had arrived. */
   draining = false;
-  readonly #events: PipeEvents;
+  /** Who hears of it: the socket, or, once that has closed, who empties the swap. */
+  events: PipeEvents;
+  readonly #options: PipeOptions;
   readonly #number: number;
   /** The lane that this end writes, or 0. */
   readonly #outward: Addr;
@@ -98,13 +105,14 @@ export class Pipe implements CommandTarget {
     this.at = at;
     this.side = side;
     this.endpoint = endpoint;
-    this.#events = events;
+    this.events = events;
+    this.#options = options;
     const words = thread.arena.words;
     this.#outward = words[at + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
     const inward = words[at + (side === "connecter" ? PIPE_IN : PIPE_OUT)];
     const { sendHighWaterMark } = options;
     if (this.#outward !== 0) {
-      this.writer = new PipeWriter(thread, this.#outward, this.peerBlock, sendHighWaterMark);
+      this.writer = new PipeWriter(thread, this.#outward, this.peerBlock, sendHighWaterMark, this);
       if (words[at + PIPE_SILENT] !== 0) this.writer.silence();
     }
     if (inward !== 0) {
@@ -140,9 +148,9 @@ export class Pipe implements CommandTarget {
 
   command(_block: Addr, bits: number): void {
     // What one handler does may close the socket; the others then have nothing to look at.
-    if ((bits & PIPE_TERM) !== 0) this.#events.peerChanged(this);
-    if ((bits & ACTIVATE_READ) !== 0 && !this.#left) this.#events.readActivated(this);
-    if ((bits & ACTIVATE_WRITE) !== 0 && !this.#left) this.#events.writeActivated(this);
+    if ((bits & PIPE_TERM) !== 0) this.events.peerChanged(this);
+    if ((bits & ACTIVATE_READ) !== 0 && !this.#left) this.events.readActivated(this);
+    if ((bits & ACTIVATE_WRITE) !== 0 && !this.#left) this.events.writeActivated(this);
   }
 
   /** How long what a connecter has sent is kept, should it die (layout.ts). */
@@ -161,9 +169,21 @@ export class Pipe implements CommandTarget {
     return this.reader?.queued ?? 0;
   }
 
-  /** How many messages lie in the lane that this end writes. */
+  /** How many messages lie in the lane that this end writes, and in its swap. */
   get queuedOut(): number {
     return this.writer?.queued ?? 0;
+  }
+
+  get swap(): number {
+    return this.#options.swap ?? 0;
+  }
+
+  get swapDirectory(): string {
+    return this.#options.swapDirectory ?? "";
+  }
+
+  messagesLost(count: number, error: ZmqError): void {
+    this.events.messagesLost(this, count, error);
   }
 
   /** Takes the reader's role of the lane that this end writes; nobody else has it. */
@@ -175,6 +195,7 @@ export class Pipe implements CommandTarget {
   leave(): void {
     this.#left = true;
     this.reader?.leave();
+    this.writer?.leave();
     this.thread.withdraw(this.block);
     this.thread.unregister(this.#number);
   }

@@ -37,15 +37,13 @@ import {
   repairReader,
   YpipeReader,
 } from "../queue/index.ts";
-import type { Message } from "./message.ts";
+import { LOOP_WORDS, type Message } from "./message.ts";
 import { NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
 
 /** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
 const SLAB_BYTES = 65_536;
 /** How much is copied at a time: a hundred messages of 64 bytes, a part of a first-level cache. */
 const RUN_WORDS = 2048;
-/** Below this, a loop is faster than making the view that `set` wants. */
-const LOOP_WORDS = 40;
 
 /**
  * Where received bytes are copied to: one for all pipes of a thread.
@@ -160,6 +158,11 @@ export class PipeReader extends YpipeReader {
     return queuedIn(this.arena.words, this.lane);
   }
 
+  /** How many of them have not been handed out. */
+  get unread(): number {
+    return this.queued - this.#unreleased;
+  }
+
   /** The next message, or undefined. The writer learns of the room it leaves by `release`. */
   read(): Message | undefined {
     if (this.#next < this.#end || this.#fill()) {
@@ -189,8 +192,8 @@ export class PipeReader extends YpipeReader {
     if (size === 0 || !writer.writeRecords(this.front, size)) return false;
     this.advance(this.front + size);
     this.#unreleased++;
-    this.arena.words[this.lane + LANE_RECEIVED] = (this.#read + ONE) | 0; // It is not received.
     this.#release();
+    writer.rebook(this.lane + LANE_RECEIVED, ONE); // It is not received.
     return true;
   }
 

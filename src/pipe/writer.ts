@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+import { assert, FLUSH_EVERY, type ZmqError } from "../base/index.ts";
 import { ACTIVATE_READ, type Thread } from "../command/index.ts";
 import {
   type Addr,
@@ -10,6 +11,7 @@ import {
   or,
   type Pool,
   peek,
+  SLOT_DROPPED,
   SLOT_SENT,
   slotAt,
   store,
@@ -21,6 +23,7 @@ import {
   LANE_LIMIT,
   LANE_READ,
   LANE_SENT,
+  LANE_SWAPPED,
   LANE_WAKE_AT,
   LANE_WRITTEN,
   LENGTH,
@@ -30,15 +33,27 @@ import {
   recordSize,
   repairWriter,
 } from "../queue/index.ts";
-import { type MessageLike, MessageWriter, type Prepared } from "./message.ts";
+import { type MessageLike, MessageWriter, Prepared, prepare } from "./message.ts";
+import { Swap } from "./swap.ts";
 
 /** In LANE_LIMIT: nobody reads, so only the writer's own watermark counts. */
 export const NO_READER = -1;
 /** Counts go in steps of two: bit 0 of `read` is the writer's, and says that it waits. */
 export const ONE = 2;
 export const WAITS = 1;
+/** How much comes out of the swap at a time, 4 MiB: some milliseconds. */
+const MOST_WORDS = 1 << 20;
 /** Without a watermark the counts are compared anew every so many messages. */
 const UNLIMITED = 1 << 29;
+
+/** What a writer with a swap asks of the end that it belongs to. */
+export interface SwapOwner {
+  /** How many bytes may wait on disk; 0 is none. It may change at any time. */
+  readonly swap: number;
+  readonly swapDirectory: string;
+  /** Messages in the swap could not be read back. They are counted as dropped. */
+  messagesLost(count: number, error: ZmqError): void;
+}
 
 /**
  * writer — the end of a lane that messages go into, with its watermark.
@@ -64,6 +79,15 @@ const UNLIMITED = 1 << 29;
  * that is kept near its limit is in one state, not in two by turns. Both are seen where room is
  * computed anew, which a writer with room does once for all the messages that fit.
  *
+ * # The swap
+ *
+ * Messages for which there is no room may be stored in the swap (swap.ts), if the socket has one.
+ * As long as it holds anything, the lane takes no other messages than those that come back from it:
+ * `hasRoom` is false, by a limit that is where the count of written messages is. They come back
+ * whenever the thread has the control and there is room: at each look for room, and when the reader
+ * wakes us, which we always ask for while the swap holds anything. Where memory is what is missing,
+ * we hear of that too.
+ *
  * # Synchronisation
  *
  *   SYNC(room)    reader's addition to read ⇒ writer's load     the messages have been taken
@@ -82,14 +106,32 @@ export class PipeWriter extends MessageWriter {
   #counted: number;
   /** Where the slot counts them; 0: nowhere. */
   #counter: Addr;
-  /** What `limit` of the reader was when it was computed. */
-  #peerMark = NO_READER;
+  /** How many messages that are not counted yet were sent before; see `rebook`. */
+  #moved = 0;
+  #bookAt: Addr = 0;
+  #bookBy = 0;
   #full = false;
   /** Called when a try finds the pipe full, or relieved; never within a write. */
   onFull: (full: boolean) => void = nobodyCares;
+  /** Called when the first message goes to the swap, and when the last has come back. */
+  onSwap: (used: boolean) => void = nobodyCares;
+  /** What `limit` and `read` of the reader were when it was computed. */
+  #peerMark = NO_READER;
+  #read = 0;
+  readonly #owner: SwapOwner | undefined;
+  #swap: Swap | undefined;
+  /** There is room for what is in the swap, but no memory; and all threads were asked for some. */
+  #starved = false;
 
-  constructor(thread: Thread, lane: Addr, readerBlock: Addr, highWaterMark: number) {
+  constructor(
+    thread: Thread,
+    lane: Addr,
+    readerBlock: Addr,
+    highWaterMark: number,
+    owner?: SwapOwner,
+  ) {
     super(thread.arena, thread.pool, lane);
+    this.#owner = owner;
     this.#thread = thread;
     this.#readerBlock = readerBlock;
     this.#highWaterMark = highWaterMark;
@@ -115,19 +157,35 @@ export class PipeWriter extends MessageWriter {
     // A hint: the reader may have changed its watermark.
     const peerMark = peek(this.arena.words, this.lane + LANE_LIMIT);
     if (peerMark === this.#peerMark && ((this.#limit - this.written) | 0) > 0) return true;
-    return this.#recount();
+    return this.#look(peerMark);
   }
 
-  /** How many messages lie in the lane, those that are not shown yet included. */
+  /** How many messages lie in the lane, those not shown yet included, and in the swap. */
   get queued(): number {
     // SYNC(room) observe: only a count.
     const read = load(this.arena.words, this.lane + LANE_READ) & ~WAITS;
-    return ((this.written - read) | 0) / ONE;
+    return ((this.written - read) | 0) / ONE + this.swapped;
+  }
+
+  /** How many messages are in the swap. */
+  get swapped(): number {
+    return this.#swap === undefined ? 0 : this.#swap.count;
+  }
+
+  /** Whether messages may go to the swap. */
+  get swaps(): boolean {
+    return this.#owner !== undefined && this.#owner.swap > 0;
   }
 
   /** Writes a message without showing it. False if there is no memory; throws if it is none. */
   override write(message: MessageLike | Prepared): boolean {
     if (!super.write(message)) return false;
+    this.written = (this.written + ONE) | 0;
+    return true;
+  }
+
+  override writeCopy(source: Int32Array, from: number, size: number, large: boolean): boolean {
+    if (!super.writeCopy(source, from, size, large)) return false;
     this.written = (this.written + ONE) | 0;
     return true;
   }
@@ -151,8 +209,6 @@ export class PipeWriter extends MessageWriter {
       this.take(body);
     }
     this.written = (this.written + ONE) | 0;
-    this.#counted = (this.#counted + ONE) | 0; // It was counted when it was sent.
-    words[this.lane + LANE_SENT] = this.#counted;
     return true;
   }
 
@@ -164,15 +220,92 @@ export class PipeWriter extends MessageWriter {
     return awake;
   }
 
-  /** Asks to be woken when there is room. False if there is some now. */
+  /**
+   * Stores a message in the swap. False if there is no room for it there.
+   *
+   * @throws ZmqError if it cannot be written; or, as `write`, if it is no message.
+   */
+  store(message: MessageLike | Prepared): boolean {
+    const owner = this.#owner;
+    if (owner === undefined || owner.swap === 0) return false;
+    const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
+    const parts = prepared instanceof Prepared ? prepared.parts : [prepared];
+    const { files } = this.#thread.host;
+    this.#swap ??= new Swap(files, (lost, error) => this.#lost(lost, error));
+    const swap = this.#swap;
+    if (!swap.store(parts, owner.swap, owner.swapDirectory || files.temporaryDirectory)) {
+      return false;
+    }
+    this.arena.words[this.lane + LANE_SWAPPED] += 1;
+    if (this.#counter !== 0) count(this.arena, this.#counter, 1);
+    if (swap.count === 1) {
+      this.onSwap(true);
+      this.drainSwap();
+    }
+    return true;
+  }
+
+  /**
+   * Takes out of the swap what there is room for, and asks to be woken for the rest.
+   *
+   * A reader that reads on makes room all the time. We go when we have used what there was at the
+   * beginning, and come back for half a lane: to follow it step by step would cost both, and this
+   * thread's event loop its turn.
+   */
+  drainSwap(): void {
+    while (this.swapped > 0) {
+      this.#recount();
+      if (this.swapped > 0 && this.#ask()) return;
+    }
+  }
+
+  /** Takes out of the swap all that there is memory for, whatever the watermarks say. */
+  pourSwap(): void {
+    do {
+      this.#limit = (this.written + ONE * UNLIMITED) | 0;
+      if (this.swapped > 0) this.#refill();
+    } while (this.swapped > 0 && !this.#starved);
+  }
+
+  /** Moves the next message of the swap to another lane. False if there is no memory for it. */
+  moveSwapped(writer: PipeWriter): boolean {
+    const swap = this.#swap as Swap;
+    if (!swap.ready()) return true; // What was left could not be read back.
+    if (!writer.writeCopy(swap.words, swap.at, swap.size, swap.large)) return false;
+    swap.shift();
+    writer.rebook(this.lane + LANE_SWAPPED, -1);
+    if (swap.count === 0) this.onSwap(false);
+    return true;
+  }
+
+  /** Gives up the swap, and what is in it: how many messages these are, the lane still says. */
+  leave(): void {
+    this.#starve(false);
+    this.#swap?.close();
+  }
+
+  /** Asks to be woken when there is room. False if there is, or was, some now. */
   wait(): boolean {
     const words = this.arena.words;
     // Never more than all that there is: after a watermark was lowered, the limit may be behind.
     const half = Math.max(0, ((this.#limit - load(words, this.lane + LANE_READ)) | 0) >> 1);
     store(words, this.lane + LANE_WAKE_AT, (this.written - half) | 0);
+    const before = this.swapped;
     // SYNC(waits) publish: wakeAt. The count is looked at once more, after this.
     or(words, this.lane + LANE_READ, WAITS);
-    return !this.#recount();
+    return !this.#recount() && this.swapped === before;
+  }
+
+  /** Asks to be woken when half of what lies in the lane is read. False if that is so already. */
+  #ask(): boolean {
+    const words = this.arena.words;
+    const wakeAt = (this.written - ONE * (queuedIn(words, this.lane) >> 1)) | 0;
+    store(words, this.lane + LANE_WAKE_AT, wakeAt);
+    // SYNC(waits) publish: wakeAt. The count is looked at after this.
+    or(words, this.lane + LANE_READ, WAITS);
+    // SYNC(room) observe: so many messages have been taken.
+    const read = load(words, this.lane + LANE_READ) & ~WAITS;
+    return this.#starved || ((read - wakeAt) | 0) < 0; // Of memory we hear otherwise.
   }
 
   /** Asks to be woken when all has been read. False if it has. */
@@ -187,13 +320,41 @@ export class PipeWriter extends MessageWriter {
     return this.queued > 0;
   }
 
-  /** Counts what was shown: it is sent. */
+  /**
+   * The last message was counted as sent before: it comes from a swap, or another lane. When it is
+   * shown, what `at` counts there changes by so much.
+   */
+  rebook(at: Addr, by: number): void {
+    assert(this.#moved === 0 || this.#bookAt === at, "messages come from one place at a time");
+    this.#moved++;
+    this.#bookAt = at;
+    this.#bookBy = by;
+  }
+
+  /**
+   * Counts what was shown: it is sent. The words that say so are changed together: should we die
+   * before, the messages count twice, and are in two places.
+   */
   #count(): void {
     const { arena } = this;
-    const messages = ((this.written - this.#counted) | 0) / ONE;
-    if (this.#counter !== 0) count(arena, this.#counter, messages);
-    arena.words[this.lane + LANE_SENT] = this.written;
+    const { words } = arena;
+    const moved = this.#moved;
+    const messages = ((this.written - this.#counted) | 0) / ONE - moved;
     this.#counted = this.written;
+    this.#moved = 0;
+    if (messages > 0 && this.#counter !== 0) count(arena, this.#counter, messages);
+    if (moved > 0) words[this.#bookAt] += moved * this.#bookBy;
+    words[this.lane + LANE_SENT] = this.written;
+  }
+
+  /** Counts anew, unless the swap has the lane and nothing was read since the last time. */
+  #look(peerMark: number): boolean {
+    if (this.swapped > 0 && peerMark === this.#peerMark) {
+      // A hint: should it be old, the reader will wake us.
+      const read = peek(this.arena.words, this.lane + LANE_READ) & ~WAITS;
+      if (read === this.#read) return false;
+    }
+    return this.#recount();
   }
 
   #recount(): boolean {
@@ -206,6 +367,7 @@ export class PipeWriter extends MessageWriter {
     const mark = own === 0 || peerMark === 0 ? UNLIMITED : own + Math.max(peerMark, 0);
     const from = mark < UNLIMITED ? read : this.written;
     this.#peerMark = peerMark;
+    this.#read = read;
     this.#limit = (from + ONE * Math.min(mark, UNLIMITED)) | 0;
     const room = (this.#limit - this.written) | 0;
     // In steps of two, a room of `mark` is half of the messages.
@@ -213,13 +375,54 @@ export class PipeWriter extends MessageWriter {
       this.#full = !this.#full;
       this.onFull(this.#full);
     }
+    if (this.swapped > 0) return this.#refill();
     return room > 0;
+  }
+
+  /** Moves messages from the swap to the lane, up to the limit. True: there is room for others. */
+  #refill(): boolean {
+    const swap = this.#swap as Swap;
+    let isShort = false;
+    let moved = 0;
+    for (let size = 0; ((this.#limit - this.written) | 0) > 0 && size < MOST_WORDS; ) {
+      if (!swap.ready()) break;
+      isShort = !this.writeCopy(swap.words, swap.at, swap.size, swap.large);
+      if (isShort) break;
+      size += swap.size;
+      swap.shift();
+      this.rebook(this.lane + LANE_SWAPPED, -1);
+      if (++moved % FLUSH_EVERY === 0) this.flush();
+    }
+    this.flush();
+    swap.trim(); // After the last message was shown.
+    this.#starve(isShort);
+    if (swap.count > 0) this.#limit = this.written;
+    else this.onSwap(false);
+    return ((this.#limit - this.written) | 0) > 0;
+  }
+
+  #starve(starved: boolean): void {
+    if (starved === this.#starved) return;
+    this.#starved = starved;
+    if (starved) this.#thread.wantMemory();
+    else this.#thread.gotMemory();
+  }
+
+  #lost(lost: number, error: ZmqError): void {
+    this.arena.words[this.lane + LANE_SWAPPED] -= lost;
+    count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, lost);
+    this.#owner?.messagesLost(lost, error);
   }
 }
 
 function nobodyCares(): void {}
 
-/** How many messages lie in a lane, as any thread may ask. */
+/** How many messages are in the swap of a lane's writer, as any thread may ask. */
+export function swappedIn(words: Words, lane: Addr): number {
+  return peek(words, lane + LANE_SWAPPED) >>> 0;
+}
+
+/** How many messages lie in a lane, a swap not counted, as any thread may ask. */
 export function queuedIn(words: Words, lane: Addr): number {
   // SYNC(room) observe: only a count.
   const read = load(words, lane + LANE_READ) & ~WAITS;

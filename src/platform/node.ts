@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import type { Host, KeepAlive, PartConstructor } from "../base/index.ts";
+import { filesOf } from "./node_files.ts";
 
 /**
  * node — the host on Node, Bun and Deno.
@@ -132,6 +133,8 @@ export const host: Host = {
     exitTasks.add(task);
     return () => exitTasks.delete(task);
   },
+
+  files: filesOf(process.getBuiltinModule("node:fs")),
 
   published(name: string): unknown {
     return threads.getEnvironmentData(name);

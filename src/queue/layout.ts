@@ -14,7 +14,8 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *         +--------+--------+--------+--------+--------+--------+--------+
  *          writer: plain                                Atomics  the reader's, seldom: Atomics
  *         +--------+--------+--------+--------+
- *     +39 | held   |next wr.| sent   |                    for the case of a death; see ypipe.ts
+ *     +39 | held   |next wr.| sent   | swapped|  for the case of a death (ypipe.ts); of the writer
+ *         +--------+--------+--------+--------+
  *         +--------+--------+--------+
  *     +64 | front  | chunk  | read   |                     reader: plain; read: Atomics only
  *         +--------+--------+--------+--------+--------+--------+--------+
@@ -33,8 +34,8 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *           MORE        another part of the same message follows
  *           REFERENCE   the body is a block of its own, and here is its address
  *           END         no part: `length` is the address of the next chunk
- *           REDELIVERED the message has been in the hands of an application that did not acknowledge
- *                       it; in its first record
+ *           REDELIVERED the message was in the hands of an application that did not acknowledge it;
+ *                       in its first record
  *
  * Body in a block of its own
  *         +--------+--------+------------------+
@@ -52,6 +53,8 @@ export const LANE_LIMIT: number = ROW + 6;
 export const LANE_HELD: number = ROW + 7;
 export const LANE_NEXT_WRITTEN: number = ROW + 8;
 export const LANE_SENT: number = ROW + 9;
+/** How many messages are in the writer's swap. */
+export const LANE_SWAPPED: number = ROW + 10;
 export const LANE_FRONT: number = 2 * ROW;
 export const LANE_READER_CHUNK: number = 2 * ROW + 1;
 export const LANE_READ: number = 2 * ROW + 2;

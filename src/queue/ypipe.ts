@@ -104,12 +104,12 @@ import {
  *
  * # If a thread dies
  *
- * The words say what it was about, and who mourns it finishes that or takes it back (`repairWriter`,
- * `repairReader`), so that the role can pass to another thread or the pipe be freed:
+ * The words say what it was about, and who mourns it finishes that or takes it back, so that the
+ * role can pass to another thread, or the pipe be freed (`repairWriter`, `repairReader`):
  *
  *   A writer notes how many messages there will be (`next written`), moves `c`, and then notes that
- *   it has (`written`, `w`). If `c` is not `w`, the flush is finished; if it is, what was written is
- *   not shown, and the blocks it took since the last flush are freed: they lead from one to the
+ *   it has (`written`, `w`). If `c` is not `w`, the flush is finished. If it is, what was written
+ *   is not shown, and the blocks it took since the last flush are freed: they lead from one to the
  *   next, beginning in `held`.
  *
  *   A reader notes from where on it gives back (`free at`, `free chunk`), moves `front`, and then
@@ -206,7 +206,7 @@ function freePassed(arena: Arena, pool: Pool, lane: Addr): void {
   words[lane + LANE_FREE_AT] = 0;
 }
 
-/** Gives up one ownership of a body that has a block of its own; the next to be freed is at `next`. */
+/** Gives up one ownership of a body in a block of its own. What is freed next is at `next`. */
 function freeBody(arena: Arena, pool: Pool, body: Addr, lane: Addr, next: Addr): void {
   const words = arena.words;
   arena.reach(body);

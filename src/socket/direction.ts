@@ -23,7 +23,8 @@ export abstract class Direction {
   protected readonly core: SocketCore;
   protected readonly thread: Thread;
   readonly #way: Way;
-  #closedBy: (() => ZmqError) | undefined;
+  /** What calls fail with from now on; or only the next one. */
+  #failure: (() => ZmqError) | undefined;
   protected holds = true;
   /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
   protected waits: Waiting | undefined;
@@ -45,6 +46,10 @@ export abstract class Direction {
   }
 
   /** Whether calls that wait keep the event loop alive. */
+  get referenced(): boolean {
+    return this.holds;
+  }
+
   set referenced(referenced: boolean) {
     this.holds = referenced;
     if (this.waits !== undefined) this.waits.referenced = referenced;
@@ -52,8 +57,16 @@ export abstract class Direction {
 
   /** Every call fails from now on. @param settle Whether those that wait are told. */
   protected end(error: () => ZmqError, settle: boolean): void {
-    this.#closedBy = error;
+    this.#failure = error;
     if (settle) this.waits?.fail(error());
+  }
+
+  /** Something has gone wrong that no call is to blame for: the next one says so. */
+  protected failOnce(error: ZmqError): void {
+    this.#failure ??= () => {
+      this.#failure = undefined;
+      return error;
+    };
   }
 
   /** Begins a call: hears what has come. */
@@ -63,7 +76,7 @@ export abstract class Direction {
   }
 
   protected check(): void {
-    if (this.#closedBy !== undefined) throw this.#closedBy();
+    if (this.#failure !== undefined) throw this.#failure();
   }
 
   protected count(messages: number): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { DEFAULT_HIGH_WATER_MARK, ZmqError } from "../base/index.ts";
+import { DEFAULT_HIGH_WATER_MARK, type HostFiles, MAX_SWAP, ZmqError } from "../base/index.ts";
 import { type Context, checkRange } from "../context/index.ts";
 
 /** Options that every socket has. */
@@ -10,7 +10,7 @@ export interface SocketOptions {
   /**
    * `ZMQ_LINGER`: how long what was sent is kept, after the socket has closed, for a peer that has
    * yet to bind, in milliseconds. Default -1, for ever (until the context is terminated). What has
-   * reached a bound peer is that peer's, whatever this says.
+   * reached a bound peer is that peer's, whatever this says; what is still in a swap has not.
    */
   linger?: number;
   /**
@@ -31,6 +31,15 @@ export interface SendOptions extends SocketOptions {
   sendHighWaterMark?: number;
   /** `ZMQ_SNDTIMEO`: how long a send waits, in milliseconds. Default -1, for ever; 0 is not. */
   sendTimeout?: number;
+  /**
+   * `ZMQ_SWAP`: how many bytes of messages may wait on disk for any one peer, when as many as the
+   * high watermark says wait in memory. Default 0: none. They come back by themselves, in order,
+   * whenever this thread is in its event loop or in a call. A message takes 24 bytes more than its
+   * parts, and each of these 8, and is rounded up to 8.
+   */
+  swap?: number;
+  /** Where swap files are made. Default: the system's directory for what is temporary. */
+  swapDirectory?: string;
 }
 
 /** Options of sockets that receive. */
@@ -48,12 +57,15 @@ export interface ReceiveOptions extends SocketOptions {
   acknowledge?: boolean;
 }
 
-/** All options that are kept as numbers or booleans, by name. */
+/** All options that a socket keeps, by name. */
 export interface OptionValues {
   linger: number;
   immediate: boolean;
   sendHighWaterMark: number;
   sendTimeout: number;
+  swap: number;
+  /** Empty: the system's. */
+  swapDirectory: string;
   receiveHighWaterMark: number;
   receiveTimeout: number;
   acknowledge: boolean;
@@ -63,12 +75,20 @@ export type OptionName = keyof OptionValues;
 
 const MAX = 2 ** 31 - 1;
 
-/** Numbers have a range, booleans have none. */
-const TABLE: { [Name in OptionName]: { initial: OptionValues[Name]; least?: number } } = {
+interface Entry<Value> {
+  initial: Value;
+  /** Numbers have a range. */
+  least?: number;
+  most?: number;
+}
+
+const TABLE: { [Name in OptionName]: Entry<OptionValues[Name]> } = {
   linger: { initial: -1, least: -1 },
   immediate: { initial: false },
   sendHighWaterMark: { initial: DEFAULT_HIGH_WATER_MARK, least: 0 },
   sendTimeout: { initial: -1, least: -1 },
+  swap: { initial: 0, least: 0, most: MAX_SWAP },
+  swapDirectory: { initial: "" },
   receiveHighWaterMark: { initial: DEFAULT_HIGH_WATER_MARK, least: 0 },
   receiveTimeout: { initial: -1, least: -1 },
   acknowledge: { initial: false },
@@ -100,11 +120,26 @@ export function readOptions(
 
 /** @throws ZmqError EINVAL if the value is not one of that option. */
 export function checkOption(name: OptionName, value: unknown): void {
-  const { least } = TABLE[name] as { least?: number };
-  if (least !== undefined) checkRange(name, value, least, MAX);
-  else if (typeof value !== "boolean") {
-    throw new ZmqError("EINVAL", {
-      hint: `Give ${name} as true or false; it was ${String(value)}.`,
-    });
+  const { initial, least, most = MAX }: Entry<unknown> = TABLE[name];
+  if (least !== undefined) checkRange(name, value, least, most);
+  else if (typeof value !== typeof initial) {
+    const what = typeof initial === "boolean" ? "true or false" : "a string";
+    throw new ZmqError("EINVAL", { hint: `Give ${name} as ${what}; it was ${String(value)}.` });
   }
+}
+
+/**
+ * Looks whether a swap could be made, if that is asked for.
+ *
+ * @param given What is set now. @param values All options, as they are.
+ * @throws ZmqError EINVAL if there is no such directory, EACCES if nothing can be made there.
+ */
+export function checkSwap(
+  given: Partial<OptionValues>,
+  values: OptionValues,
+  files: HostFiles,
+): void {
+  const { swap = 0, swapDirectory = "" } = given;
+  if (swap === 0 && swapDirectory === "") return;
+  files.check(swapDirectory || values.swapDirectory || files.temporaryDirectory);
 }

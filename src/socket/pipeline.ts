@@ -20,7 +20,8 @@ import { SendingSocket } from "./sending.ts";
  */
 export class Push extends SendingSocket {
   constructor(options: SendOptions = {}) {
-    super(PUSH, options, ["linger", "immediate", "sendHighWaterMark", "sendTimeout"]);
+    const sends = ["sendHighWaterMark", "sendTimeout", "swap", "swapDirectory"] as const;
+    super(PUSH, options, ["linger", "immediate", ...sends]);
   }
 }
 

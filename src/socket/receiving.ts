@@ -110,7 +110,7 @@ export class Receiver extends Direction implements Pattern {
   }
 
   released(pipe: Pipe): void {
-    this.fq.drain(pipe, pipe.queuedIn);
+    this.fq.drain(pipe, pipe.reader?.unread ?? 0);
     this.waits?.pump();
   }
 
@@ -120,6 +120,8 @@ export class Receiver extends Direction implements Pattern {
   }
 
   writeActivated(): void {}
+
+  messagesLost(): void {}
 
   peerChanged(pipe: Pipe): void {
     if (pipe.side === "binder" && pipe.peerState === GONE && !pipe.draining) {
@@ -240,7 +242,7 @@ export abstract class ReceivingSocket extends Socket {
     return this.#receiver.receiveManySync(max, options);
   }
 
-  /** Whether messages are delivered only when acknowledged; see {@link ReceiveOptions.acknowledge}. */
+  /** Whether messages are to be acknowledged; see {@link ReceiveOptions.acknowledge}. */
   get acknowledges(): boolean {
     return this.option("acknowledge");
   }

@@ -12,6 +12,7 @@ import {
   GONE,
   type MessageLike,
   type Pipe,
+  type PipeWriter,
   type Prepared,
   prepare,
   RETRACTED,
@@ -95,6 +96,10 @@ export class Sender extends Direction implements Pattern {
     }
   }
 
+  override get referenced(): boolean {
+    return super.referenced;
+  }
+
   override set referenced(referenced: boolean) {
     super.referenced = referenced;
     if (this.#drains !== undefined) this.#drains.referenced = referenced;
@@ -138,7 +143,8 @@ export class Sender extends Direction implements Pattern {
       pipe.draining = true;
       // What the peer has left unread goes to the others.
       const reader = pipe.readBack(this.core.member.slab);
-      this.#lb.reclaim({ reader, stays: false, done: () => this.core.leave(pipe) });
+      const { writer } = pipe as { writer: PipeWriter };
+      this.#lb.reclaim({ reader, writer, stays: false, done: () => this.core.leave(pipe) });
     }
     if (pipe.orphaned && pipe.queuedOut > 0) this.#orphans.add(pipe);
     this.#reclaimOrphans();
@@ -156,7 +162,14 @@ export class Sender extends Direction implements Pattern {
     return this.#lb.abandon();
   }
 
+  messagesLost(count: number, error: ZmqError): void {
+    const lost = `Messages that were swapped before are lost: ${count}.`;
+    const hint = `${lost} ${error.hint} This call has done nothing: make it again.`;
+    this.failOnce(new ZmqError(error.code, { address: this.core.address, hint }));
+  }
+
   memoryFreed(): void {
+    this.#lb.memoryFreed();
     this.#again();
     if (this.waits?.busy !== true) this.#lb.giveUp();
   }
@@ -184,7 +197,8 @@ export class Sender extends Direction implements Pattern {
       if (!pipe.orphaned || !registry.retract(pipe.at)) continue; // Somebody has come.
       this.#lb.remove(pipe);
       const done = () => registry.leave(pipe.at, "binder", 0);
-      this.#lb.reclaim({ reader: pipe.readBack(slab), stays: true, done });
+      const { writer } = pipe as { writer: PipeWriter };
+      this.#lb.reclaim({ reader: pipe.readBack(slab), writer, stays: true, done });
     }
   }
 
@@ -363,14 +377,33 @@ export abstract class SendingSocket extends Socket {
     this.setOption("sendTimeout", value);
   }
 
+  /** `ZMQ_SWAP`, in bytes; see {@link SendOptions.swap}. Takes effect at once. */
+  get swap(): number {
+    return this.option("swap");
+  }
+
+  set swap(value: number) {
+    this.setOption("swap", value);
+  }
+
+  /** Where swaps are made; see {@link SendOptions.swapDirectory}. For those still to be made. */
+  get swapDirectory(): string {
+    return this.option("swapDirectory") || this.temporaryDirectory;
+  }
+
+  set swapDirectory(value: string) {
+    this.setOption("swapDirectory", value);
+  }
+
   /**
    * Sends a message: one part, or an array of parts, which arrive all or not at all.
    *
    * The parts are copied when the message is accepted, which is when the promise settles; until
    * then do not change them. Several sends may wait: they go in the order of their calls.
    *
-   * @throws ZmqError by rejection: EAGAIN if the time is up, EINVAL, EMSGSIZE, EBADF, ETERM. Or the
-   *   signal's reason. The message was then not accepted.
+   * @throws ZmqError by rejection: EAGAIN if the time is up, EINVAL, EMSGSIZE, EBADF, ETERM; ENOSPC
+   *   and others if it cannot be swapped, EIO once if others cannot be read back. Or the signal's
+   *   reason. The message was then not accepted.
    */
   send(message: MessageLike, options?: WaitOptions): Promise<void> {
     return this.#sender.send(message, options);

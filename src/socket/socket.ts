@@ -18,6 +18,7 @@ import type { Directions, Pipe } from "../pipe/index.ts";
 import { Inproc, type Linked } from "../transport/index.ts";
 import {
   checkOption,
+  checkSwap,
   type OptionName,
   type OptionValues,
   readOptions,
@@ -31,10 +32,10 @@ export interface SocketStats {
   /** Messages that this socket has accepted for sending, and that it has received. */
   sent: number;
   received: number;
-  /** Messages in its pipes that its peers have not received yet, and that it has not. */
+  /** Messages in its pipes and swaps that its peers have not received yet, and that it has not. */
   queuedOut: number;
   queuedIn: number;
-  /** Messages it had accepted and could not hand over to anybody when it closed. */
+  /** Messages it had accepted and could not hand over to anybody when it closed, or swap back. */
   dropped: number;
   /** Calls that wait. */
   pending: number;
@@ -53,6 +54,8 @@ export interface Pattern {
   /** The socket closes: calls fail with this error. Returns how many messages are lost. */
   closed(error: () => ZmqError, settle: boolean): number;
   memoryFreed(): void;
+  /** So many messages that were swapped could not be read back. */
+  messagesLost(count: number, error: ZmqError): void;
   /** Calls that wait; the setter says whether they keep the event loop alive. */
   readonly pending: number;
   referenced: boolean;
@@ -106,6 +109,7 @@ export abstract class Socket {
     this.#type = type;
     this.#context = context;
     this.#member = membershipOf(context);
+    checkSwap(this.#options, this.#options, this.#member.thread.host.files);
     const ended = () => terminated(this.#lastEndpoint ?? undefined);
     this.#managed = {
       close: () => this.#close(ended, "thread left", false),
@@ -245,7 +249,7 @@ export abstract class Socket {
   /** What the socket has done, and what it holds now. */
   stats(): SocketStats {
     if (!this.closed) this.#member.thread.dispatch();
-    let queuedOut = 0;
+    let queuedOut = this.#inproc.lingering;
     let queuedIn = 0;
     for (const pipe of this.#inproc.pipes) {
       queuedOut += pipe.queuedOut;
@@ -266,9 +270,15 @@ export abstract class Socket {
     return this.#options[name];
   }
 
+  /** Where the system puts what is temporary. */
+  protected get temporaryDirectory(): string {
+    return this.#member.thread.host.files.temporaryDirectory;
+  }
+
   /** Checks and sets an option, and lets it take effect on the links that there are. */
   protected setOption<Name extends OptionName>(name: Name, value: OptionValues[Name]): void {
     checkOption(name, value);
+    checkSwap({ [name]: value }, this.#options, this.#member.thread.host.files);
     this.#options[name] = value;
     if (this.closed) return;
     this.#member.thread.dispatch(); // The links that have come meanwhile are concerned too.
@@ -297,7 +307,8 @@ export abstract class Socket {
     if (this.closed) return;
     this.#closedBy = error;
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
-    this.#dropped = this.#pattern.closed(error, settle);
+    const returned = this.#pattern.closed(error, settle); // That may drop others too.
+    this.#dropped += returned;
     this.#inproc.close(this.#options.linger, why);
     this.#inproc.log("socket.closed", { why });
     this.#member.thread.unregister(this.#object);
@@ -331,11 +342,21 @@ export abstract class Socket {
       get directions() {
         return socket.#pattern.directions;
       },
+      get referenced() {
+        return socket.#pattern.referenced;
+      },
       attached: (pipe) => this.#pattern.attached(pipe),
       released: (pipe) => this.#pattern.released(pipe),
       readActivated: (pipe) => this.#pattern.readActivated(pipe),
       writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
       peerChanged: (pipe) => this.#pattern.peerChanged(pipe),
+      messagesLost: (_pipe, count, error) => {
+        this.#dropped += count;
+        this.#pattern.messagesLost(count, error);
+      },
+      dropped: (count) => {
+        this.#dropped += count;
+      },
     };
   }
 

@@ -160,7 +160,7 @@ describe("returned messages", () => {
     rig.lb.remove(first.connecter);
     const state = { done: 0 };
     const reader = first.connecter.readBack(new Slab(rig.sender.host));
-    rig.lb.reclaim({ reader, stays: false, done: () => state.done++ });
+    rig.lb.reclaim({ reader, writer: first.writer, stays: false, done: () => state.done++ });
     return state;
   }
 
@@ -202,7 +202,7 @@ describe("returned messages", () => {
     const leave = (pair: Pair) => {
       rig.lb.remove(pair.connecter);
       const reader = pair.connecter.readBack(new Slab(rig.sender.host));
-      rig.lb.reclaim({ reader, stays: false, done: () => state.done++ });
+      rig.lb.reclaim({ reader, writer: pair.writer, stays: false, done: () => state.done++ });
     };
     leave(first);
     second.connecter.writer?.write("own");
@@ -231,7 +231,7 @@ describe("returned messages", () => {
     const used = rig.sender.pool.pages.usedBytes;
     rig.lb.remove(first.connecter);
     const reader = first.connecter.readBack(new Slab(rig.sender.host));
-    rig.lb.reclaim({ reader, stays: false, done: () => {} });
+    rig.lb.reclaim({ reader, writer: first.writer, stays: false, done: () => {} });
     assert.ok(rig.sender.pool.pages.usedBytes - used <= 65_536, "no body is copied");
     assert.deepEqual(drain(second), ["a||c", `${large}|x|${large}`, "", `${"y".repeat(4096)}|`]);
     rig.end();

@@ -7,9 +7,10 @@ import { Rotation } from "./rotation.ts";
 /** So many full pipes are looked at again and again; more are asked to wake us when found full. */
 const POLLED = 4;
 
-/** What lies unread in a pipe that nobody reads any more. */
+/** What lies unread in a pipe that nobody reads any more: in its lane, and then in its swap. */
 export interface Returned {
   readonly reader: PipeReader;
+  readonly writer: PipeWriter;
   /** Whether what is left stays in the pipe, should we give up; else it is lost. */
   readonly stays: boolean;
   /** Called when it is given to others, or given up. */
@@ -22,6 +23,12 @@ export interface Returned {
  * A pipe that is full is skipped, and has its turn again when there is room. `write` fails only if
  * no pipe has room at this moment, by counts read at this moment: those that were full before are
  * looked at once more.
+ *
+ * # Swap
+ *
+ * Where nobody has room in memory, and the socket has a swap, the message goes to the swap of the
+ * next pipe that takes it. Shared memory that is used up is such a case too: the swap is there to
+ * keep a sender going. A message that fits into no swap finds the socket mute as ever.
  *
  * # Returned messages
  *
@@ -38,6 +45,8 @@ export class Lb {
   #dirtyCount = 0;
   /** What was returned last goes first: it may have gone out before the rest of another lane. */
   readonly #returned: Returned[] = [];
+  /** Whose turn it is to take a message into its swap. */
+  #swapTurn = 0;
   /** The last attempt found room in a pipe, but no memory; and all threads were asked for some. */
   #noMemory = false;
   #wantsMemory = false;
@@ -49,6 +58,7 @@ export class Lb {
   attach(pipe: Pipe): void {
     this.#rotation.add(pipe);
     this.#count();
+    pipe.writer?.drainSwap();
   }
 
   has(pipe: Pipe): boolean {
@@ -57,7 +67,14 @@ export class Lb {
 
   /** The pipe, which was full, may have room. */
   activated(pipe: Pipe): void {
+    if (!this.#rotation.has(pipe)) return;
     this.#rotation.activate(pipe);
+    pipe.writer?.drainSwap();
+  }
+
+  /** There may be memory for what is in the swaps. */
+  memoryFreed(): void {
+    for (const pipe of [...this.#rotation.pipes]) pipe.writer?.drainSwap();
   }
 
   /** The pipe takes no more. */
@@ -137,14 +154,17 @@ export class Lb {
   /** Gives away returned messages; false if some are left. */
   pump(): boolean {
     for (let entry = this.#returned[0]; entry !== undefined; entry = this.#returned[0]) {
-      if (!this.#giveBack(entry.reader)) return false;
+      if (!this.#giveBack(entry)) return false;
       this.#returned.shift();
       entry.done();
     }
     return true;
   }
 
-  /** Ends the giving away; what is left is dropped. Returns how many messages that are. */
+  /**
+   * Ends the giving away; what is left is dropped. Returns how many messages that are; those in
+   * swaps are counted when their pipes are left.
+   */
   abandon(): number {
     if (this.#noMemory) this.#gotMemory();
     let dropped = 0;
@@ -156,11 +176,13 @@ export class Lb {
   }
 
   /** Gives the messages of one pipe to the others; false if some are left. */
-  #giveBack(reader: PipeReader): boolean {
-    while (reader.ready) {
+  #giveBack({ reader, writer: from }: Returned): boolean {
+    while (reader.ready || from.swapped > 0) {
       const writer = this.#next();
-      if (writer === undefined || !reader.moveTo(writer)) return this.#failed(writer);
-      reader.release();
+      if (writer === undefined) return this.#failed(writer);
+      if (!(reader.ready ? reader.moveTo(writer) : from.moveSwapped(writer))) {
+        return this.#failed(writer);
+      }
       this.#succeeded(writer);
       writer.flush();
     }
@@ -179,7 +201,20 @@ export class Lb {
       this.#succeeded(writer);
       return writer;
     }
-    this.#failed(writer);
+    const swapping = this.#store(message);
+    if (swapping === undefined) this.#failed(writer);
+    return swapping;
+  }
+
+  /** Stores in the next swap with room. */
+  #store(message: MessageLike | Prepared): PipeWriter | undefined {
+    const { pipes } = this.#rotation;
+    if (pipes[0]?.writer?.swaps !== true) return undefined; // As the first, so all.
+    for (let tries = pipes.length; tries > 0; tries--) {
+      if (++this.#swapTurn >= pipes.length) this.#swapTurn = 0;
+      const writer = pipes[this.#swapTurn]?.writer as PipeWriter;
+      if (writer.store(message)) return writer;
+    }
     return undefined;
   }
 

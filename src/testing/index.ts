@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 export { type Crew, inWorker, type Roles, startRole } from "./crew.ts";
+export { FakeFile, FakeFiles } from "./files.ts";
 export { createPair, type Pair, type PairOptions } from "./pair.ts";
 /**
  * testing — what unit tests of several layers need. No part of the package.
@@ -9,6 +10,7 @@ export { createPair, type Pair, type PairOptions } from "./pair.ts";
  *   rig      an arena with threads in it that are all this one
  *   crew     real threads that run a role of the test file
  *   pair     a pipe with both its ends
+ *   files    files in memory, that fail when asked to
  */
 export { checkAll, type Random, seeded } from "./random.ts";
 export { type ArenaSize, assertFreed, createArena, createThread, FakeHost } from "./rig.ts";

@@ -9,6 +9,7 @@ import { BINDER_BLOCK, createPipe, destroyPipe, move, Pipe, Slab } from "../pipe
 export interface PairOptions {
   sendHighWaterMark?: number;
   receiveHighWaterMark?: number;
+  swap?: number;
   /** Called before the ends are made, with the address of the pipe. */
   prepare?: (at: Addr) => void;
   slab?: Slab;
@@ -20,7 +21,10 @@ export interface Pair {
   readonly binder: Pipe;
   readonly writer: PipeWriter;
   readonly reader: PipeReader;
-  /** What the ends heard: `"read"` the binder, `"write"` the connecter, `"peer"` either. */
+  /**
+   * What the ends heard: `"read"` the binder, `"write"` the connecter, `"peer"` either; of messages
+   * that were lost `"lost 3 EIO"`.
+   */
   readonly heard: string[];
   /** Both ends leave, and the pipe is freed. */
   close(): void;
@@ -30,7 +34,7 @@ const PUSH = 8;
 
 /** Makes a pipe whose connecter only sends; both ends are there. */
 export function createPair(sender: Thread, receiver: Thread, options: PairOptions = {}): Pair {
-  const { sendHighWaterMark = 1000, receiveHighWaterMark = 1000, prepare } = options;
+  const { sendHighWaterMark = 1000, receiveHighWaterMark = 1000, swap = 0, prepare } = options;
   const slab = options.slab ?? new Slab(receiver.host);
   const { arena } = sender;
   const at = createPipe(sender, PUSH, { sends: true, receives: false });
@@ -41,8 +45,9 @@ export function createPair(sender: Thread, receiver: Thread, options: PairOption
     readActivated: () => heard.push("read"),
     writeActivated: () => heard.push("write"),
     peerChanged: () => heard.push("peer"),
+    messagesLost: (_pipe, count, { code }) => heard.push(`lost ${count} ${code}`),
   };
-  const marks = { sendHighWaterMark, receiveHighWaterMark };
+  const marks = { sendHighWaterMark, receiveHighWaterMark, swap };
   const connecter = new Pipe(sender, at, "connecter", "inproc://pair", marks, slab, events);
   move(arena, at, "binder", "assign");
   receiver.arena.refresh();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import assert from "node:assert/strict";
-import type { Host, KeepAlive } from "../base/index.ts";
+import type { Host, HostFiles, KeepAlive } from "../base/index.ts";
 import { BLOCK_BITS, CLOSED, Thread } from "../command/index.ts";
 import { Arena, MAX_SLOTS, Pool, SLOT_BLOCK, slotAt } from "../memory/index.ts";
 import { host } from "../platform/index.ts";
@@ -43,6 +43,7 @@ export class FakeHost implements Host {
   readonly thread: Host["thread"] = { claim: 1, birth: 0, number: 0, parent: -1 };
   /** The claims of threads that have ended. */
   readonly ended: Set<number> = new Set();
+  files: HostFiles = host.files;
   readonly deferred: (() => void)[] = [];
   /** Whether the event loop is kept alive. */
   held = false;

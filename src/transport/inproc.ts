@@ -27,6 +27,7 @@ import {
   type Side,
 } from "../pipe/index.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
+import { Lingering } from "./lingering.ts";
 
 /** What the transport asks of the socket it works for. */
 export interface Linked extends PipeEvents {
@@ -35,10 +36,14 @@ export interface Linked extends PipeEvents {
   /** The socket's number in its thread. */
   readonly object: number;
   readonly pipeOptions: PipeOptions;
+  /** Whether what waits keeps the event loop alive. */
+  readonly referenced: boolean;
   /** A pipe is there: to a name that we connected to, or from somebody who connected to ours. */
   attached(pipe: Pipe): void;
   /** We let go of the pipe: write no more, read what has arrived if it has a reader, then leave. */
   released(pipe: Pipe): void;
+  /** So many messages, which the socket had accepted, are dropped. */
+  dropped(count: number): void;
 }
 
 /**
@@ -59,6 +64,8 @@ export class Inproc {
   readonly #reasons = new Map<Pipe, LogReason>();
   /** Which topics of the log the socket wants, a bit each. */
   #topics = 0;
+  /** Pipes that the socket has left, but for what is in their swaps. */
+  readonly #lingering = new Set<Lingering>();
 
   constructor(member: Membership, socket: Linked) {
     this.#member = member;
@@ -170,7 +177,7 @@ export class Inproc {
   /** Ends all that there is. What was sent is kept for `lingerMs` where nobody is bound. */
   close(lingerMs: number, why: LogReason): void {
     for (const address of [...this.#binds.keys()]) {
-      this.#unbind(address, "bound");
+      this.#unbind(address, "bound", why === "thread left");
       if (address !== LOG_ENDPOINT) this.log("socket.unbound", { endpoint: address });
     }
     for (const pipe of [...this.pipes]) {
@@ -179,13 +186,43 @@ export class Inproc {
     }
   }
 
-  /** Leaves a pipe for good. */
+  /** Leaves a pipe for good, as soon as what is in its swap has gone to a peer that can come. */
   leave(pipe: Pipe, lingerMs: number): void {
     if (!this.pipes.delete(pipe)) return;
+    const swapped = pipe.writer?.swapped ?? 0;
+    if (swapped > 0 && lingerMs !== 0) this.#linger(pipe, lingerMs);
+    else {
+      this.#socket.dropped(swapped);
+      this.#leave(pipe, lingerMs);
+    }
+  }
+
+  /** How many messages lie in pipes, and swaps, that the socket has left. */
+  get lingering(): number {
+    let messages = 0;
+    for (const { pipe } of this.#lingering) messages += pipe.queuedOut;
+    return messages;
+  }
+
+  #linger(pipe: Pipe, ms: number): void {
+    const lingering = new Lingering(this.#member, pipe, {
+      ms,
+      holds: this.#socket.referenced,
+      dropped: (count) => this.#socket.dropped(count),
+      done: (leftMs) => {
+        this.#lingering.delete(lingering);
+        this.#leave(pipe, leftMs);
+      },
+    });
+    this.#lingering.add(lingering);
+    lingering.begin();
+  }
+
+  #leave(pipe: Pipe, lingerMs: number): void {
     const queued = pipe.queuedIn + pipe.queuedOut;
-    pipe.leave();
-    this.#member.registry.leave(pipe.at, pipe.side, lingerMs);
     const why = this.#reasons.get(pipe) ?? "peer left";
+    pipe.leave();
+    this.#member.registry.leave(pipe.at, pipe.side, lingerMs, why === "thread left");
     this.#reasons.delete(pipe);
     this.#logPipe("pipe.detached", pipe, { why, queued });
   }
@@ -211,12 +248,12 @@ export class Inproc {
     return { slot: this.#member.thread.slot, object, type, limit };
   }
 
-  /** Gives a name back. @throws ZmqError ENOENT. */
-  #unbind(address: string, how: string): void {
+  /** Gives a name back. @param ends Whether our thread ends. @throws ZmqError ENOENT. */
+  #unbind(address: string, how: string, ends = false): void {
     const bound = this.#binds.get(address);
     if (bound === undefined) throw noSuchEndpoint(address, how);
     this.#binds.delete(address);
-    this.#member.registry.unbind(bound.endpoint.name);
+    this.#member.registry.unbind(bound.endpoint.name, ends);
   }
 
   #add(pipe: Pipe): void {
@@ -224,6 +261,9 @@ export class Inproc {
     if (pipe.writer === undefined) return;
     pipe.writer.onFull = (full) => {
       this.#logPipe(full ? "pipe.full" : "pipe.relieved", pipe, { queued: pipe.queuedOut });
+    };
+    pipe.writer.onSwap = (used) => {
+      this.#logPipe(used ? "swap.used" : "swap.drained", pipe, { queued: pipe.queuedOut });
     };
   }
 

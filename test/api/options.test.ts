@@ -17,6 +17,7 @@ const NUMBERS = {
   linger: [-1, [0, 1, 1000, MAX], [-2, MAX + 1]],
   sendHighWaterMark: [1000, [0, 1, 5, MAX], [-1, MAX + 1]],
   sendTimeout: [-1, [0, 1, MAX], [-2, MAX + 1]],
+  swap: [0, [0, 1, 5000, 2 ** 36], [-1, 2 ** 36 + 1]],
   receiveHighWaterMark: [1000, [0, 1, 5, MAX], [-1, MAX + 1]],
   receiveTimeout: [-1, [0, 1, MAX], [-2, MAX + 1]],
 } as const;
@@ -33,7 +34,7 @@ const NO_NUMBERS = [
   Symbol("1"),
 ];
 const HAS = {
-  Push: ["linger", "sendHighWaterMark", "sendTimeout"],
+  Push: ["linger", "sendHighWaterMark", "sendTimeout", "swap"],
   Pull: ["linger", "receiveHighWaterMark", "receiveTimeout"],
 } as const;
 

@@ -110,16 +110,16 @@ model("both ends leave at once: the pipe is freed, and once (link.ts, registry.t
   planted: {
     "the state is moved without the lock": {
       file: "context/registry.js",
-      replace: "    leave(pipe, side, lingerMs) {\n        this.#lock.hold(() => {",
-      by: "    leave(pipe, side, lingerMs) {\n        [0].forEach(() => {",
+      replace: "    leave(pipe, side, lingerMs, ends = false) {\n        this.lock.hold(() => {",
+      by: "    leave(pipe, side, lingerMs, ends = false) {\n        [0].forEach(() => {",
     },
     "who leaves last does not free": {
       file: "context/registry.js",
       replace:
-        "if (this.#isOrphan(pipe) && this.#isExpired(pipe)) {\n            this.#destroy(pipe);",
+        "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n            this.unlinkAndFree(entry, pipe);",
       by:
-        "if (this.#isOrphan(pipe) && this.#isExpired(pipe)) {\n" +
-        'if (side === "binder") this.#destroy(pipe);',
+        "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n" +
+        'if (side === "binder") this.unlinkAndFree(entry, pipe);',
     },
     "a block is not withdrawn before the pipe is freed": {
       file: "pipe/pipe.js",
@@ -164,14 +164,14 @@ model("the connecter leaves while the binder attaches: what it sent is received 
   planted: {
     "the peer is not told that an end has left": {
       file: "context/registry.js",
-      replace: "        this.#thread.post(pipe + peerBlock(side), PIPE_TERM);\n        const entry",
-      by: "        const entry",
+      replace: "        this.thread.post(pipe + peerBlock(side), PIPE_TERM);\n        if (side",
+      by: "        if (side",
     },
     "a pipe is freed although its binder is there": {
       file: "context/registry.js",
       replace:
-        "if (this.#isOrphan(pipe) && this.#isExpired(pipe)) {\n            this.#destroy(pipe);",
-      by: 'if (stateOf(this.#arena, pipe, "connecter") === GONE) {\n this.#destroy(pipe);',
+        "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n            this.unlinkAndFree(entry, pipe);",
+      by: 'if (stateOf(this.arena, pipe, "connecter") === GONE) {\n this.unlinkAndFree(entry, pipe);',
     },
   },
 });
@@ -195,7 +195,7 @@ model("the binder gives its name back before it has attached, while the connecte
   planted: {
     "unbind does not withdraw what it had been assigned": {
       file: "context/registry.js",
-      replace: "this.#thread.withdraw(pipe + BINDER_BLOCK);",
+      replace: "this.thread.withdraw(pipe + BINDER_BLOCK);",
       by: "",
     },
   },
@@ -256,12 +256,12 @@ model("another binder comes while the first one leaves: it gets the pipe and wha
     },
     "a pipe whose binder leaves is not assigned to the next": {
       file: "context/registry.js",
-      replace: 'if (side === "binder" && this.#words[entry + SLOT] !== 0)',
+      replace: 'if (side === "binder" && this.words[entry + SLOT] !== 0)',
       by: "if (entry < 0)",
     },
     "a pipe that waits is not assigned to who binds": {
       file: "context/registry.js",
-      replace: 'if (stateOf(this.#arena, pipe, "binder") === ABSENT)',
+      replace: 'if (stateOf(this.arena, pipe, "binder") === ABSENT)',
       by: "if (pipe < 0)",
     },
   },

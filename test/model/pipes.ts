@@ -14,7 +14,12 @@ export const NAME: Uint8Array = new TextEncoder().encode("x");
 export const CONNECTER = 1;
 export const BINDER = 2;
 
-const noEvents: PipeEvents = { readActivated() {}, writeActivated() {}, peerChanged() {} };
+const noEvents: PipeEvents = {
+  readActivated() {},
+  writeActivated() {},
+  peerChanged() {},
+  messagesLost() {},
+};
 
 /** Connects a pipe to a name that somebody is bound to. It is assigned, and BIND is posted. */
 export function connect(env: Env, sendMark: number, receiveMark: number): Addr {

@@ -58,12 +58,14 @@ function woken(env: Env, { at }: Shared): boolean {
 const PLANTED = {
   "wait does not look again": {
     file: "pipe/writer.js",
-    replace: "return !this.#recount();",
+    replace: "return !this.#recount() && this.swapped === before;",
     by: "return true;",
   },
   "wait looks before it says that it waits": {
     file: "pipe/writer.js",
-    replace: "        or(words, this.lane + LANE_READ, WAITS);\n        return !this.#recount();",
+    replace:
+      "        or(words, this.lane + LANE_READ, WAITS);\n" +
+      "        return !this.#recount() && this.swapped === before;",
     by: "const room = this.#recount(); or(words, this.lane + LANE_READ, WAITS); return !room;",
   },
 };

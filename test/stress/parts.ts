@@ -22,7 +22,7 @@ export const NAMES = ["inproc://v0", "inproc://v1"];
 export const PATIENCE = 5000;
 const RESULTS = "inproc://results";
 /** Each sender has so many numbers of each kind; then it goes on with less. */
-const MOST = 1 << 21;
+const MOST = 1 << 24;
 const BATCH = 16;
 
 // The words of the books.
@@ -114,7 +114,8 @@ export class Survivor {
     this.#books = books;
     this.#sender = sender;
     this.#random = new Random(seed);
-    const options = { context, sendHighWaterMark: 20 };
+    // One of them has a swap, and so is hardly ever mute.
+    const options = { context, sendHighWaterMark: 20, swap: sender === 2 ? 1 << 20 : 0 };
     this.#push = [new Push(options), new Push(options)];
     this.#pull = new Pull({ context, receiveHighWaterMark: 20 });
     for (const kind of [WORK, ACKED]) {
@@ -262,7 +263,8 @@ class Victim {
     const receiveHighWaterMark = this.#random.pick([1, 5, 100]);
     const acknowledge = this.#acknowledges;
     this.#pull = new Pull({ context, receiveHighWaterMark, acknowledge, receiveTimeout: 20 });
-    this.#push = new Push({ context, sendHighWaterMark: 5, linger: 0, sendTimeout: 20 });
+    const swap = this.#random.pick([0, 100_000]);
+    this.#push = new Push({ context, sendHighWaterMark: 5, swap, linger: 0, sendTimeout: 20 });
     const kind = acknowledge ? ACKED : WORK;
     for (let sender = 0; sender < SENDERS; sender++) {
       this.#pull.connect(`inproc://s${sender}.${kind}`);

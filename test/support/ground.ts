@@ -8,11 +8,19 @@
  */
 import assert from "node:assert/strict";
 import { type TestContext, type TestOptions, test } from "node:test";
-import { Worker } from "node:worker_threads";
+import { type ResourceLimits, Worker } from "node:worker_threads";
 import { Context, type ContextOptions, type ContextStats, type Message, ZmqError } from "threadmq";
 import { type Call, type Kind, PATIENCE, type Scene, Stage, type Way } from "./stage.ts";
 
 export const WORKER: URL = new URL("./stand_in.js", import.meta.url);
+const PARENT: URL = new URL("./parent.js", import.meta.url);
+
+/** How a thread is started. */
+export interface Start {
+  readonly resourceLimits?: ResourceLimits;
+  /** Whether it is started by a worker in between, and if so, whether that knows the library. */
+  readonly below?: "a member" | "a stranger";
+}
 
 /** A thread, as the test sees it. */
 export interface Place {
@@ -99,8 +107,13 @@ export class Thread implements Place {
   #last = 0;
   #over = false;
 
-  constructor(context: Context | null) {
-    this.worker = new Worker(WORKER, { workerData: context === null ? null : context.handle });
+  constructor(context: Context | null, { resourceLimits, below }: Start = {}) {
+    const handle = context === null ? null : context.handle;
+    const limits = resourceLimits === undefined ? {} : { resourceLimits };
+    this.worker =
+      below === undefined
+        ? new Worker(WORKER, { workerData: handle, ...limits })
+        : new Worker(PARENT, { workerData: { handle, joins: below === "a member" } });
     this.#exit = new Promise((resolve) => this.worker.once("exit", resolve));
     this.worker.on("message", ({ number, value, error }) => {
       const call = this.#waiting.get(number);
@@ -142,6 +155,12 @@ export class Thread implements Place {
     await this.ended;
   }
 
+  /** Kills it: no code of its own runs any more. If it is below another, kills that. */
+  async kill(): Promise<void> {
+    await this.worker.terminate();
+    await this.ended;
+  }
+
   /** When it has ended, by whatever. */
   get ended(): Promise<number> {
     this.worker.ref();
@@ -170,8 +189,8 @@ export class Ground {
   }
 
   /** A new thread that knows the context. */
-  thread(): Thread {
-    const thread = new Thread(this.context);
+  thread(start: Start = {}): Thread {
+    const thread = new Thread(this.context, start);
     this.#threads.push(thread);
     return thread;
   }

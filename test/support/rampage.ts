@@ -16,11 +16,18 @@ export interface Report {
 
 /** What random calls may fail with. */
 const EXPECTED = /^E(?:ADDRINUSE|NOENT|AGAIN|NOCOMPATPROTO)$/;
-const NAMES = ["inproc://x", "inproc://y", "inproc://z"];
+export const NAMES = ["inproc://x", "inproc://y", "inproc://z"];
 const MARKS = [0, 1, 2, 10];
+/** Bytes: none, some messages, many, so many that they go to the disk. */
+const SWAPS = [0, 0, 2000, 1 << 16, 1 << 24];
 const FEWEST = 2;
 const MOST = 8;
 const MOST_PIPES = 6;
+
+/** How long the body of a message is: mostly short, now and then long enough for a block. */
+function lengthOf(number: number): number {
+  return number % 97 === 96 ? (number * 7919) % 60_000 : number % 500;
+}
 
 /** Takes so many steps, then closes all. */
 export async function rampage(
@@ -92,7 +99,8 @@ class Rampage {
       return;
     }
     const immediate = this.#random.next(3) === 0;
-    const push = new Push({ context, sendHighWaterMark: mark, immediate });
+    const swap = this.#random.pick(SWAPS);
+    const push = new Push({ context, sendHighWaterMark: mark, immediate, swap });
     this.#sockets.push(push);
     this.#senders.set(push, { name: `${this.#tag}${this.#senders.size}`, count: 0 });
   }
@@ -120,7 +128,7 @@ class Rampage {
   async #send(push: Push): Promise<void> {
     const sender = this.#senders.get(push) as { name: string; count: number };
     const number = sender.count;
-    const message = [`${sender.name}/${number}`, Buffer.alloc(number % 500, number)];
+    const message = [`${sender.name}/${number}`, Buffer.alloc(lengthOf(number), number)];
     const how = this.#random.next(4);
     if (how === 0) await push.send(message, { timeout: this.#random.next(2) });
     else if (how === 1) push.sendSync(message, { timeout: 0 });
@@ -145,7 +153,7 @@ class Rampage {
     for (const message of messages) {
       const [from, body] = message;
       const number = Number(`${from}`.split("/")[1]);
-      const whole = message.length === 2 && body?.equals(Buffer.alloc(number % 500, number));
+      const whole = message.length === 2 && body?.equals(Buffer.alloc(lengthOf(number), number));
       if (!whole) throw new Error(`a broken message from ${from}`);
       this.report.got.push(`${from}`);
     }

@@ -26,6 +26,7 @@ export interface Code {
   readonly mailbox: typeof import("#src/command/mailbox.ts");
   readonly pipe: typeof import("#src/pipe/index.ts");
   readonly registry: typeof import("#src/context/registry.ts");
+  readonly reaper: typeof import("#src/context/reaper.ts");
 }
 
 /** In a compiled file below dist, one text replaced by another, which may use all of the seam. */
@@ -96,7 +97,7 @@ function apply({ file, replace, by }: Change, text: string): string {
   throw new Error(`A change no longer fits: ${file} does not have once: ${replace}`);
 }
 
-/** Imports what changes use of the seam and the file does not; at its end, lines stay as they are. */
+/** Imports what changes use of the seam and the file does not; at its end, so lines stay. */
 function importSeam(by: string, text: string): string {
   const used = SEAM.filter((name) => new RegExp(`(?<![.\\w])${name}\\(`).test(by));
   const missing = used.filter((name) => !new RegExp(`import {[^}]*\\b${name}\\b`).test(text));
@@ -119,6 +120,7 @@ export async function loadCode(copy: string): Promise<Code> {
     mailbox: await from("command/mailbox.js"),
     pipe: await from("pipe/index.js"),
     registry: await from("context/registry.js"),
+    reaper: await from("context/reaper.js"),
   };
 }
 

@@ -74,6 +74,13 @@ const host: Host = {
   defer: (task) => void setImmediate(task),
   keepAlive: () => keepAlive,
   onExit: () => () => {},
+  files: {
+    temporaryDirectory: "",
+    check() {},
+    open() {
+      throw new Error("nothing is swapped here");
+    },
+  },
   published: () => undefined,
   publish: () => {},
 };

@@ -224,8 +224,8 @@ function addBacktracks(path: readonly Node[], last: readonly Pending[], mortal: 
  *
  * What was made since without need of that step, and then `next`, must begin with the step of some
  * thread that needs nothing else of it. One such thread is enough, and any: if it sleeps, what
- * begins with it has been run. The thread of `next` is not always one: it may need others first, and
- * to go back to it nevertheless, perhaps asleep, would be to miss interleavings.
+ * begins with it has been run. The thread of `next` is not always one: it may need others first,
+ * and to go back to it nevertheless, perhaps asleep, would be to miss interleavings.
  */
 function reverse(node: Node, steps: readonly Made[], index: number, next: Made): void {
   const { enabled } = node.decision;
