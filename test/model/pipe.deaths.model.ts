@@ -6,7 +6,7 @@
  * messages, and a body of more than sixteen bytes has a block of its own. Who survives does the
  * leaving of the dead one as the library does (context/membership.ts).
  */
-import type { Registry } from "#src/context/registry.ts";
+import type { Reaper } from "#src/context/reaper.ts";
 import type { Addr } from "#src/memory/index.ts";
 import type { Pipe } from "#src/pipe/index.ts";
 import { type Change, type Env, model, type Program } from "../support/explorer/explorer.ts";
@@ -41,7 +41,7 @@ function drain(pipe: Pipe): number[] {
 }
 
 /** Does the leaving of a dead thread, as its membership would. */
-function reap(env: Env, registry: Registry, dead: number): void {
+function reap(env: Env, registry: Reaper, dead: number): void {
   registry.reap(dead, () => {
     env.thread.clearFor(dead);
     env.pool.adopt(dead, (block) => registry.isLinked(block));
@@ -49,8 +49,8 @@ function reap(env: Env, registry: Registry, dead: number): void {
   });
 }
 
-function registryOf(env: Env): Registry {
-  return new env.code.registry.Registry(env.thread, env.keeper);
+function registryOf(env: Env): Reaper {
+  return new env.code.reaper.Reaper(env.thread, env.keeper);
 }
 
 /** Frees all that is left, in the names of both, and counts the pages. */

@@ -26,6 +26,7 @@ export interface Code {
   readonly mailbox: typeof import("#src/command/mailbox.ts");
   readonly pipe: typeof import("#src/pipe/index.ts");
   readonly registry: typeof import("#src/context/registry.ts");
+  readonly reaper: typeof import("#src/context/reaper.ts");
 }
 
 /** In a compiled file below dist, one text replaced by another, which may use all of the seam. */
@@ -119,6 +120,7 @@ export async function loadCode(copy: string): Promise<Code> {
     mailbox: await from("command/mailbox.js"),
     pipe: await from("pipe/index.js"),
     registry: await from("context/registry.js"),
+    reaper: await from("context/reaper.js"),
   };
 }
 
