@@ -43,6 +43,8 @@ export const ONE = 2;
 export const WAITS = 1;
 /** How much comes out of the swap at a time, 4 MiB: some milliseconds. */
 const MOST_WORDS = 1 << 20;
+/** No count of messages read, for those are even. */
+const NEVER = -1;
 /** Without a watermark the counts are compared anew every so many messages. */
 const UNLIMITED = 1 << 29;
 
@@ -149,7 +151,9 @@ export class PipeWriter extends MessageWriter {
   /** Changes the writer's own watermark. */
   set highWaterMark(highWaterMark: number) {
     this.#highWaterMark = highWaterMark;
-    this.#recount();
+    // What is in the swap comes back by `drainSwap` alone: the peer may take no more.
+    if (this.swapped > 0) this.#read = NEVER;
+    else this.#recount();
   }
 
   /** Whether the watermarks let one more message in, by the counts of this moment. */

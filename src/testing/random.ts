@@ -15,7 +15,10 @@ function repeat(file: string): string {
 
 /** An error that says how to repeat what has led to it. */
 function repeatable(error: unknown, file: string): unknown {
-  if (error instanceof Error) error.message += `\n${repeat(file)}`;
+  if (error instanceof Error) {
+    const why = error.cause === undefined ? "" : `\n${(error.cause as Error).stack}`;
+    error.message += `${why}\n${repeat(file)}`;
+  }
   return error;
 }
 
