@@ -116,7 +116,8 @@ model("both ends leave at once: the pipe is freed, and once (link.ts, registry.t
     "who leaves last does not free": {
       file: "context/registry.js",
       replace:
-        "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n            this.unlinkAndFree(entry, pipe);",
+        "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n" +
+        "            this.unlinkAndFree(entry, pipe);",
       by:
         "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n" +
         'if (side === "binder") this.unlinkAndFree(entry, pipe);',
@@ -170,8 +171,11 @@ model("the connecter leaves while the binder attaches: what it sent is received 
     "a pipe is freed although its binder is there": {
       file: "context/registry.js",
       replace:
-        "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n            this.unlinkAndFree(entry, pipe);",
-      by: 'if (stateOf(this.arena, pipe, "connecter") === GONE) {\n this.unlinkAndFree(entry, pipe);',
+        "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n" +
+        "            this.unlinkAndFree(entry, pipe);",
+      by:
+        'if (stateOf(this.arena, pipe, "connecter") === GONE) {' +
+        "this.unlinkAndFree(entry, pipe);",
     },
   },
 });

@@ -278,7 +278,7 @@ model("two post to one block: both are heard, with all they did before (command.
       replace: "wait(this.#arena.words, this.#mailbox.head, ASLEEP, timeoutMs)",
       by:
         "wait(this.#arena.words, this.#mailbox.head," +
-        " load(this.#arena.words, this.#mailbox.head))",
+        " load(this.#arena.words, this.#mailbox.head), timeoutMs)",
     },
   },
 });

@@ -21,8 +21,9 @@
  *
  * Time does not pass. A thread that waits is woken or sleeps for ever, whatever its timeout, so a
  * lost wake-up is a run that cannot go on. (A program may let short waits end then, where those who
- * wait look again now and then, as for the dead: `patience`.) A thread that reads the same value again and again is
- * held up until it has changed; so a loop of busy waiting comes to an end.
+ * wait look again now and then, as for the dead: `patience`.) A thread that reads the same value
+ * again and again is held up until it has changed; so a loop of busy waiting comes to an end.
+ * (After a death it goes on when nobody else can: it may look for the dead.)
  *
  * # Death
  *
