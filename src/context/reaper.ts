@@ -90,6 +90,8 @@ export class Reaper extends Registry {
     return this.lock.hold(() => {
       if (!this.isGone(dead)) return undefined; // Somebody was quicker.
       this.thread.pool.settleHand(dead, (block) => this.isLinked(block));
+      // First, while a pipe that is connected already is still on its list.
+      this.#dropUnmade(dead);
       const report = { names: 0, pipes: 0 };
       const words = this.words;
       for (const entry of this.entries()) {
@@ -106,7 +108,6 @@ export class Reaper extends Registry {
         }
         this.dropIfEmpty(entry);
       }
-      this.#dropUnmade(dead);
       finish();
       return report;
     });

@@ -18,7 +18,6 @@ const FEW: readonly Change[] = [
   { file: "memory/layout.js", replace: "BUCKET_COUNT = 256", by: "BUCKET_COUNT = 1" },
   { file: "memory/pool.js", replace: "SPANS = [1, 2, 3, 4, 5, 6, 7, 8]", by: "SPANS = [1]" },
   { file: "queue/layout.js", replace: "INLINE_BYTES = 4096", by: "INLINE_BYTES = 16" },
-  { file: "command/thread.js", replace: "LOOKS = 64", by: "LOOKS = 1" },
 ];
 const LARGE = 20;
 

@@ -6,6 +6,7 @@
  * Exactly one thread runs at any time; the others wait on a word of their own. All the rest is
  * touched only by the thread that has the turn, so plain accesses will do.
  */
+import type { Addr } from "#src/memory/index.ts";
 
 /** The most threads that a program may have. */
 export const MAX_THREADS = 4;
@@ -40,6 +41,19 @@ export const WRITE = 14;
 export const END = 15;
 export const MOURN = 16;
 export const DEATH = 17;
+
+const sleeps = (kind: number): boolean => kind >= WAIT && kind <= WAIT_ASYNC;
+
+/** Whether two operations of different threads can be swapped without anybody noticing. */
+export function independent(kindA: number, atA: Addr, kindB: number, atB: Addr): boolean {
+  if (atA !== atB || kindA > TURN || kindB > TURN) return true;
+  if (kindA >= NOTIFY || kindB >= NOTIFY) {
+    // To notify, and to go on in the event loop, concerns who sleeps and who notifies, no other.
+    return !(kindA >= WAIT && kindB >= WAIT);
+  }
+  const reads = (kind: number): boolean => kind === LOAD || kind === PEEK || sleeps(kind);
+  return (reads(kindA) && reads(kindB)) || kindA === WOKEN || kindB === WOKEN;
+}
 
 // Where a thread is.
 export const READY = 0;

@@ -212,7 +212,7 @@ export class Exploration {
     ctl.set(prefix, SCHEDULE);
     ctl[MORTAL] = this.mortal;
     ctl[EVERY_WRITE] = this.program.deaths === "atomic" ? 0 : 1;
-    ctl[PATIENCE] = this.program.patience ?? 0;
+    ctl[PATIENCE] = this.program.patience ?? -1;
     ctl[BRINK] = 0;
     ctl[DYING] = 0;
     for (let t = 0; t < count; t++) {

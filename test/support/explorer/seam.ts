@@ -28,6 +28,7 @@ import {
   EVERY_WRITE,
   EXCHANGE,
   IDLE,
+  independent,
   KIND,
   LOAD,
   LOG,
@@ -72,6 +73,7 @@ import {
   WOKEN,
   WRITE,
 } from "./control.ts";
+import { placeOf } from "./place.ts";
 import { ATOMIC_READ, ATOMIC_WRITE, RAW, type Races } from "./races.ts";
 
 /** A thread that reads the same value so many times in a row waits until it has changed. */
@@ -91,19 +93,6 @@ export class Death extends Error {
   constructor() {
     super("ThreadMQ explorer: this thread has died in this run");
   }
-}
-
-const sleeps = (kind: number): boolean => kind >= WAIT && kind <= WAIT_ASYNC;
-
-/** Whether two operations of different threads can be swapped without anybody noticing. */
-export function independent(kindA: number, atA: Addr, kindB: number, atB: Addr): boolean {
-  if (atA !== atB || kindA > TURN || kindB > TURN) return true;
-  if (kindA >= NOTIFY || kindB >= NOTIFY) {
-    // To notify, and to go on in the event loop, concerns who sleeps and who notifies, no other.
-    return !(kindA >= WAIT && kindB >= WAIT);
-  }
-  const reads = (kind: number): boolean => kind === LOAD || kind === PEEK || sleeps(kind);
-  return (reads(kindA) && reads(kindB)) || kindA === WOKEN || kindB === WOKEN;
 }
 
 /** One step as a failure shows it. */
@@ -406,13 +395,19 @@ class Participant {
     return this.#decide(enabled);
   }
 
-  /** Time passes, where the program lets it: short waits end. Who can go on then. */
+  /**
+   * Time passes: short waits end, where the program lets them; and after a death, who is held up
+   * goes on, for it may look for that. Who can go on then.
+   */
   #endWaits(): number {
     const ctl = this.control.words;
+    const mortal = ctl[MORTAL];
+    const mourns = mortal >= 0 && ctl[this.control.of(mortal) + STATUS] === DEAD;
     let enabled = 0;
     for (let t = 0; t < ctl[THREADS]; t++) {
       const other = this.control.of(t);
-      if (ctl[other + STATUS] !== WAITING || ctl[other + TIMEOUT] > ctl[PATIENCE]) continue;
+      const waits = ctl[other + STATUS] === WAITING && ctl[other + TIMEOUT] <= ctl[PATIENCE];
+      if (!waits && !(mourns && ctl[other + STATUS] === SPINNING)) continue;
       ctl[other + STATUS] = READY;
       enabled |= 1 << t;
     }
@@ -500,18 +495,6 @@ class Participant {
     this.control.setText(WHY, why);
     return 0;
   }
-}
-
-/** The line of a program, or else of the library, in a stack; with the function it stands in. */
-function placeOf(stack: string): string {
-  const lines = stack.split("\n").slice(1);
-  const own = lines.filter((line) => !/[\\/]explorer[\\/][a-z]+\.[jt]s|node:/.test(line));
-  const names = own.map((line) => {
-    const match = /at (?:(?:async )?(.*?) \()?(?:.*[\\/])?([^\\/]+:\d+):\d+\)?$/.exec(line);
-    const name = match?.[1]?.replace("Runner.<anonymous>", "").replaceAll("\\", "") ?? "";
-    return `${name} (${match?.[2]})`.trimStart();
-  });
-  return names.slice(0, 3).join(" < ");
 }
 
 export const participant = new Participant();

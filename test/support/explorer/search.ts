@@ -16,9 +16,8 @@
  * the choice is there only once, so who goes on goes past it.
  */
 import assert from "node:assert/strict";
-import { DEATH, DEATHS, DIES, EITHER, MAX_THREADS, MOURN, OLD } from "./control.ts";
+import { DEATH, DEATHS, DIES, EITHER, independent, MAX_THREADS, MOURN, OLD } from "./control.ts";
 import type { Decision, Exploration, Pending, Run } from "./exploration.ts";
-import { independent } from "./seam.ts";
 
 export interface Findings {
   runs: number;
