@@ -40,7 +40,8 @@
  *   I1  A block is on a mailbox, or on its way there, if and only if it has a bit other than
  *       CLOSED and TAKEN.
  *   I2  CLOSED is set while nobody receives for the block: before it is attached, and after it was
- *       withdrawn. Then its memory may be freed.
+ *       withdrawn. Beside other bits: it is being withdrawn, and may still be under way. Alone: its
+ *       memory may be freed.
  *
  * # Synchronisation
  *

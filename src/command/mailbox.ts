@@ -62,7 +62,8 @@ import { BLOCK_BITS, BLOCK_NEXT, TAKEN } from "./command.ts";
  * pushes later does not find ASLEEP (I3). So who mourns a thread notifies all mailboxes (`nudge`).
  *
  * An owner marks each block as TAKEN while it is still on the stack; so a block that was pushed is
- * on the stack or marked, and who withdraws a dead owner's blocks need not wait for it.
+ * on the stack or marked, and who withdraws a dead owner's blocks need not wait for it. Whoever
+ * does that is then the owner: it takes what is on the stack before any of it can be freed.
  */
 const EMPTY = 0;
 export const ASLEEP = 1;
@@ -122,17 +123,6 @@ export class Mailbox {
       if (found === head) break;
       head = found;
     }
-  }
-
-  /** Whether a block is on the stack. Of a mailbox whose owner is dead, for who takes its place. */
-  has(block: Addr): boolean {
-    // SYNC(push) observe: the blocks' links.
-    let at = load(this.#arena.words, this.head);
-    while (at > ASLEEP && at !== block) {
-      this.#arena.reach(at);
-      at = this.#arena.words[at + BLOCK_NEXT];
-    }
-    return at === block;
   }
 
   /** Leaves the mailbox as new. Of one whose owner is dead, when all its blocks are withdrawn. */

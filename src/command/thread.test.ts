@@ -6,9 +6,11 @@ import {
   type Addr,
   type Arena,
   add,
+  DEATHS,
   load,
   MEMORY_WANTED,
   or,
+  Pool,
   SLOT_HEAD,
   slotAt,
 } from "../memory/index.ts";
@@ -16,6 +18,7 @@ import {
   assertFreed,
   createArena,
   createThread,
+  FakeHost,
   inWorker,
   type Roles,
   startRole,
@@ -30,7 +33,7 @@ import {
   PIPE_TERM,
 } from "./command.ts";
 import { push } from "./mailbox.ts";
-import { gotMemory, type Thread } from "./thread.ts";
+import { gotMemory, Thread } from "./thread.ts";
 
 const PATIENCE_MS = 10_000;
 
@@ -51,6 +54,26 @@ function listen(thread: Thread, onCommand: (heard: Heard) => void = () => {}) {
     },
   });
   return { number, heard };
+}
+
+/** A thread; slot 2 pushes what it had begun to post, and dies, just when that one asks for it. */
+function besideOneThatDies(arena: Arena) {
+  /** What it has still to push. */
+  const under: Addr[] = [];
+  const keeper = {
+    isGone(slot: number): boolean {
+      for (const block of under.splice(0)) push(arena, slotAt(1) + SLOT_HEAD, block);
+      return slot === 2;
+    },
+    repair() {},
+  };
+  const thread = new Thread(arena, 1, new Pool(arena, 1, true), new FakeHost(), keeper);
+  /** As slot 2, which has set the first bit and not pushed. */
+  const begin = (block: Addr) => {
+    or(arena.words, block + BLOCK_BITS, ACTIVATE_READ | (2 << 8));
+    under.push(block);
+  };
+  return { thread, begin, under };
 }
 
 function closedBlock(thread: Thread): Addr {
@@ -207,6 +230,74 @@ if (!inWorker(roles)) {
       thread.dispatch();
       assert.equal(heard.length, 4);
       assert.equal(thread.mailbox.hasMail, false);
+    });
+  });
+
+  describe("a sender that pushes and dies while we ask whether it has died", () => {
+    it("has its command heard once, and not again (command.ts I1)", () => {
+      const { thread, begin } = besideOneThatDies(createArena());
+      const { heard, number } = listen(thread);
+      const block = closedBlock(thread);
+      thread.ownBlocks = () => [block];
+      thread.open(block, number);
+      begin(block);
+      add(thread.arena.words, DEATHS, 1);
+      thread.dispatch();
+      thread.dispatch();
+      assert.deepEqual(heard, [{ number, block, bits: ACTIVATE_READ }]);
+    });
+
+    it("leaves nothing on the mailbox of who withdraws (command.ts I2)", () => {
+      const { thread, begin } = besideOneThatDies(createArena());
+      const block = closedBlock(thread);
+      thread.open(block, listen(thread).number);
+      begin(block);
+      thread.withdraw(block);
+      assert.equal(load(thread.arena.words, block + BLOCK_BITS), CLOSED);
+      assert.equal(thread.mailbox.hasMail, false);
+    });
+  });
+
+  describe("withdrawing for a thread that has died", () => {
+    it("leaves nothing on its mailbox that could be freed too early (command.ts I2)", () => {
+      const arena = createArena();
+      const dead = createThread(arena, 1);
+      const blocks = [0, 1].map(() => closedBlock(dead)) as [Addr, Addr];
+      for (const block of blocks) dead.open(block, listen(dead).number);
+      const mourner = createThread(arena, 3);
+      for (const block of blocks) mourner.post(block, PIPE_TERM);
+      mourner.withdrawFor(1, blocks[1]);
+      assert.equal(load(arena.words, slotAt(1) + SLOT_HEAD), 0);
+      mourner.withdrawFor(1, blocks[0]);
+      for (const block of blocks) assert.equal(load(arena.words, block + BLOCK_BITS), CLOSED);
+    });
+
+    it("waits for a sender that the dead thread was waiting for (command.ts I2)", () => {
+      const arena = createArena();
+      const { thread: mourner, begin, under } = besideOneThatDies(arena);
+      const block = closedBlock(mourner);
+      mourner.open(block, listen(mourner).number);
+      begin(block);
+      or(arena.words, block + BLOCK_BITS, CLOSED); // So far its own withdrawing has come.
+      mourner.withdrawFor(1, block);
+      assert.deepEqual(under, [], "it has come");
+      assert.equal(load(arena.words, slotAt(1) + SLOT_HEAD), 0, "and is taken");
+    });
+  });
+
+  describe("a thread that has left", () => {
+    it("takes no mail of who has the slot after it", () => {
+      const arena = createArena();
+      const gone = createThread(arena, 1);
+      gone.leave();
+      const next = createThread(arena, 1);
+      const { heard, number } = listen(next);
+      const block = closedBlock(next);
+      next.open(block, number);
+      next.post(block, BIND);
+      gone.dispatch();
+      next.dispatch();
+      assert.equal(heard.length, 1);
     });
   });
 

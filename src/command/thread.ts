@@ -70,6 +70,7 @@ export class Thread {
   readonly #inbox: Addr[] = [];
   /** Whether the inbox was left with something in it. */
   #undelivered = false;
+  #left = false;
   #memoryWants = 0;
   /** What it leaves with the first bit of a block. */
   readonly #name: number;
@@ -156,16 +157,17 @@ export class Thread {
    */
   withdraw(block: Addr): void {
     // SYNC(post) observe: what was posted and will not be looked at.
-    const bits = exchange(this.arena.words, block + BLOCK_BITS, CLOSED);
+    const bits = or(this.arena.words, block + BLOCK_BITS, CLOSED);
     assert((bits & CLOSED) === 0, "a block is withdrawn once");
     if (bits === 0) return;
     for (let look = 1; ; look++) {
+      // Asked before we look: it may push until it dies.
+      const isLast = look % LOOKS === 0 && this.#isGone(bits);
       this.mailbox.take(this.#inbox);
       const index = this.#inbox.indexOf(block);
-      if (index >= 0) {
-        this.#inbox.splice(index, 1);
-        store(this.arena.words, block + BLOCK_BITS, CLOSED); // It was TAKEN. Nobody else writes it.
-      } else if (look % LOOKS !== 0 || !this.#isGone(bits)) continue;
+      if (index >= 0) this.#inbox.splice(index, 1);
+      else if (!isLast) continue;
+      store(this.arena.words, block + BLOCK_BITS, CLOSED); // Nobody else writes it.
       // What has come with it would not wake us any more: let the event loop hand it over.
       this.#undelivered = this.#inbox.length > 0;
       if (this.#undelivered) queueMicrotask(() => this.dispatch());
@@ -173,15 +175,21 @@ export class Thread {
     }
   }
 
-  /** The same for a block of a thread that is dead, on its behalf. */
+  /** The same for a block of a thread that is dead, on its behalf. It may be done again. */
   withdrawFor(dead: number, block: Addr): void {
-    // SYNC(post) observe: what was posted and will not be looked at.
-    const bits = exchange(this.arena.words, block + BLOCK_BITS, CLOSED);
-    if ((bits & COMMANDS) === 0 || (bits & (TAKEN | CLOSED)) !== 0) return;
+    const { words } = this.arena;
     const mailbox = new Mailbox(this.arena, slotAt(dead) + SLOT_HEAD);
-    for (let look = 1; !mailbox.has(block); look++) {
-      if (look % LOOKS === 0 && this.#isGone(bits)) return;
+    const taken: Addr[] = [];
+    mailbox.take(taken); // In any case: what is withdrawn may be freed, so nothing leads to it.
+    // SYNC(post) observe: what was posted and will not be looked at.
+    const bits = or(words, block + BLOCK_BITS, CLOSED);
+    if ((bits & COMMANDS) !== 0 && (bits & TAKEN) === 0) {
+      for (let look = 1, isLast = false; !isLast && !taken.includes(block); look++) {
+        isLast = look % LOOKS === 0 && this.#isGone(bits);
+        mailbox.take(taken);
+      }
     }
+    store(words, block + BLOCK_BITS, CLOSED); // Nobody else writes it.
   }
 
   /** The mailbox of a dead thread is as new, when all its blocks have been withdrawn. */
@@ -204,8 +212,15 @@ export class Thread {
     return this.#undelivered || this.mailbox.hasMail;
   }
 
+  /** This thread leaves the context: the slot may soon be another's, whose mail is not ours. */
+  leave(): void {
+    this.#left = true;
+    this.signaler.disarm();
+  }
+
   /** Hands every command that has come to its target. */
   dispatch(): void {
+    if (this.#left) return; // The event loop had been asked to call it.
     const inbox = this.#inbox;
     this.#undelivered = false;
     this.mailbox.take(inbox);
@@ -231,14 +246,15 @@ export class Thread {
     const deaths = load(words, DEATHS);
     if (deaths === this.mailbox.deaths) return;
     this.mailbox.deaths = deaths;
-    this.mailbox.take(this.#inbox); // What has not arrived by now was not pushed.
     for (const block of this.ownBlocks()) {
       // SYNC(post) observe: only who has posted first.
       const bits = load(words, block + BLOCK_BITS);
       if ((bits & COMMANDS) === 0 || (bits & (TAKEN | CLOSED)) !== 0 || !this.#isGone(bits))
         continue;
-      or(words, block + BLOCK_BITS, TAKEN); // SYNC(post) is of who takes the bits.
-      this.#inbox.push(block);
+      // It is gone, perhaps since a moment ago: what has not arrived by now was not pushed.
+      this.mailbox.take(this.#inbox);
+      const before = or(words, block + BLOCK_BITS, TAKEN); // SYNC(post) is of who takes the bits.
+      if ((before & TAKEN) === 0) this.#inbox.push(block);
     }
   }
 

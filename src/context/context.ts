@@ -157,6 +157,11 @@ export class Context {
    * @throws ZmqError EAGAIN if the time is up; the context is terminated all the same.
    */
   async terminate(options: { timeout?: number } = {}): Promise<void> {
+    if (typeof options !== "object" || options === null || Array.isArray(options)) {
+      throw new ZmqError("EINVAL", {
+        hint: "Give the options of a call as an object: { timeout }.",
+      });
+    }
     const timeout = options.timeout ?? -1;
     checkRange("timeout", timeout, -1, 2 ** 31 - 1);
     const arena = this.#shared;

@@ -168,7 +168,7 @@ export class Membership implements CommandTarget {
     this.thread.withdraw(this.#block);
     this.thread.pool.leave();
     this.thread.unregister(this.#number);
-    this.thread.signaler.disarm();
+    this.thread.leave();
     leaveSlot(this.arena, this.thread.slot);
     this.#onLeft();
   }

@@ -46,8 +46,8 @@ import { PIPE_NEXT } from "../pipe/index.ts";
  * Lists are changed by one store each, so they can be walked at any step. `last` may be behind; who
  * takes the lock over finds it anew (reaper.ts).
  */
-export const NEXT = 0;
-export const HASH = 1;
+const NEXT = 0;
+const HASH = 1;
 export const SLOT = 2;
 export const OBJECT = 3;
 export const TYPE = 4;
@@ -59,7 +59,7 @@ export const TOPICS = 9;
 export const NAME = 10;
 
 /** The first byte of a hidden name, and where its serial number is. */
-export const HIDDEN = 0xfe;
+const HIDDEN = 0xfe;
 export const SERIAL: number = NAME + 1;
 
 export class Names {

@@ -5,7 +5,6 @@ import {
   type Arena,
   load,
   MAX_SLOTS,
-  or,
   SLOT_BIRTH,
   SLOT_CLAIM,
   SLOT_PARENT,
@@ -96,12 +95,13 @@ export function markEnded(arena: Arena, number: number): void {
     size = ended.size;
     for (let slot = 1; slot < MAX_SLOTS; slot++) {
       const at = slotAt(slot);
+      const state = load(words, at + SLOT_STATE); // Only a look.
+      if ((state & LIVE) === 0) continue;
       const thread = words[at + SLOT_THREAD];
-      if ((load(words, at + SLOT_STATE) & LIVE) === 0) continue; // Only a look.
       if (!ended.has(thread) && !ended.has(words[at + SLOT_PARENT])) continue;
-      ended.add(thread);
-      // SYNC(end) publish: all that it did is done.
-      or(words, at + SLOT_STATE, ENDED);
+      // SYNC(end) publish: all that it did is done. If the slot is another's by now, nothing.
+      const found = swapIf(words, at + SLOT_STATE, state, state | ENDED);
+      if (found === state) ended.add(thread);
     }
   }
 }

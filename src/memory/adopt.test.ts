@@ -127,7 +127,7 @@ describe("a pool whose thread dies", () => {
   for (const [step, leave] of Object.entries(STEPS)) {
     for (const times of [1, 2]) {
       const again = times === 1 ? "" : ", though it be done twice";
-      it(`${step}: all its memory is back in the end${again} (I1, I4)`, () => {
+      it(`${step}: all its memory is back in the end${again} (pool.ts I1, I4)`, () => {
         const rig = createRig();
         leave(rig);
         const { arena, mourner, linked, base } = rig;

@@ -45,10 +45,11 @@ export class Arena {
 
   /** A new arena, of `initialBytes` now and never more than `maxBytes`. */
   static create(initialBytes: number, maxBytes: number): Arena {
-    const maxPages = Math.floor(maxBytes / PAGE_BYTES);
+    const isWhole = Number.isInteger(maxBytes); // Else it may be no number at all.
+    const maxPages = isWhole ? Math.floor(maxBytes / PAGE_BYTES) : 0;
     const first = firstPage(maxPages);
     const least = (first + LEAST_PAGES) * PAGE_BYTES;
-    if (!Number.isInteger(maxBytes) || maxBytes < least || maxBytes > MAX_MEMORY_LIMIT) {
+    if (!isWhole || maxBytes < least || maxBytes > MAX_MEMORY_LIMIT) {
       throw new ZmqError("EINVAL", {
         hint: `Give maxMemory as a whole number of bytes from ${least} to ${MAX_MEMORY_LIMIT}.`,
       });

@@ -170,6 +170,27 @@ describe("runs of pages", () => {
     assert.deepEqual([...row], [2, 2, 3, 3, 3, 3, 0]);
   });
 
+  it("that a dead thread had given back, or not taken yet, are not in its hand", () => {
+    const { arena } = arenaOf(64);
+    const dead = 3;
+    const keeper = { isGone: (slot: number) => slot === dead, repair() {} };
+    const pages = new Pages(arena, 1, true, keeper);
+    const page = pages.allocate(1, 0, 0, 1);
+    const block = page + PAGE_HEAD_WORDS;
+    const hand = slotAt(dead) + SLOT_HAND;
+    // It died in the section, before it came to its hand, or to the table.
+    pages.free(page);
+    arena.words[hand] = block;
+    store(arena.words, PAGES_LOCK, dead + 1);
+    assert.equal(pages.allocate(1, 0, 0, 1), page);
+    assert.equal(arena.words[hand], 0, "else it would be freed under its new owner");
+    // What is in use stays in the hand.
+    arena.words[hand] = block;
+    store(arena.words, PAGES_LOCK, dead + 1);
+    pages.allocate(1, 0);
+    assert.equal(arena.words[hand], block);
+  });
+
   it("are what a list of pages says, whatever is taken and given back (I1, I2, I3)", () => {
     const step = fc.oneof(
       fc.record({ slot: fc.integer({ min: 1, max: 3 }), run: fc.integer({ min: 1, max: 9 }) }),

@@ -3,6 +3,7 @@
 import { type Arena, firstPage } from "./arena.ts";
 import { type Addr, peek, store } from "./atomics.ts";
 import {
+  CONTEXT_SLOT,
   MAX_PAGES,
   MAX_SLOTS,
   PAGE_BYTES,
@@ -62,8 +63,8 @@ const SCARCE_PART = 8;
  *
  * A run's words are changed one by one. What is to be changed, and to what, is noted in the header
  * before (`first`, `run`, `word`); who takes the lock over does the change again, whole, and counts
- * `in use` and `search` anew. A run that was being given back when its holder died is thus free,
- * and is taken out of that thread's hand (pool.ts).
+ * `in use` and `search` anew. What that thread has given back, or had not taken yet, is still in
+ * its hand (pool.ts); it is taken out of there before anybody else can have it.
  */
 export class Pages {
   readonly #arena: Arena;
@@ -156,6 +157,23 @@ export class Pages {
     return this.#arena.words[PAGE_TABLE + Math.floor(at / PAGE_WORDS)] - 1;
   }
 
+  /**
+   * Whether a block is not in use; as far as that can be told, for only its owner's list may be
+   * looked at: that of `slot`, which nobody has any more, or of the context. The caller holds the
+   * lock.
+   */
+  isFreeLocked(block: Addr, slot: number): boolean {
+    const words = this.#arena.words;
+    const owner = this.ownerOf(block);
+    if (owner < 0) return true;
+    const page = block & -PAGE_WORDS;
+    if (owner !== slot && owner !== CONTEXT_SLOT) return false;
+    if (block >= words[page + PAGE_FRESH]) return true;
+    let free = words[page + PAGE_FREE];
+    while (free !== 0 && free !== block) free = words[free];
+    return free === block;
+  }
+
   /** How many bytes of the arena are taken up, pages and what comes before them. */
   get usedBytes(): number {
     return (this.#firstPage() + this.#arena.words[PAGES_USED]) * PAGE_BYTES;
@@ -192,7 +210,7 @@ export class Pages {
       words[page + PAGE_RUN] = run;
       words[page + PAGE_LIVE] = live;
       words[page + PAGE_FREE] = 0;
-      words[page + PAGE_FRESH] = page + PAGE_HEAD_WORDS;
+      words[page + PAGE_FRESH] = page + (live === 0 ? PAGE_HEAD_WORDS : run * PAGE_WORDS);
       if (live === 1) words[slotAt(this.#slot) + SLOT_HAND] = page + PAGE_HEAD_WORDS;
       this.#mark(first, run, this.#slot + 1);
       words[PAGES_USED] += run;
@@ -219,10 +237,8 @@ export class Pages {
     this.#arena.refresh();
     const words = this.#arena.words;
     const first = words[PAGES_FIRST];
-    if (first !== 0) {
-      if (words[PAGES_WORD] === 0) this.#takeOutOfHand(first);
-      this.#mark(first, words[PAGES_RUN], words[PAGES_WORD]);
-    }
+    if (first !== 0) this.#mark(first, words[PAGES_RUN], words[PAGES_WORD]);
+    this.#emptyHands();
     let used = 0;
     let search = 0;
     for (let page = this.#firstPage(); page < this.#pageCount(); page++) {
@@ -233,14 +249,15 @@ export class Pages {
     words[PAGES_SEARCH] = search === 0 ? this.#pageCount() : search;
   }
 
-  /** A run that is given back is in nobody's hand any more: only who gives it back can have it. */
-  #takeOutOfHand(first: number): void {
+  /** What is free by a change under the lock is in nobody's hand any more. */
+  #emptyHands(): void {
     const words = this.#arena.words;
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
       const hand = slotAt(slot) + SLOT_HAND;
-      // A living thread may have pushed a block of it just now, and puts its hand in order itself.
-      if (Math.floor(peek(words, hand) / PAGE_WORDS) !== first || !this.#isGone(slot)) continue;
-      words[hand] = 0;
+      const block = peek(words, hand) & ~1;
+      // A living thread puts its hand in order itself.
+      if (block === 0 || !this.#isGone(slot)) continue;
+      if (this.isFreeLocked(block, CONTEXT_SLOT)) words[hand] = 0;
     }
   }
 

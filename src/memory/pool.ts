@@ -2,7 +2,7 @@
 
 import { assert } from "../base/index.ts";
 import type { Arena } from "./arena.ts";
-import { type Addr, load, peek, swapIf } from "./atomics.ts";
+import { type Addr, exchange, load, peek, swapIf } from "./atomics.ts";
 import {
   CONTEXT_SLOT,
   MAX_SLOTS,
@@ -37,7 +37,7 @@ import { LEAVE_A_MOVE, Pages } from "./pages.ts";
  *
  *      allocate ◀── page's free list: [ ]─▶[ ]─▶[ ]
  *                     ▲
- *                     │ take all (1 exchange, when a class has run out)
+ *                     │ take all (1 swap, when a class has run out)
  *                     │
  *                   slot's remote stack: [ ]─▶[ ] ◀── push (1 swap) ──── free
  *
@@ -69,14 +69,14 @@ import { LEAVE_A_MOVE, Pages } from "./pages.ts";
  *
  * # Synchronisation
  *
- *   SYNC(free)    push on remote ⇒ owner's exchange     the freeing thread's last use of the block
+ *   SYNC(free)    push on remote ⇒ owner's swap         the freeing thread's last use of the block
  *   SYNC(owner)   the owner's leaving ⇒ a freeing thread   whose list it has to go to
  *
  * # Why there is no ABA problem
  *
  * A stack breaks when one thread pops a node by swapping the head for the *next* it read earlier,
  * while others popped that node and pushed it back. Here nobody pops one: push uses the head only
- * as the value its own block shall point to, and the owner takes all by an exchange.
+ * as the value its own block shall point to, and the owner takes all that there is.
  *
  * # A race that is handled
  *
@@ -101,7 +101,8 @@ import { LEAVE_A_MOVE, Pages } from "./pages.ts";
  * A dead owner's pages are found in the page table, and go to slot 0 under the lock (`adopt`). How
  * many of their blocks are in use is counted anew: those that are neither on the free list nor
  * beyond `fresh`. Both are changed by one store each. A chain taken from the remote stack is noted
- * in `taken` before it is taken, and there until each block of it was in the hand.
+ * in `taken` of its slot before it is taken, whoever takes it, and there until each block of it was
+ * in a hand.
  */
 
 /** The sizes of blocks, in words. All are even, so that blocks lie on 8 bytes. */
@@ -116,7 +117,6 @@ export class Pool {
   readonly #slot: number;
   readonly #pages: Pages;
   readonly #partial: Addr;
-  readonly #remote: Addr;
   readonly #hand: Addr;
   readonly #taken: Addr;
   /** Called after memory was given back while some thread waits for it. */
@@ -127,7 +127,6 @@ export class Pool {
     this.#slot = slot;
     this.#pages = new Pages(arena, slot, canBlock, keeper);
     this.#partial = slotAt(slot) + SLOT_PARTIAL;
-    this.#remote = slotAt(slot) + SLOT_REMOTE;
     this.#hand = slotAt(slot) + SLOT_HAND;
     this.#taken = slotAt(slot) + SLOT_TAKEN;
   }
@@ -188,7 +187,7 @@ export class Pool {
   /** Takes back what others freed, and gives away all pages with nothing in use. */
   trim(): void {
     let gave = false;
-    this.#takeRemote(this.#remote);
+    this.#takeRemote();
     const words = this.#arena.words;
     for (let sizeClass = 0; sizeClass < OWN_RUN; sizeClass++) {
       let page = words[this.#partial + sizeClass];
@@ -215,7 +214,7 @@ export class Pool {
         this.#pages.assignLocked(page, CONTEXT_SLOT);
       }
     });
-    this.#takeRemote(this.#remote);
+    this.#takeRemote();
     this.#takeStrays();
     if (load(this.#arena.words, MEMORY_WANTED) !== 0) this.onRelease(); // A flag, as above.
   }
@@ -268,6 +267,10 @@ export class Pool {
     return false;
   }
 
+  #isFree(block: Addr, dead: number): boolean {
+    return this.#pages.lock.hold(() => this.#pages.isFreeLocked(block, dead));
+  }
+
   #allocateRun(size: number, leave: number): Addr {
     const run = Math.ceil((size + PAGE_HEAD_WORDS) / PAGE_WORDS);
     let page = this.#pages.allocate(run, leave, OWN_RUN, 1);
@@ -281,7 +284,7 @@ export class Pool {
 
   /** The slow path: take what others freed, then a new page, then what can be scraped together. */
   #pageWithRoom(sizeClass: number, leave: number): Addr {
-    this.#takeRemote(this.#remote);
+    this.#takeRemote();
     const found = this.#arena.words[this.#partial + sizeClass];
     if (found !== 0) return found;
     const run = sizeClass < SMALL.length ? 1 : SPANS[sizeClass - SMALL.length];
@@ -366,18 +369,21 @@ export class Pool {
     if (live === 0 && !alone) this.#giveAway(page, sizeClass);
   }
 
-  /** Takes all that lies on a stack, and frees it. */
-  #takeRemote(remote: Addr): void {
+  /** Takes all that lies on the stack of a slot, ours or a dead thread's, and frees it. */
+  #takeRemote(slot: number = this.#slot): void {
     const words = this.#arena.words;
+    const remote = slotAt(slot) + SLOT_REMOTE;
+    const taken = slotAt(slot) + SLOT_TAKEN;
     // SYNC(free) observe: those who freed these blocks have done with them.
     for (let head = load(words, remote); head !== 0; ) {
-      words[this.#taken] = head;
+      words[taken] = head;
       // SYNC(free) observe: as above.
       const seen = swapIf(words, remote, head, 0);
       if (seen === head) break;
+      words[taken] = 0; // Before we came to have the slot, others may look for strays there.
       head = seen;
     }
-    this.#freeTaken(this.#taken);
+    this.#freeTaken(taken);
   }
 
   /** Frees a chain that was taken from a stack; it begins in `taken`. */
@@ -398,11 +404,11 @@ export class Pool {
     const taken = slotAt(dead) + SLOT_TAKEN;
     // SYNC(free) observe: as in takeRemote.
     let block = load(words, remote);
-    // It notes the chain before it takes it: what is still on the stack it has not taken.
+    // A chain is noted before it is taken: what is still on the stack has not been taken.
     while (block !== 0 && block !== words[taken]) block = words[this.#arena.reach(block)];
     if (block !== 0) words[taken] = 0;
     this.#freeTaken(taken);
-    this.#takeRemote(remote);
+    this.#takeRemote(dead);
   }
 
   /** How many blocks of a page are in use, by its free list. */
@@ -416,27 +422,16 @@ export class Pool {
     return live;
   }
 
-  /** Whether a block that a dead thread had in its hand is not in use. */
-  #isFree(block: Addr, dead: number): boolean {
-    return this.#pages.lock.hold(() => {
-      const words = this.#arena.words;
-      const owner = this.#pages.ownerOf(block);
-      if (owner < 0) return true;
-      const page = block & -PAGE_WORDS;
-      // Another thread's list is its own; and the block has not been pushed on its stack.
-      if (owner !== dead && owner !== CONTEXT_SLOT) return false;
-      if (words[page + PAGE_CLASS] === OWN_RUN) return false;
-      if (block >= words[page + PAGE_FRESH]) return true;
-      let free = words[page + PAGE_FREE];
-      while (free !== 0 && free !== block) free = words[free];
-      return free === block;
-    });
-  }
-
   /** Frees what lies on the stacks of slots that nobody has; see "A race that is handled". */
   #takeStrays(): void {
+    const words = this.#arena.words;
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
-      if (this.isFree(slot)) this.#takeRemote(slotAt(slot) + SLOT_REMOTE);
+      const remote = slotAt(slot) + SLOT_REMOTE;
+      if (!this.isFree(slot) || load(words, remote) === 0) continue;
+      // Others may be at it too. Should we die right here, the blocks stay unused.
+      // SYNC(free) observe: as in takeRemote.
+      words[this.#taken] = exchange(words, remote, 0);
+      this.#freeTaken(this.#taken);
     }
   }
 

@@ -38,21 +38,17 @@ function runExitTasks(): void {
 function fromSystem(): { claim: number; birth: number } | undefined {
   try {
     const claim = Number(fs.readlinkSync("/proc/thread-self").split("/")[2]);
-    const birth = birthOf(claim);
-    return claim > 0 && birth !== undefined ? { claim, birth } : undefined;
+    return claim > 0 ? { claim, birth: birthOf(claim) } : undefined;
   } catch {
     return undefined; // Another system, or a runtime that may not read there.
   }
 }
 
-function birthOf(claim: number): number | undefined {
-  try {
-    const stat = fs.readFileSync(`/proc/self/task/${claim}/stat`, "latin1");
-    // The 22nd field; the second, a name in parentheses, may have spaces in it.
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]) | 0;
-  } catch {
-    return undefined;
-  }
+/** @throws if it cannot be read: also because there is no such thread. */
+function birthOf(claim: number): number {
+  const stat = fs.readFileSync(`/proc/self/task/${claim}/stat`, "latin1");
+  // The 22nd field; the second, a name in parentheses, may have spaces in it.
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]) | 0;
 }
 
 function nameOf(thread: number): string {
@@ -88,9 +84,14 @@ export const host: Host = {
 
   hasEnded(claim: number, birth: number): boolean | undefined {
     if (claim <= 0 || system === undefined) return undefined;
-    const born = birthOf(claim);
-    // A thread that has claimed its slot and not signed yet has no birth there.
-    return born === undefined || (birth !== 0 && born !== birth);
+    try {
+      // A thread that has claimed its slot and not signed yet has no birth there.
+      return birthOf(claim) !== birth && birth !== 0;
+    } catch (error) {
+      // All else, too many open files say, tells nothing: who lives must not be taken for dead.
+      const { code = "" } = error as NodeJS.ErrnoException;
+      return code === "ENOENT" || code === "ESRCH" ? true : undefined;
+    }
   },
 
   onThreadEnd(task: (number: number) => void): () => void {

@@ -13,9 +13,9 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *     +32 | w      | chunk  | end    | size   | written| wakeAt | limit  |
  *         +--------+--------+--------+--------+--------+--------+--------+
  *          writer: plain                                Atomics  the reader's, seldom: Atomics
- *         +--------+--------+--------+--------+
- *     +39 | held   |next wr.| sent   | swapped|  for the case of a death (ypipe.ts); of the writer
- *         +--------+--------+--------+--------+
+ *         +--------+--------+--------+--------+--------+
+ *     +39 | held   |next wr.| sent   | swapped|next ch.|  for the case of a death (ypipe.ts);
+ *         +--------+--------+--------+--------+--------+  of the writer
  *         +--------+--------+--------+
  *     +64 | front  | chunk  | read   |                     reader: plain; read: Atomics only
  *         +--------+--------+--------+--------+--------+--------+--------+
@@ -55,6 +55,7 @@ export const LANE_NEXT_WRITTEN: number = ROW + 8;
 export const LANE_SENT: number = ROW + 9;
 /** How many messages are in the writer's swap. */
 export const LANE_SWAPPED: number = ROW + 10;
+export const LANE_NEXT_CHUNK: number = ROW + 11;
 export const LANE_FRONT: number = 2 * ROW;
 export const LANE_READER_CHUNK: number = 2 * ROW + 1;
 export const LANE_READ: number = 2 * ROW + 2;

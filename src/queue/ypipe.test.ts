@@ -14,6 +14,8 @@ import {
   LANE_C,
   LANE_CHUNK_SIZE,
   LANE_FRONT,
+  LANE_HELD,
+  LANE_SENT,
   LANE_W,
   LANE_WORDS,
   LANE_WRITER_CHUNK,
@@ -25,7 +27,7 @@ import {
   REFERENCE,
   recordWords,
 } from "./layout.ts";
-import { createYpipe, destroyYpipe, YpipeReader, YpipeWriter } from "./ypipe.ts";
+import { createYpipe, destroyYpipe, repairWriter, YpipeReader, YpipeWriter } from "./ypipe.ts";
 
 const ASLEEP = 1;
 /** More words than a context of a test can ever have. */
@@ -95,6 +97,13 @@ function take(arena: Arena, reader: YpipeReader): Part[] | undefined {
   reader.advance(at, true);
   reader.giveBack();
   return parts;
+}
+
+/** A writer whose messages have large bodies. */
+class Holder extends YpipeWriter {
+  hold(body: Addr): void {
+    this.take(body);
+  }
 }
 
 const one = (id: number, bytes = 8): Part[] => [{ id, bytes }];
@@ -440,6 +449,33 @@ describe("a role", () => {
       if (id % 3 === 0) rig.writer = new YpipeWriter(rig.arena, rig.pool, rig.at);
     }
     for (let id = 0; id < 60; id++) assert.deepEqual(rig.take(), one(id, 24));
+    rig.end();
+  });
+
+  it("of a writer that died in a flush passes on whole, though what it showed is freed", () => {
+    const rig = createRig();
+    const { arena, pool, far, at } = rig;
+    const { words } = arena;
+    const other = pool.allocate(BODY_HEAD + 1);
+    const body = pool.allocate(BODY_HEAD + 1);
+    words[body] = 1;
+    const writer = new Holder(arena, pool, at);
+    writer.hold(body);
+    const from = writer.reserve(1000); // In a chunk that lies behind the body.
+    words.set([8, REFERENCE, body, 0, (1000 - 4 - RECORD_HEAD) * 4, 0], from);
+    const chunk = words[at + LANE_HELD];
+    assert.ok(chunk > body);
+    const before = words.slice(at + LANE_W, at + LANE_SENT);
+    writer.flush();
+    words.set(before, at + LANE_W); // It has moved c, and nothing more.
+    far.free(other);
+    assert.equal(rig.take()?.length, 1); // Where the body counted its owners is now a link.
+    repairWriter(arena, far, at);
+    assert.equal(words[at + LANE_W], load(words, at + LANE_C));
+    assert.equal(words[at + LANE_WRITER_CHUNK], chunk);
+    assert.equal(words[at + LANE_WRITER_END], chunk + words[chunk]);
+    assert.equal(words[at + LANE_HELD], 0);
+    rig.writer = new YpipeWriter(arena, pool, at);
     rig.end();
   });
 

@@ -26,6 +26,7 @@ import {
   LANE_FRONT,
   LANE_HANDED,
   LANE_HELD,
+  LANE_NEXT_CHUNK,
   LANE_NEXT_WRITTEN,
   LANE_READER_CHUNK,
   LANE_SLEPT,
@@ -107,9 +108,10 @@ import {
  * The words say what it was about, and who mourns it finishes that or takes it back, so that the
  * role can pass to another thread, or the pipe be freed (`repairWriter`, `repairReader`):
  *
- *   A writer notes how many messages there will be (`next written`), moves `c`, and then notes that
- *   it has (`written`, `w`). If `c` is not `w`, the flush is finished. If it is, what was written
- *   is not shown, and the blocks it took since the last flush are freed: they lead from one to the
+ *   A writer notes in which chunk it is (`next chunk`) and how many messages there will be (`next
+ *   written`), moves `c`, and then notes that it has (`written`, `w`). If `c` is not `w`, the flush
+ *   is finished; the reader may have freed by then what it has shown. If it is, what was written is
+ *   not shown, and the blocks it took since the last flush are freed: they lead from one to the
  *   next, beginning in `held`.
  *
  *   A reader notes from where on it gives back (`free at`, `free chunk`), moves `front`, and then
@@ -224,11 +226,9 @@ export function repairWriter(arena: Arena, pool: Pool, lane: Addr): void {
   const words = arena.words;
   const shown = shownUpTo(words, lane);
   if (shown !== words[lane + LANE_W]) {
-    for (let at = words[lane + LANE_HELD]; at !== 0; at = words[at + HELD_NEXT]) {
-      if (shown <= at || shown > at + words[at]) continue; // A body has few owners: no such chunk.
-      words[lane + LANE_WRITER_CHUNK] = at;
-      words[lane + LANE_WRITER_END] = at + words[at];
-    }
+    const chunk = words[lane + LANE_NEXT_CHUNK]; // The reader is not past it.
+    words[lane + LANE_WRITER_CHUNK] = chunk;
+    words[lane + LANE_WRITER_END] = chunk + words[chunk];
     words[lane + LANE_HELD] = 0;
     words[lane + LANE_WRITTEN] = words[lane + LANE_NEXT_WRITTEN];
     words[lane + LANE_W] = shown;
@@ -267,6 +267,7 @@ export function markRedelivered(words: Words, lane: Addr): void {
 
 /** Whether a block is among those that a writer has not shown. */
 export function isHeld(words: Words, lane: Addr, block: Addr): boolean {
+  if (shownUpTo(words, lane) !== words[lane + LANE_W]) return false; // All of them are shown.
   let at = words[lane + LANE_HELD];
   while (at !== 0 && at !== block) at = words[at + HELD_NEXT];
   return at === block;
@@ -320,6 +321,7 @@ export class YpipeWriter {
     this.#w = words[at + LANE_W];
     this.#position = this.#w;
     this.#chunk = words[at + LANE_WRITER_CHUNK];
+    words[at + LANE_NEXT_CHUNK] = this.#chunk;
     this.#limit = words[at + LANE_WRITER_END] - RECORD_HEAD;
     this.#claimed = this.#position;
   }
@@ -419,6 +421,7 @@ export class YpipeWriter {
     words[this.#position + LENGTH] = chunk;
     words[this.#position + FLAGS] = END;
     words[this.lane + LANE_CHUNK_SIZE] = words[chunk];
+    words[this.lane + LANE_NEXT_CHUNK] = chunk;
     this.#chunk = chunk;
     this.#limit = chunk + words[chunk] - RECORD_HEAD;
     this.#position = chunk + CHUNK_HEAD;

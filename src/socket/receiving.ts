@@ -134,6 +134,8 @@ export class Receiver extends Direction implements Pattern {
     this.fq.remove(pipe);
   }
 
+  left(): void {}
+
   closed(error: () => ZmqError, settle: boolean): number {
     this.end(error, settle);
     return 0;

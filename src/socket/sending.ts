@@ -156,9 +156,14 @@ export class Sender extends Direction implements Pattern {
     this.#orphans.delete(pipe);
   }
 
+  left(): void {
+    this.#drains?.pump();
+  }
+
   closed(error: () => ZmqError, settle: boolean): number {
     this.end(error, settle);
     if (settle) this.#drains?.fail(error());
+    this.#drains = undefined;
     return this.#lb.abandon();
   }
 
@@ -204,7 +209,7 @@ export class Sender extends Direction implements Pattern {
 
   get #isDrained(): boolean {
     this.check();
-    if (this.pending > 0 || this.#lb.returning) return false;
+    if (this.pending > 0 || this.#lb.returning || this.core.lingering > 0) return false;
     for (const pipe of this.core.pipes) if (pipe.queuedOut > 0) return false;
     return true;
   }
@@ -422,7 +427,8 @@ export abstract class SendingSocket extends Socket {
   /**
    * Waits until all that was sent has been received by the peers, and nothing is left with us: then
    * the socket, its thread, or the process may end without anybody missing anything. Not waited
-   * for are sends that are called later.
+   * for are sends that are called later. Of links that were let go of (`disconnect`, `unbind`),
+   * what has reached shared memory is the peer's; what is still in a swap is waited for.
    *
    * @throws ZmqError by rejection: EAGAIN if the time is up (default: `sendTimeout`), EINVAL,
    *   EBADF, ETERM. Or the signal's reason.

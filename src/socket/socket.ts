@@ -51,6 +51,8 @@ export interface Pattern {
   peerChanged(pipe: Pipe): void;
   /** The pipe is about to be left. */
   detached(pipe: Pipe): void;
+  /** A pipe was left, and its swap, if it had one, is empty. */
+  left(): void;
   /** The socket closes: calls fail with this error. Returns how many messages are lost. */
   closed(error: () => ZmqError, settle: boolean): number;
   memoryFreed(): void;
@@ -70,6 +72,8 @@ export interface SocketCore {
   /** The endpoint that errors name. */
   readonly address: string | undefined;
   readonly pipes: ReadonlySet<Pipe>;
+  /** How many messages lie in pipes that are left as soon as their swaps are empty. */
+  readonly lingering: number;
   leave(pipe: Pipe): void;
 }
 
@@ -350,6 +354,7 @@ export abstract class Socket {
       readActivated: (pipe) => this.#pattern.readActivated(pipe),
       writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
       peerChanged: (pipe) => this.#pattern.peerChanged(pipe),
+      left: () => this.#pattern.left(),
       messagesLost: (_pipe, count, error) => {
         this.#dropped += count;
         this.#pattern.messagesLost(count, error);
@@ -369,6 +374,9 @@ export abstract class Socket {
         return socket.#lastEndpoint ?? undefined;
       },
       pipes: this.#inproc.pipes,
+      get lingering() {
+        return socket.#inproc.lingering;
+      },
       leave: (pipe) => this.#leave(pipe),
     };
   }

@@ -12,5 +12,5 @@ export { createPair, type Pair, type PairOptions } from "./pair.ts";
  *   pair     a pipe with both its ends
  *   files    files in memory, that fail when asked to
  */
-export { checkAll, type Random, seeded } from "./random.ts";
+export { checkAll, checkAllAsync, type Random, seeded } from "./random.ts";
 export { type ArenaSize, assertFreed, createArena, createThread, FakeHost } from "./rig.ts";

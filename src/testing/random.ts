@@ -13,14 +13,36 @@ function repeat(file: string): string {
   return `Repeat this with: SEED=${SEED} npm test -- ${file}`;
 }
 
+/** An error that says how to repeat what has led to it. */
+function repeatable(error: unknown, file: string): unknown {
+  if (error instanceof Error) error.message += `\n${repeat(file)}`;
+  return error;
+}
+
 /** Checks a property. Its failure says how to repeat it. */
 export function checkAll<T>(file: string, runs: number, property: fc.IProperty<T>): void {
   try {
-    fc.assert(property, { seed: SEED, numRuns: runs, interruptAfterTimeLimit: 20_000 });
+    fc.assert(property, parameters<T>(runs));
   } catch (error) {
-    if (error instanceof Error) error.message += `\n${repeat(file)}`;
-    throw error;
+    throw repeatable(error, file);
   }
+}
+
+/** As `checkAll`, for a property that awaits something. */
+export async function checkAllAsync<T>(
+  file: string,
+  runs: number,
+  property: fc.IAsyncProperty<T>,
+): Promise<void> {
+  try {
+    await fc.assert(property, parameters<T>(runs));
+  } catch (error) {
+    throw repeatable(error, file);
+  }
+}
+
+function parameters<T>(runs: number): fc.Parameters<T> {
+  return { seed: SEED, numRuns: runs, interruptAfterTimeLimit: 20_000 };
 }
 
 export interface Random {

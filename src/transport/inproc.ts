@@ -42,6 +42,8 @@ export interface Linked extends PipeEvents {
   attached(pipe: Pipe): void;
   /** We let go of the pipe: write no more, read what has arrived if it has a reader, then leave. */
   released(pipe: Pipe): void;
+  /** A pipe was left for good, and nothing of it is in a swap any more. */
+  left(): void;
   /** So many messages, which the socket had accepted, are dropped. */
   dropped(count: number): void;
 }
@@ -225,6 +227,7 @@ export class Inproc {
     this.#member.registry.leave(pipe.at, pipe.side, lingerMs, why === "thread left");
     this.#reasons.delete(pipe);
     this.#logPipe("pipe.detached", pipe, { why, queued });
+    this.#socket.left();
   }
 
   /** Becomes a listener of the log. Doing so twice is nothing. */

@@ -52,6 +52,28 @@ describe("drain", () => {
     await over;
   });
 
+  test("does not wait for who was let go: what it has not received is its own", async () => {
+    const { push, pull } = open();
+    push.sendSync("1");
+    const over = push.drain({ timeout: PATIENCE });
+    push.disconnect("inproc://x");
+    await over;
+    assert.equal(String(pull.receiveSync()), "1");
+  });
+
+  test("waits for the swap of who was let go", async () => {
+    const { push, pull } = open({ swap: 1 << 20, sendHighWaterMark: 1 });
+    const count = 2000; // More than the two watermarks let into the lane.
+    push.sendManySync(Array.from({ length: count }, (_, number) => `${number}`));
+    push.disconnect("inproc://x");
+    const over = push.drain({ timeout: PATIENCE });
+    assert.equal(await settled(over), false);
+    for (let number = 0; number < count; number++) {
+      assert.equal(String(await pull.receive({ timeout: PATIENCE })), String(number));
+    }
+    await over;
+  });
+
   test("waits for names that nobody is bound to", async () => {
     const context = new Context(SMALL);
     const push = new Push({ context });
@@ -62,7 +84,7 @@ describe("drain", () => {
     const pull = new Pull({ context });
     pull.bindSync("inproc://late");
     assert.equal(await settled(over), false);
-    assert.equal(text(pull.receiveSync()), "1");
+    assert.equal(String(pull.receiveSync()), "1");
     await over;
   });
 
@@ -93,6 +115,29 @@ describe("drain", () => {
     assert.equal(await settled(over), false);
     careful.acknowledge();
     await over;
+  });
+
+  test("is done when the link that it waits for is let go of", async () => {
+    const { push } = open();
+    push.sendSync("1");
+    const over = push.drain({ timeout: PATIENCE });
+    assert.equal(await settled(over), false);
+    push.disconnect("inproc://x");
+    assert.equal(await settled(over), true);
+  });
+
+  test("waits for the swap of a link that was let go of", async () => {
+    const { push, pull } = open({ sendHighWaterMark: 1, swap: 1000 });
+    pull.receiveHighWaterMark = 1;
+    push.sendManySync(["1", "2", "3", "4"]);
+    push.disconnect("inproc://x");
+    const over = push.drain({ timeout: PATIENCE });
+    assert.equal(await settled(over), false);
+    for (const each of ["1", "2", "3", "4"]) {
+      assert.equal(text(await pull.receive({ timeout: PATIENCE })), each);
+    }
+    await over;
+    assert.equal(push.stats().queuedOut, 0);
   });
 
   test("gives up when its time is up: the call's, or the socket's", async () => {

@@ -110,8 +110,8 @@ model("both ends leave at once: the pipe is freed, and once (link.ts, registry.t
   planted: {
     "the state is moved without the lock": {
       file: "context/registry.js",
-      replace: "    leave(pipe, side, lingerMs, ends = false) {\n        this.lock.hold(() => {",
-      by: "    leave(pipe, side, lingerMs, ends = false) {\n        [0].forEach(() => {",
+      replace: "leave(pipe, side, lingerMs, ends = false) {\n        this.lock.hold(() => {",
+      by: "leave(pipe, side, lingerMs, ends = false) {\n        [0].forEach(() => {",
     },
     "who leaves last does not free": {
       file: "context/registry.js",
@@ -165,8 +165,8 @@ model("the connecter leaves while the binder attaches: what it sent is received 
   planted: {
     "the peer is not told that an end has left": {
       file: "context/registry.js",
-      replace: "        this.thread.post(pipe + peerBlock(side), PIPE_TERM);\n        if (side",
-      by: "        if (side",
+      replace: "this.thread.post(pipe + peerBlock(side), PIPE_TERM);\n        if (side",
+      by: "if (side",
     },
     "a pipe is freed although its binder is there": {
       file: "context/registry.js",
@@ -174,7 +174,7 @@ model("the connecter leaves while the binder attaches: what it sent is received 
         "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n" +
         "            this.unlinkAndFree(entry, pipe);",
       by:
-        'if (stateOf(this.arena, pipe, "connecter") === GONE) {' +
+        'if (stateOf(this.arena, pipe, "connecter") === GONE) {\n' +
         "this.unlinkAndFree(entry, pipe);",
     },
   },
@@ -265,8 +265,9 @@ model("another binder comes while the first one leaves: it gets the pipe and wha
     },
     "a pipe that waits is not assigned to who binds": {
       file: "context/registry.js",
-      replace: 'if (stateOf(this.arena, pipe, "binder") === ABSENT)',
-      by: "if (pipe < 0)",
+      replace:
+        'if (stateOf(this.arena, pipe, "binder") === ABSENT)\n                    this.assign',
+      by: "if (pipe < 0) this.assign",
     },
   },
 });

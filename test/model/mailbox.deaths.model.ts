@@ -185,8 +185,8 @@ model("who receives dies at each step: its blocks are withdrawn, its mailbox is 
   planted: {
     "who withdraws for the dead does not wait for who is posting": {
       file: THREAD,
-      replace: "for (let look = 1; !mailbox.has(block); look++) {",
-      by: "for (let look = 1; false; look++) {",
+      replace: "if ((bits & COMMANDS) !== 0 && (bits & TAKEN) === 0) {",
+      by: "if (bits < 0) {",
     },
     "the owner does not mark what it takes": {
       file: "command/mailbox.js",

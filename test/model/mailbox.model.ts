@@ -378,8 +378,7 @@ model("withdraw meets two posts: the block is nowhere when it returns (command.t
     },
     "withdraw looks and then closes": {
       file: "command/thread.js",
-      replace:
-        "const bits = exchange(this.arena.words, block + BLOCK_BITS, CLOSED);\n        assert(",
+      replace: "const bits = or(this.arena.words, block + BLOCK_BITS, CLOSED);\n        assert(",
       by:
         "const bits = or(this.arena.words, block + BLOCK_BITS, 0);" +
         "store(this.arena.words, block + BLOCK_BITS, CLOSED); assert(",

@@ -245,12 +245,12 @@ model("who takes what others have freed dies at each step (pool.ts I1, I2)", {
     "what others have freed is noted when it has been taken": {
       file: FILE,
       replace:
-        "words[this.#taken] = head;\n            // SYNC(free) observe: as above.\n" +
+        "words[taken] = head;\n            // SYNC(free) observe: as above.\n" +
         "            const seen = swapIf(words, remote, head, 0);\n" +
         "            if (seen === head)\n                break;",
       by:
         "const seen = swapIf(words, remote, head, 0);" +
-        "if (seen === head) { words[this.#taken] = head; break; }",
+        "if (seen === head) { words[taken] = head; break; }",
     },
     "what is noted is thought to have been taken": {
       file: FILE,

@@ -144,15 +144,13 @@ model("an owner leaves while others free: every block comes back (pool.ts I1, I2
     },
     "nobody looks through the stacks of free slots": {
       file: "memory/pool.js",
-      replace: "if (this.isFree(slot))",
-      by: "if (slot < 0)",
+      replace: "if (!this.isFree(slot) || load(words, remote) === 0)",
+      by: "if (slot >= 0)",
     },
     "a stray block goes back where it came from": {
       file: "memory/pool.js",
-      replace: "        this.#freeTaken(this.#taken);\n",
-      by:
-        "if (remote === this.#remote) this.#freeTaken(this.#taken);" +
-        "else words[this.#taken] = 0;\n",
+      replace: "this.#freeTaken(this.#taken);",
+      by: "words[this.#taken] = 0;",
     },
   },
 });

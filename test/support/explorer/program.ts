@@ -155,8 +155,8 @@ export class Env {
   }
 
   /**
-   * Whether the mortal thread has died, as the runtime would say; then sees all that it has
-   * written. (To ask is no operation: it is as if asked right after the last one.)
+   * Whether the mortal thread has died, as the runtime would say; then sees all that it wrote.
+   * (To ask is no operation: it is as if asked right after the last one.)
    */
   hasDied(): boolean {
     return participant.hasDied();
