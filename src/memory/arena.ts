@@ -139,6 +139,18 @@ export function count(arena: Arena, at: Addr, by: number): void {
   if (low >>> 0 < by) words[at + 1]++;
 }
 
+/**
+ * The same, and notes in a word that it is counted. Nothing is called between the two: an engine
+ * stops a thread where functions begin and end.
+ */
+export function countAndNote(arena: Arena, at: Addr, by: number, note: Addr, value: number): void {
+  const words = arena.words;
+  const low = (words[at] + by) | 0;
+  words[at] = low;
+  words[note] = value;
+  if (low >>> 0 < by) words[at + 1]++;
+}
+
 /** Reads such a counter. Another thread may be adding to it: the value may be a little old. */
 export function counted(arena: Arena, at: Addr): number {
   return (arena.words[at + 1] >>> 0) * 2 ** 32 + (arena.words[at] >>> 0);

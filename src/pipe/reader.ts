@@ -8,6 +8,7 @@ import {
   add,
   and,
   count,
+  countAndNote,
   load,
   type Pool,
   SLOT_RECEIVED,
@@ -206,8 +207,9 @@ export class PipeReader extends YpipeReader {
     const messages = this.#unreleased;
     if (messages === 0) return 0;
     this.#release();
-    if (this.#counter !== 0) count(this.arena, this.#counter, messages);
-    this.arena.words[this.lane + LANE_RECEIVED] = this.#read;
+    const note = this.lane + LANE_RECEIVED;
+    if (this.#counter === 0) this.arena.words[note] = this.#read;
+    else countAndNote(this.arena, this.#counter, messages, note, this.#read);
     return messages;
   }
 

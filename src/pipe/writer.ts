@@ -6,6 +6,7 @@ import {
   type Addr,
   type Arena,
   count,
+  countAndNote,
   LEAVE_A_LINK,
   load,
   or,
@@ -346,9 +347,10 @@ export class PipeWriter extends MessageWriter {
     const messages = ((this.written - this.#counted) | 0) / ONE - moved;
     this.#counted = this.written;
     this.#moved = 0;
-    if (messages > 0 && this.#counter !== 0) count(arena, this.#counter, messages);
+    const note = this.lane + LANE_SENT;
     if (moved > 0) words[this.#bookAt] += moved * this.#bookBy;
-    words[this.lane + LANE_SENT] = this.written;
+    if (messages === 0 || this.#counter === 0) words[note] = this.written;
+    else countAndNote(arena, this.#counter, messages, note, this.written);
   }
 
   /** Counts anew, unless the swap has the lane and nothing was read since the last time. */
