@@ -198,19 +198,14 @@ export class PipeReader extends YpipeReader {
     return true;
   }
 
-  /**
-   * Gives back the room of all messages read, and wakes a writer that waits for it.
-   *
-   * @returns how many these are.
-   */
-  release(): number {
+  /** Gives back the room of all messages read, and wakes a writer that waits for it. */
+  release(): void {
     const messages = this.#unreleased;
-    if (messages === 0) return 0;
+    if (messages === 0) return;
     this.#release();
     const note = this.lane + LANE_RECEIVED;
     if (this.#counter === 0) this.arena.words[note] = this.#read;
     else countAndNote(this.arena, this.#counter, messages, note, this.#read);
-    return messages;
   }
 
   /** Ends the role. What was not acknowledged is left to the next reader, who will know. */

@@ -30,10 +30,10 @@
  * so a seed repeats the program, and not the run.
  */
 import assert from "node:assert/strict";
-import { readdirSync, readlinkSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { Context, type ContextStats } from "threadmq";
 import { Random } from "../support/random.ts";
+import { figuresOf } from "./figures.ts";
 import {
   ACKED,
   type Books,
@@ -77,8 +77,7 @@ export interface KillsReport {
 export async function killUnderLoad(options: KillsOptions): Promise<KillsReport> {
   const random = new Random(options.seed);
   const context = new Context({ maxSockets: 200 });
-  const before = settled(context);
-  const descriptors = openDescriptors();
+  const before = inUse(context);
   const began = performance.now();
   const books = openBooks();
   const data = { handle: context.handle, books: books.buffers };
@@ -94,10 +93,8 @@ export async function killUnderLoad(options: KillsOptions): Promise<KillsReport>
   await Promise.all(survivors.map(({ exit }) => exit));
   await here.receiveTheRest();
   const report = balance(books, context.stats(), here, Math.max(...ends));
-  const after = settled(context);
-  assert.deepEqual(after, before, "memory, slots, names and pipes are as they were");
-  const left = [...openDescriptors()].filter(([name]) => !descriptors.has(name));
-  assert.deepEqual(left, [], "no descriptor is left open");
+  const after = inUse(context);
+  assert.deepEqual(after, before, "memory, slots, names, pipes, descriptors are as they were");
   await context.terminate();
   return { ...report, kills: options.kills, seconds: (performance.now() - began) / 1000 };
 }
@@ -200,31 +197,8 @@ function balance(
   return { sent, inHands, redelivered, fromVictims: here.fromVictims, longest };
 }
 
-/** What is in use, when all has settled. */
-function settled(context: Context): object {
-  const { memory, threads, sockets, endpoints, pipes } = context.stats();
-  return { used: memory.used, threads, sockets, endpoints, pipes };
-}
-
-/**
- * The descriptors of the process, and what each is.
- *
- * Not those of modules: a worker that is killed while it loads them leaves some open. That is
- * Node's own doing.
- */
-function openDescriptors(): Map<string, string> {
-  const open = new Map<string, string>();
-  try {
-    for (const name of readdirSync("/proc/self/fd")) {
-      try {
-        const path = readlinkSync(`/proc/self/fd/${name}`);
-        if (!path.endsWith(".js") && !path.endsWith(".json")) open.set(name, path);
-      } catch {
-        // It was that of the listing.
-      }
-    }
-  } catch {
-    // Not a system that tells.
-  }
-  return open;
+/** What must be as it was. */
+function inUse(context: Context): object {
+  const { rssMiB: _, ...figures } = figuresOf(context);
+  return figures;
 }
