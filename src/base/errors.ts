@@ -15,10 +15,13 @@ const CODES = {
   EINVAL: [22, "Invalid argument"],
   EMFILE: [24, "Too many open sockets or threads"],
   ENOSPC: [28, "No space left on the disk"],
+  EBADMSG: [74, "The message cannot be decoded"],
   EMSGSIZE: [90, "Message too large"],
   EPROTONOSUPPORT: [93, "Protocol not supported"],
   ENOTSUP: [95, "Operation not supported"],
   EADDRINUSE: [98, "Address already in use"],
+  EHOSTUNREACH: [113, "Host unreachable"],
+  EFSM: [156384763, "Operation cannot be accomplished in current state"],
   ENOCOMPATPROTO: [156384764, "The protocol is not compatible with the socket type"],
   ETERM: [156384765, "Context was terminated"],
 } as const;

@@ -35,6 +35,7 @@ import {
   PIPE_ORPHANED,
   PIPE_OUT,
   PIPE_SILENT,
+  REFUSED,
   RETRACTED,
   repairPipeReader,
   repairPipeWriter,
@@ -230,7 +231,7 @@ export class Reaper extends Registry {
   /** The slot of who has an end of a pipe; 0 if nobody has. */
   #holderOf(pipe: Addr, side: Side): number {
     const state = stateOf(this.arena, pipe, side);
-    if (state === ABSENT || state === GONE) return 0;
+    if (state === ABSENT || state === GONE || state === REFUSED) return 0;
     // The binder's end of a pipe that its connecter has retracted is the connecter's.
     const own = side === "connecter" || state === RETRACTED ? CONNECTER_BLOCK : BINDER_BLOCK;
     return this.words[pipe + own + BLOCK_SLOT];
