@@ -343,8 +343,8 @@ export class Registry extends Names {
       return;
     }
     this.thread.post(pipe + peerBlock(side), PIPE_TERM);
-    if (side === "connecter" || this.words[entry + SLOT] === 0) return;
-    if (stateOf(this.arena, pipe, "binder") === ABSENT) this.assign(entry, pipe); // I2
+    const isFree = side === "binder" && stateOf(this.arena, pipe, side) === ABSENT;
+    if (isFree && this.words[entry + SLOT] !== 0) this.assign(entry, pipe); // I2
   }
 
   /** Puts a pipe at the end of a name's list, and assigns it to the binder if there is one. */

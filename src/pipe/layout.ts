@@ -17,8 +17,8 @@ import { LANE_WORDS } from "../queue/index.ts";
  *          linger: what `until` is made of, should the connecter die. orphaned: its last binder has
  *          died. silent: what it carries is the library's own, and in no count of messages.
  *         +--------+--------+--------+
- *     +10 | binds  | routing| refused|  binds: how often it was given to a binder. routing: where the
- *         +--------+--------+--------+  connecter's routing id is, or 0. refused: why a binder did.
+ *     +10 | binds  | routing| refused|  binds: counts the binders it was given to. routing: where
+ *         +--------+--------+--------+  the connecter's routing id is, or 0. refused: why it was
  *         +--------+--------+--------+--------+
  *     +32 | next   | bits   | slot   | object |           the connecter's block (command.ts)
  *         +--------+--------+--------+--------+

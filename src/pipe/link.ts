@@ -39,9 +39,9 @@ import { PIPE_STATE } from "./layout.ts";
  *
  * An end that has left has put its positions where the next holder of its roles finds them, and has
  * withdrawn its block. So the pipe's memory may be freed when the connecter is gone and the binder
- * absent or has refused, by whoever made the last of these two true. There is no delimiter in the queue and no
- * acknowledgement: nothing about an end can fail for lack of memory, and any order of events is
- * good.
+ * absent (or it has refused), by whoever made the last of these two true. There is no delimiter in
+ * the queue and no acknowledgement: nothing about an end can fail for lack of memory, and any order
+ * of events is good.
  *
  * Transitions are made under the lock of the names, because assign and leave also change its lists.
  * The word is read without it: by a writer, to know whether its peer still reads; by a reader that

@@ -37,7 +37,7 @@ import {
   PIPE_TYPE,
   pipeWords,
 } from "./layout.ts";
-import { ABSENT, type EndState, PENDING, type Side, stateOf } from "./link.ts";
+import { ABSENT, ATTACHED, type EndState, PENDING, type Side, stateOf } from "./link.ts";
 import { PipeReader, type Slab } from "./reader.ts";
 import { NO_READER, PipeWriter, type SwapOwner } from "./writer.ts";
 
@@ -63,6 +63,7 @@ export interface PipeOptions {
   readonly acknowledge?: boolean;
   readonly swap?: number;
   readonly swapDirectory?: string;
+  readonly routingId?: Uint8Array;
 }
 
 /**
@@ -85,6 +86,9 @@ export class Pipe implements CommandTarget, SwapOwner {
   readonly endpoint: string;
   readonly reader: PipeReader | undefined;
   readonly writer: PipeWriter | undefined;
+  /** How the socket calls the other end: a ROUTER by an id, a SERVER by a number. */
+  peerId: Uint8Array | undefined;
+  peerNumber = 0;
   /** The socket has let go of it, and only reads what had arrived. */
   draining = false;
   /** Who hears of it: the socket, or, once that has closed, who empties the swap. */
@@ -168,9 +172,18 @@ export class Pipe implements CommandTarget, SwapOwner {
     return this.thread.arena.words[this.at + PIPE_ORPHANED] !== 0;
   }
 
-  /** How often the pipe was given to a binder: another number, another binder. */
-  get binds(): number {
-    return load(this.thread.arena.words, this.at + PIPE_BINDS); // Changed before the state is.
+  /**
+   * Counts the binders: the one that is there, or else the one to come, has this number. What was
+   * told to one is to be told again to the next.
+   */
+  get binding(): number {
+    const { words } = this.thread.arena;
+    for (;;) {
+      const state = this.side === "binder" ? ATTACHED : this.peerState;
+      const binds = load(words, this.at + PIPE_BINDS); // Changed before the state is.
+      if (state !== ABSENT) return binds;
+      if (this.peerState === ABSENT) return binds + 1;
+    }
   }
 
   /** The routing id that the connecter was given; empty if none. */
@@ -222,7 +235,7 @@ const NO_ID = new Uint8Array(0);
 /** Bytes that lie behind their length. */
 export function readBytes(arena: Arena, at: Addr): Uint8Array {
   const from = (at + 1) * WORD_BYTES;
-  return arena.bytes.slice(from, from + arena.words[at]);
+  return new Uint8Array(arena.bytes.slice(from, from + arena.words[at])); // Not shared.
 }
 
 /** Puts bytes behind their length. */
@@ -248,7 +261,7 @@ export function createPipe(
   thread: Thread,
   type: number,
   directions: Directions,
-  options: { leave?: number; silent?: boolean; routingId?: Uint8Array } = {},
+  options: { leave?: number; silent?: boolean; routingId?: Uint8Array | undefined } = {},
 ): Addr {
   const { arena, pool } = thread;
   const { sends, receives } = directions;

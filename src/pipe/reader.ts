@@ -77,6 +77,15 @@ export class Slab {
     this.bytes = new Uint8Array(this.buffer);
     this.position = 0;
   }
+
+  /** A part with a copy of some bytes, not many. */
+  part(bytes: Uint8Array): ReceivedPart {
+    this.ensure(recordWords(bytes.length));
+    const at = this.position * 4;
+    this.bytes.set(bytes, at);
+    this.position += recordWords(bytes.length) - RECORD_HEAD;
+    return new this.#host.Part(this.buffer, at, bytes.length);
+  }
 }
 
 /** Messages that had been in the hands of an application before, which did not acknowledge them. */
