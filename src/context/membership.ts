@@ -102,7 +102,7 @@ export class Membership implements CommandTarget {
     };
     const pool = new Pool(arena, slot, host.canBlock, keeper);
     this.thread = new Thread(arena, slot, pool, host, keeper);
-    this.registry = new Reaper(this.thread, keeper);
+    this.registry = new Reaper(this.thread, keeper.isGone);
     this.slab = new Slab(host);
     this.#block = slotAt(slot) + SLOT_BLOCK;
     pool.onRelease = () => this.#postToAll(MEMORY);

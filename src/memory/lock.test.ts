@@ -135,15 +135,6 @@ if (!inWorker(roles)) {
       assert.deepEqual({ asked, repairs }, { asked: 2, repairs: 0 });
     });
 
-    it("is taken from a thread whose slot is another's by now (I3)", () => {
-      const arena = createArena();
-      arena.words[slotAt(1) + SLOT_STATE] = 1 << 8;
-      store(arena.words, NAMES_LOCK, 1 + 1); // Of the one before.
-      let repairs = 0;
-      const keeper = { isGone: () => false, repair: () => repairs++ };
-      new Lock(arena, NAMES_LOCK, 3, true, keeper).hold(() => assert.equal(repairs, 1));
-    });
-
     it("is not let go by another than its holder (I1)", () => {
       const arena = createArena();
       const lock = new Lock(arena, NAMES_LOCK, 3, true);

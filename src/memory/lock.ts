@@ -41,12 +41,14 @@ import { SLOT_STATE, slotAt } from "./layout.ts";
  * The word keeps its name (I1). Whoever waits asks now and then whether that thread is gone; if so
  * it swaps its own name in, and repairs (I3). Exactly one of those who wait succeeds in the swap.
  * Before it swaps, the dead thread may have been mourned, and its slot be another's, who holds the
- * lock: that one's name is another, so the swap fails.
+ * lock: that one's name is another, so the swap fails. A slot is another's only after every lock was
+ * taken from the dead thread, so no word has a name that its slot no longer has.
  * Should the repairer die, its own name is in the word, and the next repairs: so a repair must be
  * good at any step of an earlier one.
  */
 const QUEUE = 1 << 30;
 const SLOT_BITS = 9;
+const SLOT = (1 << SLOT_BITS) - 1;
 /** What fits between the slot and QUEUE: the incarnation's lowest bits. */
 const INCARNATION = 0x1f_ffff;
 const SPINS = 200;
@@ -126,10 +128,7 @@ export class Lock {
 
   /** Takes the lock from a holder that has died. */
   #takesOver(seen: number): boolean {
-    const holder = seen & ~QUEUE;
-    const slot = (holder & ((1 << SLOT_BITS) - 1)) - 1;
-    // A name that its slot no longer has is that of a thread which is gone.
-    if (nameOf(this.#arena, slot) === holder && !this.#keeper.isGone(slot)) return false;
+    if (!this.#keeper.isGone((seen & SLOT) - 1)) return false;
     // SYNC(section) observe: what the dead thread wrote; its end has been observed before.
     return swapIf(this.#arena.words, this.#at, seen, this.#me | QUEUE) === seen;
   }
