@@ -41,8 +41,8 @@ import { SLOT_STATE, slotAt } from "./layout.ts";
  * The word keeps its name (I1). Whoever waits asks now and then whether that thread is gone; if so
  * it swaps its own name in, and repairs (I3). Exactly one of those who wait succeeds in the swap.
  * Before it swaps, the dead thread may have been mourned, and its slot be another's, who holds the
- * lock: that one's name is another, so the swap fails. A slot is another's only after every lock was
- * taken from the dead thread, so no word has a name that its slot no longer has.
+ * lock: that one's name is another, so the swap fails. A slot is another's only after every lock
+ * was taken from the dead thread, so no word has a name that its slot no longer has.
  * Should the repairer die, its own name is in the word, and the next repairs: so a repair must be
  * good at any step of an earlier one.
  */
