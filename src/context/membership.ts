@@ -125,7 +125,7 @@ export class Membership implements CommandTarget {
    * Makes this thread a member.
    *
    * @param onLeft Is called when it is none any more.
-   * @throws ZmqError EMFILE if all slots are taken by threads that live.
+   * @throws ZmqError EMFILE if all slots are taken, and none of them comes free.
    */
   static join(arena: Arena, host: Host, onLeft: () => void): Membership {
     for (let looks = 0; looks < MOST_LOOKS; ) {
