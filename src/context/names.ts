@@ -70,12 +70,12 @@ export class Names {
   protected readonly lock: Lock;
   protected readonly isGone: Keeper["isGone"];
 
-  constructor(thread: Thread, keeper: Keeper = NOBODY_DIES) {
+  constructor(thread: Thread, isGone: Keeper["isGone"] = NOBODY_DIES.isGone) {
     this.thread = thread;
     const { arena, slot, host } = thread;
     const repair = () => this.repair();
-    this.isGone = (other) => keeper.isGone(other);
-    this.lock = new Lock(arena, NAMES_LOCK, slot, host.canBlock, { isGone: this.isGone, repair });
+    this.isGone = isGone;
+    this.lock = new Lock(arena, NAMES_LOCK, slot, host.canBlock, { isGone, repair });
   }
 
   /** Brings everything to where the invariants hold, wherever a section was broken off. */

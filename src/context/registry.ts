@@ -496,6 +496,11 @@ function checkTypes(mine: number, peer: number, endpoint: string): void {
   });
 }
 
+/** Where commands to an end are posted. */
+export function ownBlock(side: Side): number {
+  return side === "connecter" ? CONNECTER_BLOCK : BINDER_BLOCK;
+}
+
 /** Where commands to the other end are posted. */
 export function peerBlock(side: Side): number {
   return side === "connecter" ? BINDER_BLOCK : CONNECTER_BLOCK;

@@ -89,7 +89,7 @@ export class Inproc {
       throw new ZmqError("EADDRINUSE", { address, hint });
     }
     try {
-      const entry = this.#member.registry.bind(endpoint.name, address, this.#binder());
+      const entry = this.#member.bind(endpoint.name, address, this.#binder());
       this.#binds.set(address, { endpoint, entry });
     } catch (error) {
       throw this.#refused(address, error);
