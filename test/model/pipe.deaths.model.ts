@@ -336,7 +336,8 @@ model("who moves large bodies dies at each step: each message is in one of the t
     "the note is taken back before the message has left": {
       file: "pipe/reader.js",
       replace: "disown(this.arena.words, from, from + size);",
-      by: "this.arena.words[this.lane + LANE_MOVED_TO] = 0; disown(this.arena.words, from, from + size);",
+      by: `this.arena.words[this.lane + LANE_MOVED_TO] = 0;
+           disown(this.arena.words, from, from + size);`,
     },
   },
 });
