@@ -251,6 +251,7 @@ export class Sender extends Direction implements Pattern {
     try {
       for (; !batch.done; batch.next()) {
         this.check(); // The iterator may have closed the socket.
+        if (!batch.isArray && this.waits?.preceded) return undefined; // Or have sent by itself.
         if (!lb.write(batch.message)) return undefined;
         uncounted++;
         // An iterator may take its time, or wait for the answer to what it has yielded.
@@ -439,6 +440,9 @@ export abstract class SendingSocket extends Socket {
 
   /**
    * Sends messages one after the other. Much faster than as many sends.
+   *
+   * What the iterable itself sends on this socket goes before what it yields next, although it may
+   * have to wait. A blocking call that would have to wait there fails with EAGAIN.
    *
    * The timeout is that of the whole call. If it fails, the iterable's iterator is closed, as by a
    * `for … of` that is left. A signal's reason, and what an iterator throws, are passed on as they
