@@ -6,6 +6,7 @@ import {
   DEFAULT_SPIN_MICROSECONDS,
   INITIAL_MEMORY,
   MAX_SOCKETS_LIMIT,
+  shown,
   ZmqError,
 } from "../base/index.ts";
 import { BLOCK_BITS, CLOSED } from "../command/index.ts";
@@ -337,6 +338,6 @@ export function refuseCloning(object: object, hint: string): void {
 export function checkRange(name: string, value: unknown, least: number, most: number): void {
   if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
   throw new ZmqError("EINVAL", {
-    hint: `Give ${name} as a whole number from ${least} to ${most}; it was ${String(value)}.`,
+    hint: `Give ${name} as a whole number from ${least} to ${most}; it was ${shown(value)}.`,
   });
 }

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-import { DEFAULT_HIGH_WATER_MARK, type HostFiles, MAX_SWAP, ZmqError } from "../base/index.ts";
+import {
+  DEFAULT_HIGH_WATER_MARK,
+  type HostFiles,
+  MAX_SWAP,
+  shown,
+  ZmqError,
+} from "../base/index.ts";
 import { type Context, checkRange } from "../context/index.ts";
 
 /** Options that every socket has. */
@@ -124,7 +130,7 @@ export function checkOption(name: OptionName, value: unknown): void {
   if (least !== undefined) checkRange(name, value, least, most);
   else if (typeof value !== typeof initial) {
     const what = typeof initial === "boolean" ? "true or false" : "a string";
-    throw new ZmqError("EINVAL", { hint: `Give ${name} as ${what}; it was ${String(value)}.` });
+    throw new ZmqError("EINVAL", { hint: `Give ${name} as ${what}; it was ${shown(value)}.` });
   }
 }
 

@@ -12,6 +12,18 @@ import { DISTANCES, far, play, SMALL, zmq } from "../support/ground.ts";
 const MAX = 2 ** 31 - 1;
 const KINDS = { Push, Pull } as const;
 
+/** What throws when it is asked for its text. */
+const HOSTILE: readonly unknown[] = [
+  Object.create(null),
+  {
+    toString() {
+      throw new Error("it has no text");
+    },
+  },
+  Object.assign(() => {}, { toString: null }),
+  [Symbol("in a list")],
+];
+
 /** Name, default, good values, bad values. */
 const NUMBERS = {
   linger: [-1, [0, 1, 1000, MAX], [-2, MAX + 1]],
@@ -109,6 +121,35 @@ for (const kind of ["Push", "Pull"] as const) {
         const open = () => new Class({ context: given as never }).close();
         assert.throws(open, zmq("EINVAL"), String(given));
       }
+    });
+
+    test("A1: a value that cannot even be shown is EINVAL", async () => {
+      const context = new Context(SMALL);
+      const socket = new Class({ context });
+      const names = [...HAS[kind], "immediate", kind === "Push" ? "swapDirectory" : "acknowledge"];
+      for (const value of HOSTILE) {
+        for (const name of [...names, "nonsense"]) {
+          assert.throws(() => new Class({ context, [name]: value }).close(), zmq("EINVAL"), name);
+        }
+        const settable = names.filter((name) => name !== "acknowledge");
+        for (const name of settable) {
+          assert.throws(() => Object.assign(socket, { [name]: value }), zmq("EINVAL"), name);
+        }
+        for (const options of [{ timeout: value }, { signal: value }]) {
+          const call =
+            socket instanceof Push
+              ? socket.send("x", options as never)
+              : (socket as Pull).receive(options as never);
+          await assert.rejects(call, zmq("EINVAL"));
+        }
+        assert.throws(() => socket.bindSync(value as never), zmq("EINVAL"));
+        for (const name of ["maxSockets", "maxMemory", "spin", "nonsense"]) {
+          assert.throws(() => new Context({ [name]: value }), zmq("EINVAL"), name);
+        }
+        await assert.rejects(context.terminate({ timeout: value as never }), zmq("EINVAL"));
+      }
+      assert.equal(context.closed, false);
+      socket.close();
     });
 
     test("what it is: type, context, closed, lastEndpoint", () => {
