@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
-import { type Addr, Pool } from "../memory/index.ts";
+import { type Addr, PAGE_BYTES, PAGE_WORDS, Pool } from "../memory/index.ts";
 import {
   BODY_HEAD,
   CHUNK_HEAD,
@@ -192,8 +192,11 @@ export function prepare(message: MessageLike, pool: Pool): Uint8Array | Prepared
   for (const { length: bytes } of parts) {
     if (bytes > INLINE_BYTES) memory += Pool.cost(bodyWords(bytes));
   }
-  memory += Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);
-  if (memory > pool.pages.mostWords) throw tooLarge(parts);
+  // Records that need no more than a page have one that is counted to the link.
+  const records = Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);
+  if (records > PAGE_WORDS) memory += records;
+  const most = pool.pages.mostWords;
+  if (memory > most) throw tooLarge(parts, memory, most);
   return new Prepared(parts, size);
 }
 
@@ -270,11 +273,14 @@ function isAscii(text: string): boolean {
   return true;
 }
 
-function tooLarge(parts: (string | Uint8Array)[]): ZmqError {
+/** @param memory How many words of pages it would take. @param most How many it may. */
+function tooLarge(parts: (string | Uint8Array)[], memory: number, most: number): ZmqError {
   const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  const pages = Math.ceil(memory / PAGE_WORDS);
   return new ZmqError("EMSGSIZE", {
     hint:
-      `It has ${bytes} bytes in ${parts.length} part(s), more than the context can ever hold. ` +
+      `It has ${bytes} bytes in ${parts.length} part(s), which take ${pages} pages of ` +
+      `${PAGE_BYTES} bytes; a message of this context may take ${most / PAGE_WORDS}. ` +
       "Send it in pieces, or create the context with a larger maxMemory.",
   });
 }

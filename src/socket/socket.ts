@@ -11,7 +11,9 @@ import {
   membershipOf,
   refuseCloning,
   type SocketType,
+  showAsJson,
   terminated,
+  threadEnded,
   typeName,
 } from "../context/index.ts";
 import type { Directions, Pipe } from "../pipe/index.ts";
@@ -97,6 +99,10 @@ export abstract class Socket {
   #closedBy: (() => ZmqError) | undefined;
   #dropped = 0;
 
+  static {
+    showAsJson(Socket.prototype);
+  }
+
   /** @throws ZmqError EINVAL for a bad option, EMFILE, ETERM. */
   protected constructor(
     type: SocketType,
@@ -114,10 +120,10 @@ export abstract class Socket {
     this.#context = context;
     this.#member = membershipOf(context);
     checkSwap(this.#options, this.#options, this.#member.thread.host.files);
-    const ended = () => terminated(this.#lastEndpoint ?? undefined);
+    const address = () => this.#lastEndpoint ?? undefined;
     this.#managed = {
-      close: () => this.#close(ended, "thread left", false),
-      stop: () => this.#close(ended, "terminated"),
+      close: () => this.#close(() => threadEnded(address()), "thread left", false),
+      stop: () => this.#close(() => terminated(address()), "terminated"),
       memoryFreed: () => this.#pattern.memoryFreed(),
     };
     this.#member.add(this.#managed);

@@ -90,7 +90,7 @@ test("a view that tracks the length of its buffer may be empty", () => {
 for (const swap of [0, 100_000]) {
   const how = swap === 0 ? "" : ", and then goes to the swap";
   for (const size of [8, 5000]) {
-    test(`a part of ${size} bytes that is gone when its send has waited${how}: EINVAL`, async () => {
+    test(`a part of ${size} bytes gone when its send has waited${how}: EINVAL`, async () => {
       const context = new Context(SMALL);
       const push = new Push({ context, sendHighWaterMark: 1 });
       const pull = new Pull({ context, receiveHighWaterMark: 1 });

@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { inspect } from "node:util";
 import { Context, Pull, Push, ReceivingSocket, SendingSocket, Socket } from "threadmq";
 import { DISTANCES, far, play, SMALL, zmq } from "../support/ground.ts";
 
@@ -166,6 +167,20 @@ for (const kind of ["Push", "Pull"] as const) {
       socket[Symbol.dispose]();
       assert.equal(socket.closed, true);
       socket.close();
+    });
+
+    test("what a console shows of it, and of its context", async () => {
+      const context = new Context(SMALL);
+      const socket = new Class({ context });
+      socket.connect("inproc://a");
+      const type = kind.toUpperCase();
+      const shown = `${kind} { type: '${type}', lastEndpoint: 'inproc://a', closed: false }`;
+      assert.equal(inspect(socket), shown);
+      assert.equal(inspect([socket], { showHidden: true, getters: true }).includes(shown), true);
+      assert.equal(inspect(context), "Context { maxSockets: 1023, closed: false }");
+      await context.terminate();
+      assert.match(inspect(socket), /closed: true/);
+      assert.equal(inspect(context), "Context { maxSockets: 1023, closed: true }");
     });
 
     test("what is read only throws if it is written to", () => {
