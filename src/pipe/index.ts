@@ -28,6 +28,7 @@ export {
   type Directions,
   destroyPipe,
   dropPipe,
+  limitOf,
   Pipe,
   type PipeEvents,
   type PipeOptions,
