@@ -453,7 +453,10 @@ export class PipeReader extends YpipeReader {
     if ((words[this.front + FLAGS] & CONTROL) !== 0) return this.#readControl();
     const message: Message = [];
     const end = this.#copyParts(message, this.front);
-    this.#handOut(end, message.some(({ length }) => length > INLINE_BYTES));
+    this.#handOut(
+      end,
+      message.some(({ length }) => length > INLINE_BYTES),
+    );
     return message;
   }
 

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-import { type Addr, type Arena, load, type Pool, store, swapIf, type Words } from "../memory/index.ts";
+import {
+  type Addr,
+  type Arena,
+  load,
+  type Pool,
+  store,
+  swapIf,
+  type Words,
+} from "../memory/index.ts";
 import {
   FLAGS,
   LANE_HANDED,
