@@ -136,6 +136,8 @@ export class PipeWriter extends MessageWriter {
   /** There is room for what is in the swap, but no memory; and all threads were asked for some. */
   #starved = false;
   readonly #cell: CellWriter;
+  /** Whether our own end wants only the newest message. */
+  readonly #wanted: boolean;
   /** Whether messages go to the cell: as our own end wants it, or the reader does, or did. */
   #conflates: boolean;
   /** Whether a message may be in the cell. */
@@ -155,7 +157,8 @@ export class PipeWriter extends MessageWriter {
     super(thread.arena, thread.pool, lane);
     this.#cell = new CellWriter(thread.arena, thread.pool, lane);
     this.#celled = this.#cell.full;
-    this.#conflates = this.#celled || owner?.conflate === true;
+    this.#wanted = owner?.conflate === true;
+    this.#conflates = this.#celled || this.#wanted;
     this.#owner = owner;
     this.#thread = thread;
     this.#readerBlock = readerBlock;
@@ -422,7 +425,7 @@ export class PipeWriter extends MessageWriter {
     const read = load(words, this.lane + LANE_READ) & ~WAITS;
     const own = this.#highWaterMark;
     if (peerMark !== NO_READER) {
-      this.#conflates = peerMark === NEWEST || this.#owner?.conflate === true;
+      this.#conflates = this.#wanted || peerMark === NEWEST;
     }
     const isFree = this.#conflates || own === 0 || peerMark === 0;
     const mark = isFree ? UNLIMITED : own + Math.max(peerMark, 0);
