@@ -13,6 +13,7 @@ import {
   load,
   MAX_SLOTS,
   NAMES_DOOMED,
+  SLOT_BODIES,
   SLOT_HAND,
   SLOT_MAKING,
   SLOT_RECEIVED,
@@ -27,6 +28,7 @@ import {
   CONNECTER_BLOCK,
   destroyPipe,
   GONE,
+  isPublished,
   move,
   NO_READER,
   PIPE_ENTRY,
@@ -40,6 +42,7 @@ import {
   repairPipeReader,
   repairPipeWriter,
   type Side,
+  settlePublication,
   stateOf,
 } from "../pipe/index.ts";
 import { isHeld, isUnread, LANE_LIMIT } from "../queue/index.ts";
@@ -65,6 +68,8 @@ import { peerBlock, Registry } from "./registry.ts";
  *   leaving                 nobody at either end                destroyed, if it holds nothing
  *                           the peer was not told               both ends are told to look
  *   destroying              `doomed`                            unlinked and freed
+ *   publishing              `bodies` of the slot                what was not given to a lane is
+ *                                                               taken back (pipe/publication.ts)
  *   anywhere                a block in the hand of the slot     freed, if nothing leads to it
  */
 const SIDES: readonly Side[] = ["connecter", "binder"];
@@ -90,7 +95,10 @@ export class Reaper extends Registry {
   reap(dead: number, finish: () => void): ReapReport | undefined {
     return this.lock.hold(() => {
       if (!this.isGone(dead)) return undefined; // Somebody was quicker.
-      this.thread.pool.settleHand(dead, (block) => this.isLinked(block));
+      const { arena, pool } = this.thread;
+      pool.settleOwners(); // Before anything is asked of what the dead has left.
+      pool.settleHand(dead, (block) => this.isLinked(block));
+      settlePublication(arena, pool, dead); // While the lanes are as the dead has left them.
       // First, while a pipe that is connected already is still on its list.
       this.#dropUnmade(dead);
       const report = { names: 0, pipes: 0 };
@@ -167,6 +175,7 @@ export class Reaper extends Registry {
     this.arena.refresh();
     const { arena, pool } = this.thread;
     const words = this.words;
+    pool.settleOwners();
     for (let slot = 1; slot < MAX_SLOTS; slot++) {
       if (words[slotAt(slot) + SLOT_HAND] === 0 || !this.isGone(slot)) continue;
       pool.settleHand(slot, (block) => this.isLinked(block));
@@ -203,6 +212,8 @@ export class Reaper extends Registry {
     for (let slot = 1; slot < MAX_SLOTS; slot++) {
       const making = words[slotAt(slot) + SLOT_MAKING];
       if (making !== 0 && this.isGone(slot)) unlisted.push(making);
+      if (words[slotAt(slot) + SLOT_BODIES] === 0 || !this.isGone(slot)) continue;
+      if (isPublished(words, slot, block)) return true;
     }
     if (block === 0 || unlisted.includes(block)) return true;
     for (const pipe of unlisted) {

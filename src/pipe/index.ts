@@ -9,11 +9,13 @@
  *   swap      messages that wait on disk
  *   writer    the end that messages go into, with its watermark
  *   reader    the end that they come out of
+ *   records   a message as records, in memory of this thread
+ *   publication  one message into many lanes
  *   pipe      an end: its roles, its state, what it hears
  */
 export * from "./layout.ts";
 export * from "./link.ts";
-export { type Message, type MessageLike, type Part, type Prepared, prepare } from "./message.ts";
+export { type Message, type MessageLike, type Part, Prepared, prepare } from "./message.ts";
 export {
   createPipe,
   type Directions,
@@ -25,5 +27,7 @@ export {
   putBytes,
   readBytes,
 } from "./pipe.ts";
+export { isPublished, Publication, settlePublication } from "./publication.ts";
 export { isRedelivered, type PipeReader, repairPipeReader, Slab } from "./reader.ts";
+export type { Kept } from "./records.ts";
 export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";
