@@ -123,7 +123,7 @@ model("who publishes to two lanes dies at each step: nothing is lost, no body is
     reader: (env, shared) => {
       watch(env);
       const ends = accept(env, shared);
-      const registry = new env.code.reaper.Reaper(env.thread, env.keeper);
+      const registry = new env.code.reaper.Reaper(env.thread, env.keeper?.isGone);
       return () => {
         const early = ends.map(drain);
         if (!env.untilDead()) return "alive";
@@ -161,7 +161,6 @@ model("who publishes to two lanes dies at each step: nothing is lost, no body is
   },
 } as Program<Shared>);
 
-
 /** The publisher's slot, where it takes no part. */
 const PUBLISHER = 3;
 
@@ -184,7 +183,7 @@ model("who reads what is published dies at each step: the other has it, and it i
     reader: (env, shared) => {
       watch(env);
       const [pipe] = accept(env, shared) as [Pipe];
-      const registry = new env.code.reaper.Reaper(env.thread, env.keeper);
+      const registry = new env.code.reaper.Reaper(env.thread, env.keeper?.isGone);
       return () => {
         const early = drain(pipe);
         if (!env.untilDead()) return "alive";
