@@ -147,6 +147,12 @@ export class Dist implements OutletOwner {
     return this.#outlets.reduce((sum, { aside }) => sum + aside, 0);
   }
 
+  /** Whether a message would not have to wait, whoever matches. */
+  get ready(): boolean {
+    if (!this.noDrop && !this.#blocks) return true;
+    return this.#outlets.every((outlet) => !this.#mayBlock(outlet) || outlet.hasRoom);
+  }
+
   /** Gives a message to all that match and shows it. False if it must wait: nobody has it. */
   send(message: MessageLike | Prepared): boolean {
     const given = this.write(message);
@@ -211,9 +217,13 @@ export class Dist implements OutletOwner {
     full.length = 0;
     for (let i = 0; i < this.#matching; i++) {
       const outlet = this.#outlets[i] as Outlet;
-      if ((this.noDrop || outlet.whenFull === "block") && !outlet.hasRoom) full.push(outlet);
+      if (this.#mayBlock(outlet) && !outlet.hasRoom) full.push(outlet);
     }
     return full.length === 0;
+  }
+
+  #mayBlock(outlet: Outlet): boolean {
+    return this.noDrop || outlet.whenFull === "block";
   }
 
   #swap(a: number, b: number): void {

@@ -59,6 +59,8 @@ export class Outlet {
   dropped = 0;
   /** Those of which the reader was not told. */
   #untold = 0;
+  /** What the reader is to be told before the next message. */
+  readonly #records: Uint8Array[] = [];
   /** In order; by topic, or by a number. */
   readonly #aside = new Map<string | number, Kept>();
   #sequence = 0;
@@ -107,6 +109,12 @@ export class Outlet {
       if (whenFull === "disconnect" && why === "full") this.#owner.tooSlow(this);
     }
     return false;
+  }
+
+  /** Tells the reader something, by a control record, before the next message. */
+  tell(record: Uint8Array): void {
+    this.#records.push(record);
+    if (this.#tell()) this.writer.flush();
   }
 
   /** The reader has made room. */
@@ -186,8 +194,12 @@ export class Outlet {
     count(arena, slotAt(slot) + counter, messages);
   }
 
-  /** Tells the reader how many messages it has lost. False if there is no memory for that. */
+  /** Tells the reader what it is to be told, and what it has lost. False if there is no memory. */
   #tell(): boolean {
+    while (this.#records.length > 0) {
+      if (!this.writer.writeControl(this.#records[0] as Uint8Array)) return false;
+      this.#records.shift();
+    }
     if (this.#untold === 0) return true;
     const record = new Uint8Array(1 + Float64Array.BYTES_PER_ELEMENT);
     record[0] = GAP;

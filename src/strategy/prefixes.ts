@@ -2,11 +2,23 @@
 
 import { Radix } from "./radix.ts";
 
+/** What a subscriber wants: topics, or groups, each counted. It is also the list of them. */
+export interface Interests extends Iterable<Uint8Array> {
+  /** True if it was not wanted before. */
+  add(topic: Uint8Array): boolean;
+  /** Takes back one `add`. True if it is wanted no longer; false also if it was not. */
+  remove(topic: Uint8Array): boolean;
+  /** Whether a message of this topic is wanted. */
+  matches(topic: Uint8Array): boolean;
+  /** How many different ones there are. */
+  readonly size: number;
+}
+
 /**
  * prefixes — which topics are subscribed to: prefixes, each counted. A topic matches if it begins
  * with one of them.
  */
-export class Prefixes {
+export class Prefixes implements Interests {
   readonly #counts = new Radix<number>();
 
   /** Adds a prefix. True if it was not there before. */
