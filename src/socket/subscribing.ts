@@ -187,13 +187,11 @@ export class Subscribing extends Ways {
     if (writer === undefined || draining || !isThere || this.#told.get(pipe) === binding) return;
     this.#told.delete(pipe);
     this.#unheard.delete(pipe);
-    if (!writer.writeControl(FORGET)) return this.#starve();
     const policy = POLICIES.indexOf(this.core.options.whenFull);
-    if (!writer.writeControl(Uint8Array.of(WHEN_FULL, policy))) return this.#starve();
-    for (const topic of this.#interests) {
-      if (!writer.writeControl(aboutTopic(SUBSCRIBE, topic))) return this.#starve();
-    }
-    if (this.#write(pipe, aboutNumber(COMPLETE, binding))) this.#told.set(pipe, binding);
+    const records = [FORGET, Uint8Array.of(WHEN_FULL, policy)];
+    for (const topic of this.#interests) records.push(aboutTopic(SUBSCRIBE, topic));
+    if (!records.every((record) => writer.writeControl(record))) this.#starve();
+    else if (this.#write(pipe, aboutNumber(COMPLETE, binding))) this.#told.set(pipe, binding);
   }
 
   /** Writes one record, and shows all. False if there is no memory. */
