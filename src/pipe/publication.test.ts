@@ -28,7 +28,7 @@ function createRig(lanes: number, maxBytes = 1 << 26) {
     used: () => sender.pool.pages.usedBytes,
     /** Publishes to these lanes. Says which of them have it. */
     publish(message: MessageLike, to: readonly PipeWriter[] = writers): boolean[] {
-      if (!publication.begin(prepare(message, sender.pool), to.length)) return to.map(() => false);
+      publication.begin(prepare(message, sender.pool), to.length);
       const got = to.map((writer) => publication.writeTo(writer));
       publication.end();
       for (const writer of to) writer.flush();

@@ -67,6 +67,8 @@ export class Publication {
   readonly #bodies: Addr[] = [];
   #message: Uint8Array | Prepared = new Uint8Array(0);
   #isSingle = false;
+  /** There is no memory for it: no lane gets it. */
+  #failed = false;
   #kept: Kept | undefined;
 
   constructor(thread: Thread) {
@@ -76,36 +78,43 @@ export class Publication {
     this.#at = slotAt(thread.slot);
   }
 
-  /** Begins to publish a message for at most so many lanes. False if there is no memory for it. */
-  begin(message: Uint8Array | Prepared, lanes: number): boolean {
+  /** Begins to publish a message for at most so many lanes. */
+  begin(message: Uint8Array | Prepared, lanes: number): void {
     this.#message = message;
     this.#kept = undefined;
-    this.#bodies.length = 0;
+    this.#failed = false;
     this.#isSingle = lanes === 1;
-    if (this.#isSingle) return true;
+    if (this.#isSingle) return;
     if (!(message instanceof Prepared)) {
       this.#records.setOne(message);
-      return true;
+      return;
     }
-    const { parts } = message;
-    if (!this.#allocate(parts, lanes)) {
-      this.end();
-      return false;
-    }
-    this.#records.set(parts, this.#bodies, INLINE_BYTES);
-    return true;
+    this.#failed = !this.#allocate(message.parts, lanes);
+    if (this.#failed) this.end();
+    else this.#records.set(message.parts, this.#bodies, INLINE_BYTES);
   }
 
   /**
    * Writes the message into a lane; the writer's next flush shows it, if it was not shown at once.
-   * False if there is no memory for it there.
+   * False if there is no memory for it, at all or there.
    */
   writeTo(writer: PipeWriter): boolean {
     if (this.#isSingle) return writer.write(this.#message);
+    if (this.#failed) return false;
     const { words, size } = this.#records;
     if (!writer.writeCopy(words, 0, size, false)) return false;
     if (this.#bodies.length > 0) this.#show(writer);
     return true;
+  }
+
+  /** The first part, a byte a character. */
+  get topic(): string {
+    const message = this.#message;
+    const first = message instanceof Uint8Array ? message : message.parts[0];
+    if (typeof first === "string") return first;
+    let topic = "";
+    for (const byte of first ?? []) topic += String.fromCharCode(byte);
+    return topic;
   }
 
   /** The message, to be written later. Whoever keeps it may share it. */

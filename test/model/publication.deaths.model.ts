@@ -161,7 +161,6 @@ model("who publishes to two lanes dies at each step: nothing is lost, no body is
   },
 } as Program<Shared>);
 
-
 /** The publisher's slot, where it takes no part. */
 const PUBLISHER = 3;
 
