@@ -29,9 +29,15 @@ import type { PipeWriter } from "./writer.ts";
  * A message without large bodies is copied into each lane, and shown when its writer is flushed;
  * that takes no note and no lock. One for a single lane goes there as any other.
  *
+ * Bodies are shared from where they have blocks of their own in any case. To share smaller ones
+ * spares the publisher a copy for each lane (with 64 lanes a copy of 2 KiB takes 200 ns, a
+ * reference 70), but costs each reader 500 ns more, for a buffer and the count; and they count
+ * one after the other.
+ *
  * # Memory
  *
- * The slot of the publishing thread says what is under way; a thread is about one message at a time.
+ * The slot of the publishing thread says what is under way; a thread is about one message at a
+ * time.
  *
  *         +--------+--------+--------+--------+--------+
  *         | bodies | left   | next l.| showing| w      |

@@ -18,14 +18,14 @@ import type { WhenFull } from "../strategy/index.ts";
  *   BEGIN                    from here on everything is sent
  *   KNOWN                    from here on what is wanted is sent
  *
- * A subscriber says all that it wants, between FORGET_ALL and COMPLETE, to each publisher that it is
- * linked with, and to the next one when that changes; and whatever it wants later, at once. It is in
- * the pipe when `subscribe` returns, and the publisher looks before each message that it sends: so
- * nothing that is published after that is missed.
+ * A subscriber says all that it wants, between FORGET_ALL and COMPLETE, to each publisher that it
+ * is linked with, and to the next one when that changes; and whatever it wants later, at once. It
+ * is in the pipe when `subscribe` returns, and the publisher looks before each message that it
+ * sends: so nothing that is published after that is missed.
  *
  * Until it has heard COMPLETE, a publisher does not know what is wanted, and sends everything; the
- * subscriber throws away what it does not want, up to KNOWN. So there is no moment in which a message is lost
- * because the subscriber's thread was not quick.
+ * subscriber throws away what it does not want, up to KNOWN. So there is no moment in which a
+ * message is lost because the subscriber's thread was not quick.
  */
 export const UNSUBSCRIBE = 0;
 export const SUBSCRIBE = 1;

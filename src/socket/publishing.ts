@@ -130,9 +130,9 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
 }
 
 /**
- * The receiving half of those who publish: it reads what comes at once, so that a subscription takes
- * effect although nobody asks for messages. Messages that an XSUB sends to an XPUB wait here; their
- * room is given back when all of their pipe were taken.
+ * The receiving half of those who publish: it reads what comes at once, so that a subscription
+ * takes effect although nobody asks for messages. Messages that an XSUB sends to an XPUB wait here;
+ * their room is given back when all of their pipe were taken.
  */
 export class Upstream extends Receiver<Message> {
   /** Hears the control records. Set by who understands them. */

@@ -35,8 +35,8 @@ export interface PublisherOptions<Out = MessageLike>
  * with (RFC 29, `ZMQ_PUB`).
  *
  * Who has not subscribed gets nothing; a subscriber without room loses the message, and sees how
- * many it has lost. What is subscribed to when `subscribe` returns, in whatever thread, is sent from
- * then on.
+ * many it has lost. What is subscribed to when `subscribe` returns, in whatever thread, is sent
+ * from then on.
  *
  * @example
  * ```ts
@@ -201,8 +201,8 @@ export interface XPublisherOptions<Out = MessageLike, In = Message>
    */
   manualLastValue?: boolean;
   /**
-   * `ZMQ_XPUB_WELCOME_MSG`: is sent to each new subscriber first; it receives it if it has subscribed
-   * to it. Default null: none.
+   * `ZMQ_XPUB_WELCOME_MSG`: is sent to each new subscriber first; it receives it if it has
+   * subscribed to it. Default null: none.
    */
   welcomeMessage?: string | Uint8Array | null;
 }

@@ -28,8 +28,8 @@ export interface DistOwner {
  * into each lane; large bodies are in the arena once (pipe/publication.ts). What becomes of it
  * where there is no room is the outlet's affair: a pipe that is full keeps no other from its
  * messages. Only if a pipe is to block, or all are (`noDrop`), a message goes to nobody as long as
- * one of these matches and is full; then `write` fails, and its caller waits. A lack of memory never
- * makes it wait for long: a message that finds none is dropped, or set aside.
+ * one of these matches and is full; then `write` fails, and its caller waits. A lack of memory
+ * never makes it wait for long: a message that finds none is dropped, or set aside.
  */
 export class Dist implements OutletOwner {
   readonly #thread: Thread;
@@ -42,7 +42,7 @@ export class Dist implements OutletOwner {
   noDrop = false;
   /** Whether there are pipes that block. */
   #blocks = false;
-  /** Those that were written to since the last flush; one may be there twice. */
+  /** Those that were written to since the last flush. */
   readonly #dirty: Outlet[] = [];
   #dirtyCount = 0;
   /** Those that the last message had to wait for. */
@@ -171,10 +171,11 @@ export class Dist implements OutletOwner {
     publication.begin(prepared, lanes);
     for (let i = 0; i < lanes; i++) {
       const outlet = this.#outlets[i] as Outlet;
-      if (outlet.put(publication, noDrop)) this.#dirty[this.#dirtyCount++] = outlet;
+      if (!outlet.put(publication, noDrop) || outlet.dirty) continue;
+      outlet.dirty = true;
+      this.#dirty[this.#dirtyCount++] = outlet;
     }
     publication.end();
-    if (this.#dirtyCount > MOST_DIRTY) this.flush();
     for (let one = this.#slow.pop(); one !== undefined; one = this.#slow.pop()) {
       this.#owner.tooSlow(one.pipe);
     }
@@ -183,7 +184,11 @@ export class Dist implements OutletOwner {
 
   /** Shows all that was written. */
   flush(): void {
-    for (let i = 0; i < this.#dirtyCount; i++) (this.#dirty[i] as Outlet).writer.flush();
+    for (let i = 0; i < this.#dirtyCount; i++) {
+      const outlet = this.#dirty[i] as Outlet;
+      outlet.dirty = false;
+      outlet.writer.flush();
+    }
     this.#dirtyCount = 0;
   }
 
@@ -211,7 +216,9 @@ export class Dist implements OutletOwner {
     this.#slow.push(outlet);
   }
 
-  /** Whether all that match, and must not lose anything, have room; `#full` are those that have not. */
+  /**
+   * Whether all that match, and must not lose anything, have room; `#full` are those that have not.
+   */
   #haveRoom(): boolean {
     const full = this.#full;
     full.length = 0;
@@ -236,6 +243,3 @@ export class Dist implements OutletOwner {
     first.index = b;
   }
 }
-
-/** So many entries of what is to be flushed are no batch any more. */
-const MOST_DIRTY = 4096;

@@ -8,8 +8,8 @@ import { LANE_SWAPPED } from "../queue/index.ts";
 /** What becomes of a message for which a pipe has no room. */
 export type WhenFull = "drop-newest" | "drop-oldest" | "latest-per-topic" | "block" | "disconnect";
 
-/** Why messages are dropped: there was no room, or no memory. */
-export type DropCause = "full" | "memory";
+/** Why messages are dropped: there was no room, or no memory, or the pipe was left. */
+export type DropCause = "full" | "memory" | "closed";
 
 /** What an outlet tells, and asks. */
 export interface OutletOwner {
@@ -55,6 +55,8 @@ export class Outlet {
   whenFull: WhenFull = "drop-newest";
   /** Where it is in the list of its owner; -1 if it was removed. */
   index = 0;
+  /** Whether its writer is to be flushed. */
+  dirty = false;
   /** How many messages it has lost. */
   dropped = 0;
   /** Those of which the reader was not told. */
@@ -82,7 +84,8 @@ export class Outlet {
 
   /** Whether the next message would go into the lane. */
   get hasRoom(): boolean {
-    if (this.#aside.size > 0) this.drain();
+    if (this.#aside.size === 0) return this.writer.hasRoom;
+    if (!this.#starved) this.drain(); // Else we hear of memory.
     return this.#aside.size === 0 && this.writer.hasRoom;
   }
 
@@ -157,7 +160,7 @@ export class Outlet {
     this.#starve(false);
     const left = this.#aside.size;
     this.#aside.clear();
-    this.#loseAside(left, "full");
+    this.#loseAside(left, "closed");
   }
 
   #setAside(key: string | number, publication: Publication, why: DropCause): void {
@@ -173,7 +176,7 @@ export class Outlet {
     aside.set(key, publication.keep());
     this.pipe.thread.arena.words[this.writer.lane + LANE_SWAPPED] += 1;
     this.#count(SLOT_SENT, 1);
-    if (!this.#asked) this.drain();
+    if (!this.#asked && !this.#starved) this.drain();
   }
 
   #loseAside(messages: number, why: DropCause): void {

@@ -106,13 +106,15 @@ export class Subscriptions<T extends object> extends Wishes<Uint8Array, T> {
   /** Visits everybody who wants a topic, each once. */
   match(topic: Uint8Array, visit: (who: T) => void): void {
     this.#radix.match(topic, this.#collect);
-    const everybody = this.#everybody;
-    const found = everybody.size > 0 ? everybody : this.#found;
-    this.#found = undefined;
+    const found = this.#found;
     if (found === undefined) return;
-    if (found instanceof Set) found.forEach(visit);
+    this.#found = undefined;
+    const everybody = this.#everybody;
+    if (everybody.size > 0) {
+      everybody.forEach(visit);
+      everybody.clear();
+    } else if (found instanceof Set) found.forEach(visit);
     else visit(found);
-    everybody.clear();
   }
 
   readonly #collect = (wanted: Wanted<T>): boolean => {
