@@ -12,9 +12,9 @@
  *   prefixes       which topics are subscribed to
  *   subscriptions  and by whom
  */
-export { Dist } from "./dist.ts";
+export { Dist, type DistOwner } from "./dist.ts";
 export { Fq } from "./fq.ts";
 export { Lb } from "./lb.ts";
-export { lostBy, type Outlet, type WhenFull } from "./outlet.ts";
+export { type DropCause, GAP, lostBy, type Outlet, type WhenFull } from "./outlet.ts";
 export { Prefixes } from "./prefixes.ts";
 export { Groups, type Removal, Subscriptions } from "./subscriptions.ts";
