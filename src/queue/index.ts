@@ -23,6 +23,7 @@ export * from "./layout.ts";
 export {
   createYpipe,
   destroyYpipe,
+  hasShown,
   isHeld,
   isUnread,
   markRedelivered,
