@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
+import * as threadmq from "threadmq";
 import {
   type Actor,
   DISTANCES,
@@ -234,6 +235,41 @@ play("two senders: the newest of each", async (g) => {
   assert.deepEqual(await pull.drain(), []);
 });
 
+for (const option of ["publisher", "subscriber"] as const) {
+  play(
+    `PUB and SUB, the ${option} has the option: the newest of what was subscribed to`,
+    async (g) => {
+      const { Publisher, Subscriber } = threadmq;
+      const { context } = g;
+      using publisher = new Publisher({ context, conflate: option === "publisher" });
+      publisher.bindSync(NAME);
+      using wants = new Subscriber({ context, conflate: option === "subscriber" });
+      using wantsAll = new Subscriber({ context });
+      for (const [subscriber, topic] of [
+        [wants, "a"],
+        [wantsAll, ""],
+      ] as const) {
+        subscriber.connect(NAME);
+        subscriber.subscribe(topic);
+      }
+      const body = Buffer.alloc(50_000, "x");
+      const { used } = context.stats().memory;
+      for (let i = 0; i < 100; i++) {
+        await publisher.send(["a", String(i), body]);
+        await publisher.send(["b", String(i), "small"]);
+      }
+      if (option === "publisher") assert.ok(context.stats().memory.used < used + 10 * body.length);
+      const [topic, number, large] = await wants.receive();
+      assert.deepEqual([`${topic}`, `${number}`, large?.length], ["a", "99", body.length]);
+      assert.equal(wants.tryReceive(), undefined);
+      const [other, first] = await wantsAll.receive();
+      const expected = option === "publisher" ? ["b", "99"] : ["a", "0"];
+      assert.deepEqual([`${other}`, `${first}`], expected);
+      g.conserved();
+    },
+  );
+}
+
 play("what a peer has not received when it goes is not given to another", async (g) => {
   const push = await g.push({ conflate: true });
   await push.bind(NAME);
@@ -270,14 +306,14 @@ play("with acknowledge, the newest comes back unless there is a newer one", asyn
 play(
   "the option can be read, is refused where it makes no sense, and counts for links to come",
   async (g) => {
-    for (const kind of ["Push", "Pull", "Dealer", "Scatter", "Gather"] as const) {
+    const kinds = ["Push", "Pull", "Dealer", "Scatter", "Gather", "Subscriber"] as const;
+    for (const kind of kinds) {
       const socket = await g.open(kind);
       assert.equal(await socket.get("conflate"), false);
       await socket.set("conflate", true);
       assert.equal(await socket.get("conflate"), true);
       await assert.rejects(g.open(kind, { conflate: "yes" }), zmq("EINVAL"));
     }
-    await assert.rejects(g.open("Subscriber", { conflate: 1 }), zmq("EINVAL"));
     const [push, pull] = [await g.push(), await g.pull()];
     await pull.bind(NAME);
     await push.connect(NAME);
