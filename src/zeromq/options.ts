@@ -44,6 +44,7 @@ const BOTH = [PAIR, REQ, REP, DEALER, ROUTER, XPUB, XSUB, STREAM, SERVER, CLIENT
 const WRITABLES = [...BOTH, PUB, PUSH, RADIO, SCATTER];
 const READABLES = [...BOTH, SUB, PULL, DISH, GATHER];
 const PUBLISHERS = [PUB, XPUB];
+const SUBSCRIBERS = [SUB, XSUB];
 
 type Value = number | Uint8Array | null;
 
@@ -65,6 +66,7 @@ export interface Option {
   readonly most?: number;
   /** Of texts: whether there has to be one. */
   readonly required?: boolean;
+  accepts?(value: Value): boolean;
   /** What numbers mean to programs. */
   readonly values?: readonly (string | null)[];
   /** Whether the library's socket is told. All others are only kept. */
@@ -100,7 +102,7 @@ function int(name: string, initial: number, least = 0, more: Partial<Option> = {
 }
 
 function bool(name: string, more: Partial<Option> = {}): Option {
-  return { name, accessor: "Bool", initial: 0, most: 1, ...more };
+  return { name, accessor: "Bool", initial: 0, least: 0, most: 1, ...more };
 }
 
 function text(name: string, least: number, most: number, more: Partial<Option> = {}): Option {
@@ -113,7 +115,16 @@ function switchOf(name: string, types: readonly SocketType[], more: Partial<Opti
   return bool(name, { on: types, types, ...reads, told: true, ...more });
 }
 
+/** Of flags: every number that is not 0 is true. */
+const ANY: Partial<Option> = { least: -MAX - 1, most: MAX };
+
 const NOW: Partial<Option> = { told: true, immediate: true };
+
+/** Whether it is an address with, perhaps, the number of its bits that count; or none. */
+function isMask(value: Value): boolean {
+  if (!(value instanceof Uint8Array)) return true;
+  return /^(?:[\d.]+|[\da-f:.]*:[\da-f:.]*)(?:\/\d+)?$/i.test(String.fromCharCode(...value));
+}
 
 /** All options of sockets, by their numbers in `zmq.h`. */
 const TABLE: Readonly<Record<number, Option>> = {
@@ -149,7 +160,7 @@ const TABLE: Readonly<Record<number, Option>> = {
   35: int("tcpKeepaliveCount", -1, -1),
   36: int("tcpKeepaliveIdle", -1, -1),
   37: int("tcpKeepaliveInterval", -1, -1),
-  38: text("tcpAcceptFilter", 1, 254, { number: "set" }),
+  38: text("tcpAcceptFilter", 1, 254, { number: "set", accepts: isMask }),
   39: bool("immediate"),
   [VERBOSE]: switchOf("", PUBLISHERS, { on: [], property: "none", immediate: true }),
   [IPV6]: bool("ipv6"),
@@ -169,7 +180,7 @@ const TABLE: Readonly<Record<number, Option>> = {
     property: "set",
     told: true,
   }),
-  55: text("zapDomain", 0, 255),
+  55: text("zapDomain", 1, 255, { required: true }),
   56: switchOf("handover", [ROUTER], NOW),
   57: { name: "typeOfService", accessor: "Uint32", initial: 0, least: 0 },
   [CONNECT_ROUTING_ID]: text("", 1, MAX, {
@@ -190,7 +201,7 @@ const TABLE: Readonly<Record<number, Option>> = {
     told: true,
   }),
   73: switchOf("notify", [STREAM], { told: false }),
-  74: bool("invertMatching", { on: [PUB, SUB, XPUB], told: true }),
+  74: bool("invertMatching", { on: [PUB, SUB, XPUB], told: true, ...ANY }),
   75: int("heartbeatInterval", 0),
   [HEARTBEAT_TTL]: int("heartbeatTimeToLive", 0, 0, { most: 6553599 }),
   77: int("heartbeatTimeout", -1),
@@ -204,9 +215,9 @@ const TABLE: Readonly<Record<number, Option>> = {
   86: { name: "vmciBufferMinSize", accessor: "Uint64", initial: 0, number: "none" },
   87: { name: "vmciBufferMaxSize", accessor: "Uint64", initial: 0, number: "none" },
   88: int("vmciConnectTimeout", 0, 0, { number: "none" }),
-  92: text("interface", 0, 16),
-  93: bool("zapEnforceDomain"),
-  94: bool("loopbackFastPath"),
+  92: text("interface", 1, 16),
+  93: bool("zapEnforceDomain", ANY),
+  94: bool("loopbackFastPath", ANY),
 };
 
 /** Whether setting an option calls for a warning if there are links already. */
@@ -228,7 +239,7 @@ export class OptionValues {
     this.#type = type;
     this.#values.set(TYPE, type);
     this.#values.set(THREAD_SAFE, type >= SERVER && type <= SCATTER ? 1 : 0);
-    this.#values.set(LINGER, blocky ? -1 : 0);
+    this.#values.set(LINGER, blocky && !SUBSCRIBERS.includes(type) ? -1 : 0);
     this.#values.set(IPV6, ipv6 ? 1 : 0);
   }
 
@@ -249,20 +260,23 @@ export class OptionValues {
     const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = option;
     const size = typeof value === "number" ? value : (value?.length ?? Number.NaN);
     // Without a text there is no size, and all comparisons fail.
-    if (size < least || size > most || (value === null && option.required === true)) {
-      throw errnoError("EINVAL");
-    }
+    const fits = !(size < least || size > most || (value === null && option.required === true));
+    if (!fits || option.accepts?.(value) === false) throw errnoError("EINVAL");
     return option;
   }
 
   /** Keeps a value that was checked. */
-  put(id: number, value: Value): void {
-    this.#values.set(id, id === HEARTBEAT_TTL ? Math.trunc((value as number) / 100) * 100 : value);
+  put(id: number, given: Value): void {
+    const { accessor } = TABLE[id] as Option;
+    let value = given;
+    if (accessor === "Bool") value = Number(value !== 0);
+    if (id === HEARTBEAT_TTL) value = Math.trunc((value as number) / 100) * 100;
+    this.#values.set(id, value);
     // To be the server of a mechanism, or to have a name for it, is to choose it.
     if (id === PLAIN_SERVER) this.#values.set(MECHANISM, value);
     if (id !== PLAIN_USERNAME && id !== PLAIN_PASSWORD) return;
     this.#values.set(MECHANISM, value === null ? 0 : 1);
-    if (value !== null) this.#values.set(PLAIN_SERVER, 0);
+    this.#values.set(PLAIN_SERVER, 0);
   }
 
   #find(id: number, form: Form, use: "get" | "set"): Option {
