@@ -16,6 +16,8 @@ export interface Library {
   readonly lastEndpoint: string | null;
   /** Whether a message can be sent at once. */
   readonly writable?: boolean;
+  /** Whether one can be received at once. */
+  readonly readable?: boolean;
   bindSync(address: string): void;
   unbindSync(address: string): void;
   connect(address: string, options?: { routingId: Uint8Array }): void;

@@ -45,6 +45,8 @@ const WRITABLES = [...BOTH, PUB, PUSH, RADIO, SCATTER];
 const READABLES = [...BOTH, SUB, PULL, DISH, GATHER];
 const PUBLISHERS = [PUB, XPUB];
 const SUBSCRIBERS = [SUB, XSUB];
+/** To libzmq, a REP is a ROUTER too. */
+const ROUTERS = [ROUTER, REP];
 
 type Value = number | Uint8Array | null;
 
@@ -115,7 +117,8 @@ function switchOf(name: string, types: readonly SocketType[], more: Partial<Opti
   return bool(name, { on: types, types, ...reads, told: true, ...more });
 }
 
-/** Of flags: every number that is not 0 is true. */
+/** Of flags: every number that is not 0 is true, or every one above 0. */
+const COUNT: Partial<Option> = { most: MAX };
 const ANY: Partial<Option> = { least: -MAX - 1, most: MAX };
 
 const NOW: Partial<Option> = { told: true, immediate: true };
@@ -155,7 +158,7 @@ const TABLE: Readonly<Record<number, Option>> = {
   [RECEIVE_TIMEOUT]: int("receiveTimeout", -1, -1, { on: READABLES, immediate: true }),
   [SEND_TIMEOUT]: int("sendTimeout", -1, -1, { on: WRITABLES, immediate: true }),
   [LAST_ENDPOINT]: text("lastEndpoint", 0, 0, { property: "get", number: "get" }),
-  33: bool("mandatory", { on: [ROUTER], types: [ROUTER], number: "set", ...NOW }),
+  33: bool("mandatory", { on: [ROUTER], types: ROUTERS, number: "set", ...COUNT, ...NOW }),
   34: int("tcpKeepalive", -1, -1, { most: 1 }),
   35: int("tcpKeepaliveCount", -1, -1),
   36: int("tcpKeepaliveIdle", -1, -1),
@@ -172,19 +175,23 @@ const TABLE: Readonly<Record<number, Option>> = {
   [PLAIN_SERVER]: bool("plainServer"),
   [PLAIN_USERNAME]: text("plainUsername", 1, 255),
   [PLAIN_PASSWORD]: text("plainPassword", 1, 255),
-  51: switchOf("probeRouter", [ROUTER, DEALER, REQ], NOW),
-  52: switchOf("correlate", [REQ], NOW),
-  53: switchOf("relaxed", [REQ], NOW),
+  51: switchOf("probeRouter", [ROUTER, DEALER, REQ], {
+    types: [...ROUTERS, DEALER, REQ],
+    ...COUNT,
+    ...NOW,
+  }),
+  52: switchOf("correlate", [REQ], { ...COUNT, ...NOW }),
+  53: switchOf("relaxed", [REQ], { ...COUNT, ...NOW }),
   54: bool("conflate", {
     on: [PULL, PUSH, SUB, PUB, DEALER, SCATTER, GATHER],
     property: "set",
     told: true,
   }),
   55: text("zapDomain", 1, 255, { required: true }),
-  56: switchOf("handover", [ROUTER], NOW),
+  56: switchOf("handover", [ROUTER], { types: ROUTERS, ...COUNT, ...NOW }),
   57: { name: "typeOfService", accessor: "Uint32", initial: 0, least: 0 },
   [CONNECT_ROUTING_ID]: text("", 1, MAX, {
-    types: [ROUTER, STREAM],
+    types: [...ROUTERS, STREAM],
     property: "none",
     number: "set",
     required: true,

@@ -154,8 +154,6 @@ export abstract class Socket {
   /** As in zeromq.js: how many binds were tried and connects made, less what was undone. */
   #endpoints = 0;
   #connectId: Uint8Array | undefined;
-  /** What was taken to see whether there is something to receive. */
-  #held: object[] | undefined;
   readonly #sends: Way;
   readonly #receives: Way;
 
@@ -224,13 +222,7 @@ export abstract class Socket {
 
   /** Whether a message can be received at once. */
   get readable(): boolean {
-    if (this.#state === "closed") return false;
-    try {
-      this.#held ??= this.#library.tryReceive?.();
-    } catch {
-      return false; // Out of turn.
-    }
-    return this.#held !== undefined;
+    return this.#state !== "closed" && this.#library.readable === true;
   }
 
   /** Whether a message can be sent at once. */
@@ -347,7 +339,6 @@ export abstract class Socket {
     this.#state = "closed";
     this.#endpoints = 0;
     this.#context = undefined;
-    this.#held = undefined;
     this.#observer = undefined;
     this.#library.close();
     this.#sends.wake();
@@ -464,19 +455,11 @@ export abstract class Socket {
     this.#receives.checkIdle("reading", "receive");
     if (this.#library.receive === undefined) return Promise.reject(errnoError("ENOTSUP"));
     const operation: Operation<object[]> = {
-      attempt: () => this.#take() ?? NOT_YET,
+      attempt: () => this.#library.tryReceive?.() ?? NOT_YET,
       keep: () => {},
-      wait: async (timeout) =>
-        this.#take() ?? ((await this.#library.receive?.({ timeout })) as object[]),
+      wait: (timeout) => this.#library.receive?.({ timeout }) as Promise<object[]>,
     };
     return this.#receives.run(operation, this.#options.word(RECEIVE_TIMEOUT), this.#sends);
-  }
-
-  /** A message, if there is one. */
-  #take(): object[] | undefined {
-    const message = this.#held ?? this.#library.tryReceive?.();
-    this.#held = undefined;
-    return message;
   }
 
   /** Where a message goes. */
