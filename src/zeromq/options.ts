@@ -210,7 +210,7 @@ const TABLE: Readonly<Record<number, Option>> = {
   73: switchOf("notify", [STREAM], { told: false }),
   74: bool("invertMatching", { on: [PUB, SUB, XPUB], told: true, ...ANY }),
   75: int("heartbeatInterval", 0),
-  [HEARTBEAT_TTL]: int("heartbeatTimeToLive", 0, 0, { most: 6553599 }),
+  [HEARTBEAT_TTL]: int("heartbeatTimeToLive", 0, -99, { most: 6553599 }),
   77: int("heartbeatTimeout", -1),
   [VERBOSER]: switchOf("", PUBLISHERS, { on: [], property: "none", immediate: true }),
   79: int("connectTimeout", 0),
@@ -277,13 +277,14 @@ export class OptionValues {
     const { accessor } = TABLE[id] as Option;
     let value = given;
     if (accessor === "Bool") value = Number(value !== 0);
-    if (id === HEARTBEAT_TTL) value = Math.trunc((value as number) / 100) * 100;
-    this.#values.set(id, value);
+    if (id === HEARTBEAT_TTL) value = (((value as number) / 100) | 0) * 100;
+    const isCredential = id === PLAIN_USERNAME || id === PLAIN_PASSWORD;
     // To be the server of a mechanism, or to have a name for it, is to choose it.
     if (id === PLAIN_SERVER) this.#values.set(MECHANISM, value);
-    if (id !== PLAIN_USERNAME && id !== PLAIN_PASSWORD) return;
-    this.#values.set(MECHANISM, value === null ? 0 : 1);
-    this.#values.set(PLAIN_SERVER, 0);
+    if (isCredential) this.#values.set(MECHANISM, value === null ? 0 : 1);
+    if (isCredential) this.#values.set(PLAIN_SERVER, 0);
+    // Not to choose it any more is not to forget the name.
+    if (!isCredential || value !== null) this.#values.set(id, value);
   }
 
   #find(id: number, form: Form, use: "get" | "set"): Option {

@@ -34,6 +34,8 @@ const LONGEST_STREAK = 512;
 export class Way {
   readonly #streak: Streak;
   #busy = false;
+  /** How often the turn may have come. */
+  #turns = 0;
   #wake: (() => void) | undefined;
 
   constructor(streak: Streak) {
@@ -49,6 +51,7 @@ export class Way {
 
   /** The turn may have come, or the socket is closed. */
   wake(): void {
+    this.#turns++;
     this.#wake?.();
   }
 
@@ -87,6 +90,7 @@ export class Way {
     try {
       if (rests) await new Promise<void>((resolve) => program.defer(resolve));
       for (;;) {
+        const turns = this.#turns;
         const left = timeout < 0 ? timeout : Math.max(0, Math.ceil(deadline - performance.now()));
         try {
           const value = await operation.wait(left);
@@ -94,7 +98,7 @@ export class Way {
           return value;
         } catch (error) {
           if (codeOf(error) !== "EFSM" || left === 0) throw error;
-          await this.#turn(left);
+          if (turns === this.#turns) await this.#turn(left);
         }
       }
     } catch (error) {
