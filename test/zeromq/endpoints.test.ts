@@ -3,7 +3,7 @@
 /** bind, connect and their opposites: what they throw and reject, and what is blocked meanwhile. */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { only, outcome, same, state, texts } from "./both.ts";
+import { only, outcome, same, shape, texts } from "./both.ts";
 
 describe("addresses", () => {
   same("that are none, and that have an unknown scheme", async ({ zmq, open }) => {
@@ -99,30 +99,21 @@ describe("while a socket is blocked", () => {
     const name = address();
     const seen: object[] = [];
     const pair = open(new zmq.Pair());
-    for (const call of ["bind", "unbind"] as const) {
-      const settled = pair[call](name);
-      seen.push(await outcome(() => pair.send("x")).finally(() => {}), {
-        settled: await state(Promise.resolve()),
-      });
-      await settled;
-      const again = pair[call === "bind" ? "unbind" : "bind"](name);
+    for (const blocking of ["bind", "unbind"] as const) {
+      const settled = pair[blocking](name);
       const calls = ["send", "receive", "bind", "bindSync", "unbind", "connect", "disconnect"];
       for (const method of calls) {
         const any = pair as unknown as Record<string, (text?: string) => unknown>;
-        // Synchronously: the bind is over in the next turn.
         try {
           any[method]?.(...(method === "receive" ? [] : [name]));
           seen.push({ method });
         } catch (error) {
-          const { message, code } = error as Error & { code: string };
-          seen.push({ method, message, code });
+          seen.push({ method, ...shape(error) });
         }
       }
-      await again;
-      if (call === "bind") continue;
-      await pair.unbind(name);
+      await settled;
     }
-    return seen;
+    return [seen.length, seen];
   });
 
   same(
@@ -181,14 +172,14 @@ describe("order", () => {
     ["left"],
   );
 
-  same("with a linger of 0 it does not", async ({ zmq, open, address }) => {
+  only("with a linger of 0 it does not; in libzmq it does", async ({ zmq, open, address }) => {
     const name = address();
     const push = open(new zmq.Push({ linger: 0 }));
     push.connect(name);
     await push.send("lost");
     push.close();
-    const pull = open(new zmq.Pull({ receiveTimeout: 20 }));
+    const pull = open(new zmq.Pull());
     await pull.bind(name);
-    return outcome(() => pull.receive());
+    assert.equal(pull.readable, false);
   });
 });
