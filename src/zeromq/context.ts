@@ -24,15 +24,16 @@ interface Entry {
 
 const MAX = 2 ** 31 - 1;
 const MAX_SOCKETS = 2;
+const SOCKET_LIMIT = 65535;
 const IPV6 = 42;
 const BLOCKY = 70;
 
 /** By their numbers in `zmq.h`. Number 3 has one meaning when read and another when written. */
 const ENTRIES: Readonly<Record<number, Entry>> = {
   1: { initial: 1, least: 0, most: MAX, gets: true, sets: true },
-  [MAX_SOCKETS]: { initial: 1023, least: 1, most: 65535, gets: true, sets: true },
-  3: { initial: 65535, least: 0, most: MAX, gets: true, sets: true },
-  4: { initial: 0, least: 0, most: MAX, gets: false, sets: true },
+  [MAX_SOCKETS]: { initial: 1023, least: 1, most: MAX, gets: true, sets: true },
+  3: { initial: SOCKET_LIMIT, least: 0, most: MAX, gets: true, sets: true },
+  4: { initial: -1, least: 0, most: MAX, gets: true, sets: true },
   5: { initial: MAX, least: 0, most: MAX, gets: true, sets: true },
   6: { initial: 64, least: 0, most: 0, gets: true, sets: false },
   9: { initial: 0, least: 0, most: MAX, gets: true, sets: true },
@@ -89,7 +90,9 @@ export class Context {
       if (!isObject(context) || !(#values in context)) throw new Error("Invalid argument");
       return {
         get library() {
-          context.#library ??= new zmq.Context({ maxSockets: context.#get(MAX_SOCKETS) });
+          context.#library ??= new zmq.Context({
+            maxSockets: Math.min(context.#get(MAX_SOCKETS), SOCKET_LIMIT),
+          });
           return context.#library;
         },
         blocky: context.#get(BLOCKY) !== 0,
@@ -128,9 +131,13 @@ export class Context {
 
   #get(id: number): number {
     const entry = ENTRIES[id];
-    if (entry?.gets !== true) throw errnoError("EINVAL");
-    if (id === MAX_SOCKETS && this.#library !== undefined) return this.#library.maxSockets;
-    return this.#values.get(id) ?? entry.initial;
+    const kept = this.#values.get(id) ?? entry?.initial ?? -1;
+    // To libzmq a value below 0 is an error.
+    if (entry?.gets !== true || kept < 0) throw errnoError("EINVAL");
+    if (id !== MAX_SOCKETS || this.#library === undefined) return kept;
+    // Another thread may have changed it.
+    const { maxSockets } = this.#library;
+    return maxSockets === SOCKET_LIMIT ? Math.max(kept, SOCKET_LIMIT) : maxSockets;
   }
 
   #set(id: number, value: number): void {
@@ -141,7 +148,7 @@ export class Context {
     const library = this.#library;
     if (id === MAX_SOCKETS && library !== undefined) {
       withLibrary(() => {
-        library.maxSockets = value;
+        library.maxSockets = Math.min(value, SOCKET_LIMIT);
       });
     }
     if (id !== WRITTEN_ONLY) this.#values.set(id, value);
