@@ -44,7 +44,7 @@ const BOTH = [PAIR, REQ, REP, DEALER, ROUTER, XPUB, XSUB, STREAM, SERVER, CLIENT
 const WRITABLES = [...BOTH, PUB, PUSH, RADIO, SCATTER];
 const READABLES = [...BOTH, SUB, PULL, DISH, GATHER];
 const PUBLISHERS = [PUB, XPUB];
-const SUBSCRIBERS = [SUB, XSUB];
+const SUBSCRIBERS = [SUB, XSUB, DISH];
 /** To libzmq, a REP is a ROUTER too. */
 const ROUTERS = [ROUTER, REP];
 
@@ -90,6 +90,7 @@ export const VERBOSER = 78;
 export const LINGER = 17;
 const TYPE = 16;
 const IPV6 = 42;
+const MANUAL = 71;
 const MECHANISM = 43;
 const PLAIN_SERVER = 44;
 const PLAIN_USERNAME = 45;
@@ -133,9 +134,14 @@ function isMask(value: Value): boolean {
 const TABLE: Readonly<Record<number, Option>> = {
   4: { name: "affinity", accessor: "Uint64", initial: 0 },
   5: text("routingId", 1, 255, { on: [REQ, REP, ROUTER, DEALER], required: true, told: true }),
-  [SUBSCRIBE]: text("", 0, MAX, { types: [SUB], property: "none", number: "set", immediate: true }),
+  [SUBSCRIBE]: text("", 0, MAX, {
+    types: [SUB, XPUB],
+    property: "none",
+    number: "set",
+    immediate: true,
+  }),
   [UNSUBSCRIBE]: text("", 0, MAX, {
-    types: [SUB],
+    types: [SUB, XPUB],
     property: "none",
     number: "set",
     immediate: true,
@@ -165,7 +171,7 @@ const TABLE: Readonly<Record<number, Option>> = {
   37: int("tcpKeepaliveInterval", -1, -1),
   38: text("tcpAcceptFilter", 1, 254, { number: "set", accepts: isMask }),
   39: bool("immediate"),
-  [VERBOSE]: switchOf("", PUBLISHERS, { on: [], property: "none", immediate: true }),
+  [VERBOSE]: switchOf("", PUBLISHERS, { on: [], property: "none", immediate: true, ...COUNT }),
   [IPV6]: bool("ipv6"),
   [MECHANISM]: int("securityMechanism", 0, 0, {
     property: "get",
@@ -198,8 +204,8 @@ const TABLE: Readonly<Record<number, Option>> = {
   }),
   66: int("handshakeInterval", 30000),
   68: text("socksProxy", 1, MAX),
-  69: switchOf("noDrop", PUBLISHERS),
-  71: switchOf("manual", PUBLISHERS, { on: [XPUB] }),
+  69: switchOf("noDrop", PUBLISHERS, COUNT),
+  [MANUAL]: switchOf("manual", PUBLISHERS, { on: [XPUB], ...COUNT }),
   72: text("welcomeMessage", 0, MAX, {
     on: [XPUB],
     types: PUBLISHERS,
@@ -212,7 +218,7 @@ const TABLE: Readonly<Record<number, Option>> = {
   75: int("heartbeatInterval", 0),
   [HEARTBEAT_TTL]: int("heartbeatTimeToLive", 0, -99, { most: 6553599 }),
   77: int("heartbeatTimeout", -1),
-  [VERBOSER]: switchOf("", PUBLISHERS, { on: [], property: "none", immediate: true }),
+  [VERBOSER]: switchOf("", PUBLISHERS, { on: [], property: "none", immediate: true, ...COUNT }),
   79: int("connectTimeout", 0),
   80: int("tcpMaxRetransmitTimeout", 0),
   [THREAD_SAFE]: bool("threadSafe", { property: "get", number: "get" }),
@@ -293,7 +299,9 @@ export class OptionValues {
       option !== undefined &&
       FORMS[option.accessor] === form &&
       (option.number ?? use) === use &&
-      option.types?.includes(this.#type) !== false;
+      option.types?.includes(this.#type) !== false &&
+      // An XPUB may say what its subscribers get only if that was asked for.
+      (this.#type !== XPUB || (id !== SUBSCRIBE && id !== UNSUBSCRIBE) || this.word(MANUAL) === 1);
     if (!fits) throw errnoError("EINVAL");
     return option;
   }
