@@ -3,7 +3,10 @@
 import * as zmq from "../index.ts";
 import type { Ground } from "./context.ts";
 import { errnoError, withLibrary } from "./errors.ts";
-import { DGRAM, SCATTER, SERVER, type SocketType, STREAM } from "./options.ts";
+import {
+  CLIENT, DEALER, DGRAM, DISH, GATHER, PAIR, PUB, PULL, PUSH, RADIO, REP, REQ, ROUTER, SCATTER,
+  SERVER, type SocketType, STREAM, SUB, XPUB, XSUB,
+} from "./options.ts";
 
 /** Where a message of SERVER or RADIO goes. */
 export interface Route {
@@ -36,27 +39,27 @@ export interface Library {
 type LibraryClass = new (options: { context: zmq.Context; linger: number }) => Library;
 
 /** The library's classes, by the number of their type. */
-const NAMES: readonly string[] = [
-  "Pair",
-  "Publisher",
-  "Subscriber",
-  "Request",
-  "Reply",
-  "Dealer",
-  "Router",
-  "Pull",
-  "Push",
-  "XPublisher",
-  "XSubscriber",
-  "Pull",
-  "Server",
-  "Client",
-  "Radio",
-  "Dish",
-  "Gather",
-  "Scatter",
-  "Pull",
-];
+const CLASSES: Readonly<Record<SocketType, unknown>> = {
+  [PAIR]: zmq.Pair,
+  [PUB]: zmq.Publisher,
+  [SUB]: zmq.Subscriber,
+  [REQ]: zmq.Request,
+  [REP]: zmq.Reply,
+  [DEALER]: zmq.Dealer,
+  [ROUTER]: zmq.Router,
+  [PULL]: zmq.Pull,
+  [PUSH]: zmq.Push,
+  [XPUB]: zmq.XPublisher,
+  [XSUB]: zmq.XSubscriber,
+  [STREAM]: zmq.Pull,
+  [SERVER]: zmq.Server,
+  [CLIENT]: zmq.Client,
+  [RADIO]: zmq.Radio,
+  [DISH]: zmq.Dish,
+  [GATHER]: zmq.Gather,
+  [SCATTER]: zmq.Scatter,
+  [DGRAM]: zmq.Pull,
+};
 
 /** Whether messages of that type have one part only. */
 export function isSingle(type: SocketType): boolean {
@@ -65,9 +68,8 @@ export function isSingle(type: SocketType): boolean {
 
 /** Opens a socket of the library. @throws Error EINVAL if there is no such type, EMFILE. */
 export function openLibrary(type: SocketType, { library, blocky }: Ground): Library {
-  const name = NAMES[type];
-  if (name === undefined) throw errnoError("EINVAL");
-  const Class = (zmq as unknown as Record<string, LibraryClass>)[name] as LibraryClass;
+  const Class = CLASSES[type] as LibraryClass | undefined;
+  if (Class === undefined) throw errnoError("EINVAL");
   const socket = withLibrary(() => new Class({ context: library, linger: blocky ? -1 : 0 }));
   return type === STREAM || type === DGRAM ? new Unlinked(socket) : socket;
 }

@@ -178,14 +178,20 @@ describe("by number", () => {
 });
 
 describe("at the constructor", () => {
-  same("options are assigned; one that is not known is a TypeError", async ({ zmq, open }) => [
+  same("options are assigned; they are an object", async ({ zmq, open }) => [
     open(new zmq.Dealer({ linger: 7, routingId: "me" })).routingId,
-    await outcome(() => new zmq.Push({ foo: 1 } as object)),
-    await outcome(() => new zmq.Push({ type: 1 } as object)),
-    await outcome(() => new zmq.Push({ linger: -2 })),
     await outcome(() => new zmq.Push(null as never)),
     await outcome(() => new zmq.Push("x" as never)),
   ]);
+
+  // A socket of zeromq.js that fails here is never closed, and its process may not end.
+  only("one that is not known, or cannot be set, is a TypeError", ({ zmq }) => {
+    const make = (options: object) => () => new zmq.Push(options);
+    const unknown = "Cannot add property foo, object is not extensible";
+    assert.throws(make({ foo: 1 }), { name: "TypeError", message: unknown });
+    assert.throws(make({ type: 1 }), TypeError);
+    assert.throws(make({ linger: -2 }), { code: "EINVAL", message: "Invalid argument" });
+  });
 
   same(
     "instances are sealed, and have no properties of their own",
