@@ -4,8 +4,26 @@ import * as zmq from "../index.ts";
 import type { Ground } from "./context.ts";
 import { errnoError, withLibrary } from "./errors.ts";
 import {
-  CLIENT, DEALER, DGRAM, DISH, GATHER, PAIR, PUB, PULL, PUSH, RADIO, REP, REQ, ROUTER, SCATTER,
-  SERVER, type SocketType, STREAM, SUB, XPUB, XSUB,
+  CLIENT,
+  DEALER,
+  DGRAM,
+  DISH,
+  GATHER,
+  PAIR,
+  PUB,
+  PULL,
+  PUSH,
+  RADIO,
+  REP,
+  REQ,
+  ROUTER,
+  SCATTER,
+  SERVER,
+  type SocketType,
+  STREAM,
+  SUB,
+  XPUB,
+  XSUB,
 } from "./options.ts";
 
 /** Where a message of SERVER or RADIO goes. */

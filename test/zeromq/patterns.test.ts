@@ -222,19 +222,19 @@ describe("PUSH and PULL, PAIR", () => {
 
   // The library's sockets may not have it yet.
   if ("conflate" in LibraryPull.prototype) {
-  same(
-    "conflate keeps the last",
-    async ({ zmq, open, address }) => {
-      const name = address();
-      const pull = open(new zmq.Pull({ conflate: true }));
-      await pull.bind(name);
-      const push = open(new zmq.Push({ conflate: true }));
-      push.connect(name);
-      for (let i = 0; i < 5; i++) await push.send(String(i));
-      return [texts(await pull.receive()), pull.readable];
-    },
-    [["4"], false],
-  );
+    same(
+      "conflate keeps the last",
+      async ({ zmq, open, address }) => {
+        const name = address();
+        const pull = open(new zmq.Pull({ conflate: true }));
+        await pull.bind(name);
+        const push = open(new zmq.Push({ conflate: true }));
+        push.connect(name);
+        for (let i = 0; i < 5; i++) await push.send(String(i));
+        return [texts(await pull.receive()), pull.readable];
+      },
+      [["4"], false],
+    );
   }
 });
 
