@@ -459,7 +459,12 @@ export abstract class Socket {
       keep: () => {},
       wait: (timeout) => this.#library.receive?.({ timeout }) as Promise<object[]>,
     };
-    return this.#receives.run(operation, this.#options.word(RECEIVE_TIMEOUT), this.#sends);
+    const received = this.#receives.run(
+      operation,
+      this.#options.word(RECEIVE_TIMEOUT),
+      this.#sends,
+    );
+    return this.#type === DISH ? received.then(withGroup) : received;
   }
 
   /** Where a message goes. */
@@ -483,6 +488,11 @@ export abstract class Socket {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** What a DISH receives: its group is a buffer to zeromq.js, and a text to the library. */
+function withGroup([part, { group }]: (object & { group?: string })[]): object[] {
+  return [part as object, { group: program.bytesOf(group ?? "") }];
+}
 
 function groupOf(value: unknown): string {
   if (typeof value === "string") return value;

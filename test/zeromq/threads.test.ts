@@ -22,6 +22,7 @@ function shift(library: string): string {
         this.signal.connect("inproc://signal");
         this.signal.subscribe();
         this.listen();
+        this.output.send(["ready", ""]); // Who is stopped before it listens is not stopped.
       }
       async listen() {
         for await (const [word] of this.signal) if (word.toString() === "stop") this.stop();
@@ -53,9 +54,11 @@ function shift(library: string): string {
     const text = "HAL 9000";
     for (const letter of text.split("").entries()) await input.send(letter.map(String));
     const letters = [];
+    let ready = 0;
     for await (const [position, letter] of output) {
-      letters[Number(position)] = letter.toString();
-      if (Object.keys(letters).length === text.length) break;
+      if (position.toString() === "ready") ready++;
+      else letters[Number(position)] = letter.toString();
+      if (ready === 2 && Object.keys(letters).length === text.length) break;
     }
     console.log(letters.join(""));
     await Promise.all([
