@@ -58,7 +58,8 @@ import {
  *
  * # Invariants
  *
- *   I1  Only the writer puts in, and changes `puts`; only the reader takes out, and changes `takes`.
+ *   I1  Only the writer puts in, and changes `puts`; only the reader takes out, and changes
+ *       `takes`.
  *   I2  What is in the cell is newer than all that is in the ypipe: the writer flushes that before
  *       it puts, and writes nothing there while it does not put and the cell is full
  *       (pipe/writer.ts).
@@ -132,7 +133,8 @@ export class CellWriter {
    *
    * @param written How many messages were written before, as the lane counts them; and `next` with
    *   this one.
-   * @returns false if it has replaced another, which nobody has read: there are no more than before.
+   * @returns false if it has replaced another, which nobody has read: there are no more messages
+   *   than before.
    */
   put(written: number, next: number): boolean {
     const words = this.#arena.words;

@@ -29,7 +29,8 @@ export interface Balancing {
  *
  * What a peer left unread, because it has closed or died, goes to the others, in order, each
  * message once. If there is no other, it waits for the next. Where a message is meant for one peer
- * and no other (`returns` is false), or only the newest for each counts, it is dropped, and counted.
+ * and no other (`returns` is false), or only the newest for each counts, it is dropped, and
+ * counted.
  */
 export class Balancer extends Sender<Outgoing> {
   protected readonly lb: Lb;

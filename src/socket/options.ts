@@ -102,9 +102,9 @@ export interface ProbeOption {
 /** An option of sockets for which only the newest message counts. */
 export interface ConflateOption {
   /**
-   * `ZMQ_CONFLATE`: keeps the newest message only, of all that one peer has sent, whole with all its
-   * parts; also after that peer has closed. Default false. It counts if either end of a link has
-   * it, and watermarks do not count then. What is replaced counts as dropped. Takes effect for
+   * `ZMQ_CONFLATE`: keeps the newest message only, of all that one peer has sent, whole with all
+   * its parts; also after that peer has closed. Default false. It counts if either end of a link
+   * has it, and watermarks do not count then. What is replaced counts as dropped. Takes effect for
    * links to come.
    */
   conflate?: boolean;
