@@ -211,16 +211,12 @@ class RequestWays extends Ways {
 
   override detached(pipe: Pipe): void {
     super.detached(pipe);
-    const dialogue = this.#dialogue;
-    if (dialogue.asked?.pipe !== pipe) return;
-    // That we are refused is the error to tell, and the only one.
-    if (pipe.peerState === REFUSED) dialogue.end();
-    else this.#lose();
+    if (this.#dialogue.asked?.pipe === pipe) this.#lose();
   }
 
   override released(pipe: Pipe): void {
-    super.released(pipe);
     this.#look();
+    super.released(pipe);
   }
 
   /** Whether who was asked can still answer. */
@@ -228,9 +224,16 @@ class RequestWays extends Ways {
     const { asked, lost } = this.#dialogue;
     if (asked === undefined || lost) return;
     const { pipe } = asked;
-    if (isThere(asked, this.core) && !pipe.draining && pipe.peerState !== DRAINING) return;
-    if (pipe.queuedIn === 0) this.#giveUp(); // Else the answer may have come.
-    this.#lose();
+    const { draining, peerState } = pipe;
+    if (isThere(asked, this.core) && !draining && peerState !== DRAINING) return;
+    if (pipe.queuedIn > 0)
+      this.#lose(); // But the answer may have come.
+    else if (peerState === REFUSED)
+      this.#dialogue.end(); // That error will be told.
+    else {
+      this.#giveUp();
+      this.#lose();
+    }
   }
 
   /**

@@ -387,8 +387,7 @@ export abstract class Socket {
       writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
       peerChanged: (pipe) => {
         if (pipe.peerState !== REFUSED) this.#pattern.peerChanged(pipe);
-        else if (!this.#inproc.isConnecting(pipe)) {
-          this.#pattern.detached(pipe);
+        else if (!pipe.draining && !this.#inproc.isConnecting(pipe)) {
           this.#pattern.refused(this.#inproc.refused(pipe));
         }
       },

@@ -140,7 +140,6 @@ export class Inproc {
     thread.dispatch();
     this.#connecting = undefined;
     if (pipe.peerState !== REFUSED || !this.pipes.has(pipe)) return pipe;
-    socket.detached(pipe);
     throw this.refused(pipe);
   }
 
@@ -149,13 +148,14 @@ export class Inproc {
     return pipe === this.#connecting;
   }
 
-  /** Leaves a pipe that the binder has refused. Returns the error that says so. */
+  /** Lets go of a pipe that the binder has refused. Returns the error that says so. */
   refused(pipe: Pipe): ZmqError {
     const why = this.#member.arena.words[pipe.at + PIPE_REFUSED];
     this.#reasons.set(pipe, "refused");
     const { writer, queuedOut } = pipe;
     this.#socket.dropped(queuedOut - (writer?.swapped ?? 0));
-    this.leave(pipe, 0);
+    pipe.draining = true; // What had arrived is still read.
+    this.#socket.released(pipe);
     const hint = REFUSALS[why];
     const code = why === LET_GO ? "EHOSTUNREACH" : "EADDRINUSE";
     return new ZmqError(code, { address: pipe.endpoint, hint });
@@ -247,7 +247,8 @@ export class Inproc {
   leave(pipe: Pipe, lingerMs: number): void {
     if (!this.pipes.delete(pipe)) return;
     const swapped = pipe.writer?.swapped ?? 0;
-    if (swapped > 0 && lingerMs !== 0 && !this.#refusals.has(pipe)) this.#linger(pipe, lingerMs);
+    const isRefused = pipe.peerState === REFUSED || this.#refusals.has(pipe);
+    if (swapped > 0 && lingerMs !== 0 && !isRefused) this.#linger(pipe, lingerMs);
     else {
       this.#socket.dropped(swapped);
       this.#leave(pipe, lingerMs);
