@@ -2,7 +2,7 @@
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { CLIENT, PEER, SERVER } from "../context/index.ts";
-import { LET_GO, type Message, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
+import { type Message, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
 import { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type { BalanceOption, CodecOption } from "./options.ts";
@@ -89,7 +89,7 @@ class NumberingWays extends Ways {
 
   /** Ends the link to one peer. */
   unlink(pipe: Pipe): void {
-    this.core.unlink(pipe, LET_GO);
+    this.core.unlink(pipe);
   }
 }
 

@@ -84,7 +84,7 @@ export interface SocketCore {
   readonly lingering: number;
   leave(pipe: Pipe): void;
   /** Lets go of a pipe, whichever end has made it; what has arrived is still read. */
-  unlink(pipe: Pipe, why: number): void;
+  unlink(pipe: Pipe, why?: number): void;
   /** Leaves a pipe that we had connected, and connects anew: what lies in it is dropped. */
   renew(pipe: Pipe): void;
   /** So many messages, which the socket had accepted, are dropped. */

@@ -180,7 +180,7 @@ export class Inproc {
    *
    * @param why What its connecter is told (pipe/layout.ts).
    */
-  unlink(pipe: Pipe, why: number): void {
+  unlink(pipe: Pipe, why: number = LET_GO): void {
     if (pipe.draining) return;
     if (pipe.side === "binder") this.#refusals.set(pipe, why);
     this.#release(pipe, "disconnected");
