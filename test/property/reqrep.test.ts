@@ -73,6 +73,7 @@ class World {
   readonly context: Context;
   readonly #open = { req: new Map<number, Asker>(), rep: new Map<number, Replier>() };
   readonly #handedOut = new Set<number>();
+  readonly #connecters = new Map<string, "req" | "rep">();
   #requests = 0;
 
   constructor(context: Context) {
@@ -155,7 +156,9 @@ class World {
   }
 
   #link(actor: Asker | Replier, call: string, address: string): void {
-    const { socket } = actor;
+    const { socket, kind } = actor;
+    // Who has connected may leave something to a binder: it shall be possible that there is one.
+    if (call === "connect" && (this.#connecters.get(address) ?? kind) !== kind) return;
     const error = failure(() => {
       if (call === "bind") socket.bindSync(address);
       else if (call === "connect") socket.connect(address);
@@ -165,7 +168,9 @@ class World {
     if (call === "unbind" || call === "disconnect") {
       assert.ok(error === undefined || error === "ENOENT", `${call}: ${error}`);
       if (error === undefined) this.#letGo();
-    } else if (error !== undefined) {
+    } else if (error === undefined) {
+      if (call === "connect") this.#connecters.set(address, kind);
+    } else {
       assert.ok(["EADDRINUSE", "ENOCOMPATPROTO"].includes(error), `${call}: ${error}`);
     }
   }
