@@ -101,13 +101,17 @@ class Peers {
     return this.#known.get(pipe)?.binding === pipe.binding;
   }
 
-  /** Calls the other end of a pipe as the user has said, or it has itself, or by a made-up id. */
-  add(pipe: Pipe): void {
+  /**
+   * Calls the other end of a pipe as the user has said, or it has itself, or by a made-up id.
+   *
+   * @param isThere Whether messages can be sent there, not only received.
+   */
+  add(pipe: Pipe, isThere: boolean): void {
     const { binding, peerId } = pipe;
     const id = peerId ?? this.#ownId(pipe) ?? this.#makeUp();
     this.remove(pipe);
     this.#known.set(pipe, { id, binding, before: this.#known.get(pipe)?.id });
-    this.#routes.set(id, pipe);
+    if (isThere) this.#routes.set(id, pipe);
   }
 
   remove(pipe: Pipe): void {
@@ -171,7 +175,7 @@ class RouterWays extends Ways {
   }
 
   override admit(pipe: Pipe): number {
-    const other = this.#peers.namesake(pipe);
+    const other = hasLeft(pipe) ? undefined : this.#peers.namesake(pipe);
     if (other === undefined) return 0;
     if (!this.core.options.handover) return SAME_ID;
     this.core.unlink(other, SAME_ID); // What it has sent is still received.
@@ -207,14 +211,17 @@ class RouterWays extends Ways {
   #identify(pipe: Pipe): ZmqError | undefined {
     if (pipe.draining) return undefined;
     const isNamed = pipe.peerId !== undefined;
-    if (hasLeft(pipe) && !isNamed) this.#forget(pipe);
-    else if (!this.#peers.knows(pipe)) {
+    if (pipe.peerState === ABSENT && !isNamed) this.#forget(pipe);
+    else if (hasLeft(pipe) && !isNamed) {
+      if (!this.#peers.knows(pipe)) this.#peers.add(pipe, false);
+      this.#forget(pipe);
+    } else if (!this.#peers.knows(pipe)) {
       if (!isNamed && this.admit(pipe) !== 0) {
         const hint = "Who is bound there has the same routingId as another peer of this socket.";
         this.core.leave(pipe);
         return new ZmqError("EADDRINUSE", { address: pipe.endpoint, hint });
       }
-      this.#peers.add(pipe);
+      this.#peers.add(pipe, true);
     }
     return undefined;
   }

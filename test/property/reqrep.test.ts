@@ -22,7 +22,7 @@ const SLOTS = 2;
 const NAMES = 2;
 
 const at = fc.nat(SLOTS - 1);
-const name = fc.constantFrom(0, 0, 0, 1);
+const name = fc.constantFrom(0, 0, 0, 0, 0, 1);
 const kind = fc.constantFrom("req" as const, "rep" as const);
 const openReq = fc.record({
   call: fc.constant("open req" as const),
@@ -34,16 +34,18 @@ const openReq = fc.record({
 const openRep = fc.record({ call: fc.constant("open rep" as const), at });
 const links = fc.constantFrom(
   "bind" as const,
-  "connect" as const,
+  "bind" as const,
   "connect" as const,
   "unbind" as const,
   "disconnect" as const,
 );
 const command = fc.oneof(
   { weight: 1, arbitrary: openReq },
-  { weight: 1, arbitrary: openRep },
-  { weight: 1, arbitrary: fc.record({ call: fc.constant("close" as const), kind, at }) },
-  { weight: 5, arbitrary: fc.record({ call: links, kind, at, name }) },
+  { weight: 2, arbitrary: openRep },
+  { weight: 2, arbitrary: fc.record({ call: fc.constant("close" as const), kind, at }) },
+  { weight: 6, arbitrary: fc.record({ call: links, kind, at, name }) },
+  { weight: 3, arbitrary: fc.record({ call: fc.constant("replace" as const), kind, at }) },
+  { weight: 3, arbitrary: fc.record({ call: fc.constant("serve" as const), at }) },
   { weight: 5, arbitrary: fc.record({ call: fc.constant("send" as const), kind, at }) },
   { weight: 5, arbitrary: fc.record({ call: fc.constant("receive" as const), kind, at }) },
 );
@@ -92,8 +94,15 @@ class World {
       }
       return;
     }
+    if (command.call === "serve") {
+      const rep = this.#open.rep.get(command.at);
+      if (rep !== undefined && rep.due === undefined) this.#serve(rep);
+      if (rep?.due !== undefined) this.#reply(rep);
+      return;
+    }
     const actor = this.#open[command.kind].get(command.at);
     if (actor === undefined) return;
+    if (command.call === "replace") return this.#replace(actor, command.at);
     switch (command.call) {
       case "close":
         this.#close(actor, command.at);
@@ -173,6 +182,15 @@ class World {
     } else {
       assert.ok(["EADDRINUSE", "ENOCOMPATPROTO"].includes(error), `${call}: ${error}`);
     }
+  }
+
+  /** Another takes its place, and the name, or one that was connected to it. */
+  #replace(actor: Asker | Replier, at: number): void {
+    this.#close(actor, at);
+    if (actor.kind === "rep") this.do({ call: "open rep", at });
+    else this.do({ call: "open req", at, relaxed: false, correlate: false });
+    const isConnecter = this.#connecters.get("inproc://0") === actor.kind;
+    this.do({ call: isConnecter ? "connect" : "bind", kind: actor.kind, at, name: 0 });
   }
 
   /** A request will not be answered any more. */
