@@ -185,6 +185,11 @@ export class PipeReader extends YpipeReader {
     return this.queued - this.#unreleased;
   }
 
+  /** How many messages have gone through the lane, up to the last release; it wraps. */
+  get passed(): number {
+    return this.#read;
+  }
+
   /** The next message, or undefined. The writer learns of the room it leaves by `release`. */
   read(): Message | undefined {
     if (this.#next < this.#end || this.#fill()) {

@@ -19,6 +19,7 @@ export type { OnePart } from "./balancing.ts";
  *   sending_socket     the classes that users see, one for each combination of halves
  *   receiving_socket
  *   duplex_socket
+ *   routed_socket      with an id
  *   pipeline           PUSH and PULL, SCATTER and GATHER
  *   pair               PAIR and CHANNEL
  *   router             DEALER and ROUTER
@@ -75,6 +76,7 @@ export {
 } from "./radio.ts";
 export { ReceivingSocket } from "./receiving_socket.ts";
 export { Reply, type ReplyOptions, Request, type RequestOptions } from "./reqrep.ts";
+export { ProbingSocket, RoutedSocket } from "./routed_socket.ts";
 export { Dealer, type DealerOptions, Router, type RouterOptions } from "./router.ts";
 export { SendingSocket } from "./sending_socket.ts";
 export {

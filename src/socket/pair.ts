@@ -2,7 +2,7 @@
 
 import { ZmqError } from "../base/index.ts";
 import { CHANNEL, PAIR } from "../context/index.ts";
-import { HAS_PEER, type Message, type MessageLike } from "../pipe/index.ts";
+import { ATTACHED, HAS_PEER, type Message, type MessageLike } from "../pipe/index.ts";
 import { Balancer, type OnePart } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type { CodecOption } from "./options.ts";
@@ -31,7 +31,10 @@ class Exclusive extends Ways {
   }
 
   get #taken(): boolean {
-    for (const pipe of this.core.pipes) if (!pipe.draining) return true;
+    for (const { draining, side, peerState } of this.core.pipes) {
+      // A connecter that has gone, or only reads what had come, does not come back.
+      if (!draining && (side === "connecter" || peerState === ATTACHED)) return true;
+    }
     return false;
   }
 }

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-import { ASSIGNED, ATTACHED, type Message, type Pipe, type PipeReader } from "../pipe/index.ts";
+import {
+  ASSIGNED,
+  ATTACHED,
+  LET_GO,
+  type Message,
+  type Pipe,
+  type PipeReader,
+} from "../pipe/index.ts";
 import {
   Dist,
   type DistOwner,
@@ -118,7 +125,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
 
   /** See DistOwner. */
   tooSlow(pipe: Pipe): void {
-    this.core.unlink(pipe);
+    this.core.unlink(pipe, LET_GO);
   }
 
   #aim(message: Outgoing): void {

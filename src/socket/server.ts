@@ -2,7 +2,7 @@
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { CLIENT, PEER, SERVER } from "../context/index.ts";
-import { type Message, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
+import { LET_GO, type Message, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
 import { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type { BalanceOption, CodecOption } from "./options.ts";
@@ -73,13 +73,23 @@ class NumberingWays extends Ways {
   }
 
   override released(pipe: Pipe): void {
+    this.#forget(pipe);
     super.released(pipe);
-    this.#numbers.pipes.delete(pipe.peerNumber);
   }
 
   override detached(pipe: Pipe): void {
+    this.#forget(pipe);
     super.detached(pipe);
-    this.#numbers.pipes.delete(pipe.peerNumber);
+  }
+
+  /** Nothing is sent to that peer any more: who waits for room there is told. */
+  #forget(pipe: Pipe): void {
+    if (this.#numbers.pipes.delete(pipe.peerNumber)) this.sender?.again();
+  }
+
+  /** Ends the link to one peer. */
+  unlink(pipe: Pipe): void {
+    this.core.unlink(pipe, LET_GO);
   }
 }
 
@@ -172,10 +182,11 @@ export class Peer extends DuplexSocket<OnePart, NumberedMessage, NumberedSendOpt
    * @throws ZmqError EHOSTUNREACH if nobody has that routingId; EBADF, ETERM.
    */
   disconnectPeer(routingId: number): void {
-    const pipe = (this.pattern as NumberingWays).find(routingId);
     this.enter();
+    const ways = this.pattern as NumberingWays;
+    const pipe = ways.find(routingId);
     if (pipe === undefined) throw nobodyHas(this.lastEndpoint ?? undefined);
-    this.unlink(pipe);
+    ways.unlink(pipe);
   }
 }
 
