@@ -42,10 +42,12 @@ function createRig(count: number, room: number, options: RigOptions = {}) {
   const receiver = createThread(arena, 2);
   const base = sender.pool.pages.usedBytes;
   const told: string[] = [];
+  const lost: string[] = [];
   const nameOf = (pipe: unknown): number => pairs.findIndex(({ connecter }) => connecter === pipe);
   const dist = new Dist(sender, {
     sendHighWaterMark: aside,
     dropped: (pipe, count, why) => told.push(`${nameOf(pipe)} ${why} ${count}`),
+    lost: (pipe, count, why) => lost.push(`${nameOf(pipe)} ${why} ${count}`),
     tooSlow: (pipe) => told.push(`${nameOf(pipe)} slow`),
   });
   dist.noDrop = noDrop;
@@ -65,6 +67,7 @@ function createRig(count: number, room: number, options: RigOptions = {}) {
     pairs,
     outlets,
     told,
+    lost,
     /** Sends to all. */
     send: (...messages: MessageLike[]) =>
       messages.map((message) => {

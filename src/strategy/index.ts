@@ -16,7 +16,7 @@
 export { Dist, type DistOwner } from "./dist.ts";
 export { Fq } from "./fq.ts";
 export { Lb } from "./lb.ts";
-export { lostBy, type Outlet, type WhenFull } from "./outlet.ts";
+export { type DropCause, lostBy, type Outlet, type WhenFull } from "./outlet.ts";
 export { type Interests, Prefixes } from "./prefixes.ts";
 export { Routes } from "./routes.ts";
 export { Groups, type Removal, Subscriptions } from "./subscriptions.ts";
