@@ -191,8 +191,8 @@ export interface XPublisherOptions<Out = MessageLike, In = Message>
    */
   verbosity?: Verbosity;
   /**
-   * `ZMQ_XPUB_MANUAL`: what subscribers ask for is only received; `subscribe` and `unsubscribe` say
-   * what the one whose message was received last gets. Default false.
+   * `ZMQ_XPUB_MANUAL`: what subscribers ask for is only received, all of it; `subscribe` and
+   * `unsubscribe` say what the one whose message was received last gets. Default false.
    */
   manual?: boolean;
   /**
@@ -246,12 +246,14 @@ class XPublishing extends Publishing {
 
   protected override want(topic: Uint8Array, outlet: Outlet): void {
     const isFirst = (this.#isManual ? this.#asked : this.wishes).add(topic, outlet);
-    if (isFirst || this.core.options.verbosity !== null) this.#tell(1, topic, outlet.pipe);
+    const { verbosity } = this.core.options;
+    if (isFirst || this.#isManual || verbosity !== null) this.#tell(1, topic, outlet.pipe);
   }
 
   protected override unwant(topic: Uint8Array, outlet: Outlet): void {
     const removal = (this.#isManual ? this.#asked : this.wishes).remove(topic, outlet);
-    if (removal !== "remaining" || this.#tellsAll) this.#tell(0, topic, outlet.pipe);
+    const tells = removal !== "remaining" || this.#isManual || this.#tellsAll;
+    if (tells) this.#tell(0, topic, outlet.pipe);
   }
 
   protected override returned(topic: Uint8Array, outlet: Outlet): void {
