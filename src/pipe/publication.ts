@@ -36,8 +36,7 @@ import type { PipeWriter } from "./writer.ts";
  *
  * # Memory
  *
- * The slot of the publishing thread says what is under way; a thread is about one message at a
- * time.
+ * The slot of the publishing thread says what is under way: one message at a time.
  *
  *         +--------+--------+--------+--------+--------+
  *         | bodies | left   | next l.| showing| w      |

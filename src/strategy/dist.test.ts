@@ -13,7 +13,7 @@ import {
   SLOT_SENT,
   slotAt,
 } from "../memory/index.ts";
-import { type MessageLike, swappedIn } from "../pipe/index.ts";
+import { type MessageLike, type Pipe, swappedIn } from "../pipe/index.ts";
 import {
   assertFreed,
   checkAll,
@@ -22,7 +22,7 @@ import {
   createThread,
   type Pair,
 } from "../testing/index.ts";
-import { Dist } from "./dist.ts";
+import { Dist, type DistOwner } from "./dist.ts";
 import { lostBy, type Outlet, type WhenFull } from "./outlet.ts";
 
 const LARGE = "x".repeat(20_000);
@@ -34,6 +34,17 @@ interface RigOptions {
   aside?: number;
 }
 
+/** Notes what it is told of the pipes, which are called by their numbers. */
+function tellsTo(told: string[], pairs: readonly Pair[], sendHighWaterMark: number): DistOwner {
+  const nameOf = (pipe: Pipe) => pairs.findIndex(({ connecter }) => connecter === pipe);
+  return {
+    sendHighWaterMark,
+    dropped: (pipe, count, why) => told.push(`${nameOf(pipe)} ${why} ${count}`),
+    lost: (pipe, count, why) => told.push(`${nameOf(pipe)} lost ${count}: ${why}`),
+    tooSlow: (pipe) => told.push(`${nameOf(pipe)} slow`),
+  };
+}
+
 /** A distribution over so many pipes, each of which takes `room` messages. */
 function createRig(count: number, room: number, options: RigOptions = {}) {
   const { whenFull = "drop-newest", noDrop = false, maxBytes = 1 << 26, aside = room } = options;
@@ -41,18 +52,11 @@ function createRig(count: number, room: number, options: RigOptions = {}) {
   const sender = createThread(arena, 1);
   const receiver = createThread(arena, 2);
   const base = sender.pool.pages.usedBytes;
-  const told: string[] = [];
-  const lost: string[] = [];
-  const nameOf = (pipe: unknown): number => pairs.findIndex(({ connecter }) => connecter === pipe);
-  const dist = new Dist(sender, {
-    sendHighWaterMark: aside,
-    dropped: (pipe, count, why) => told.push(`${nameOf(pipe)} ${why} ${count}`),
-    lost: (pipe, count, why) => lost.push(`${nameOf(pipe)} ${why} ${count}`),
-    tooSlow: (pipe) => told.push(`${nameOf(pipe)} slow`),
-  });
-  dist.noDrop = noDrop;
   const marks = { sendHighWaterMark: room, receiveHighWaterMark: -1 };
   const pairs = Array.from({ length: count }, () => createPair(sender, receiver, marks));
+  const told: string[] = [];
+  const dist = new Dist(sender, tellsTo(told, pairs, aside));
+  dist.noDrop = noDrop;
   const outlets = pairs.map(({ connecter }) => dist.attach(connecter));
   for (const outlet of outlets) dist.setWhenFull(outlet, whenFull);
   const heard: string[][] = pairs.map(() => []);
@@ -67,7 +71,6 @@ function createRig(count: number, room: number, options: RigOptions = {}) {
     pairs,
     outlets,
     told,
-    lost,
     /** Sends to all. */
     send: (...messages: MessageLike[]) =>
       messages.map((message) => {
@@ -169,7 +172,7 @@ describe("distribution", () => {
     rig.end();
   });
 
-  it("a pipe that is full loses the message, and no other does; its reader is told how many", () => {
+  it("a pipe that is full loses the message, and no other does; its reader is told", () => {
     const rig = createRig(2, 3);
     rig.send(...upTo(3));
     assert.equal(rig.take(1), "0 1 2");
@@ -345,7 +348,7 @@ describe("a slow pipe", () => {
     rig.send("a", "b", LARGE);
     const pipe = (rig.pairs[0] as Pair).connecter;
     rig.dist.remove(pipe);
-    assert.deepEqual(rig.told, ["0 closed 2"]);
+    assert.deepEqual(rig.told, ["0 closed 2", "0 lost 2: closed"]);
     rig.assertBooks();
     assert.equal(rig.dist.aside, 2, "the other's");
     rig.end();

@@ -30,8 +30,8 @@ export interface DistOwner {
  * into each lane; large bodies are in the arena once (pipe/publication.ts). What becomes of it
  * where there is no room is the outlet's affair: a pipe that is full keeps no other from its
  * messages. Only if a pipe is to block, or all are (`noDrop`), a message goes to nobody as long as
- * one of these matches and is full; then `write` fails, and its caller waits. A lack of memory
- * never makes it wait for long: a message that finds none is dropped, or set aside.
+ * one of these matches and is full; then `write` fails, and its caller waits. It does not wait for
+ * memory: a message that finds none is dropped, or set aside.
  */
 export class Dist implements OutletOwner {
   readonly #thread: Thread;
@@ -228,9 +228,7 @@ export class Dist implements OutletOwner {
     this.#slow.push(outlet);
   }
 
-  /**
-   * Whether all that match, and must not lose anything, have room; `#full` are those that have not.
-   */
+  /** Whether all that match, and must not lose anything, have room; `#full` are the others. */
   #haveRoom(message: Uint8Array | Prepared): boolean {
     const full = this.#full;
     full.length = 0;

@@ -2,14 +2,7 @@
 
 import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import { count, SLOT_DROPPED, SLOT_SENT, slotAt } from "../memory/index.ts";
-import type {
-  Kept,
-  MessageLike,
-  Pipe,
-  PipeWriter,
-  Prepared,
-  Publication,
-} from "../pipe/index.ts";
+import type { Kept, MessageLike, Pipe, PipeWriter, Prepared, Publication } from "../pipe/index.ts";
 import { LANE_SWAPPED } from "../queue/index.ts";
 
 /** What becomes of a message for which a pipe has no room. */

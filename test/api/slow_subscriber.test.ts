@@ -8,7 +8,15 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { type Message, Publisher, Subscriber, type SubscriberOptions } from "threadmq";
-import { type Actor, DISTANCES, far, type Ground, type Place, play, zmq } from "../support/ground.ts";
+import {
+  type Actor,
+  DISTANCES,
+  far,
+  type Ground,
+  type Place,
+  play,
+  zmq,
+} from "../support/ground.ts";
 import { NAME } from "../support/links.ts";
 import { hear, listen, told } from "../support/listening.ts";
 
@@ -242,18 +250,21 @@ describe("the swap of a publisher", () => {
     assert.equal(g.conserved().dropped, 0);
   });
 
-  play("a slow one keeps no other from its messages, and what it has left is dropped", async (g) => {
-    const { pub, sub } = await pair(g, "drop-newest", g.thread(), { swap: 1 << 20 });
-    const quick = await g.open("Subscriber", { receiveHighWaterMark: 0 });
-    await quick.connect(NAME);
-    await quick.call("subscribe");
-    await pub.send(numbers(0, 100));
-    assert.equal((await quick.drain()).length, 100);
-    await sub.close();
-    await pub.send(["to one"]);
-    assert.deepEqual(g.conserved(), { sent: 201, received: 100, queued: 1, dropped: 100 });
-    assert.equal((await pub.call("stats")).dropped, 100);
-  });
+  play(
+    "a slow one keeps no other from its messages, and what it has left is dropped",
+    async (g) => {
+      const { pub, sub } = await pair(g, "drop-newest", g.thread(), { swap: 1 << 20 });
+      const quick = await g.open("Subscriber", { receiveHighWaterMark: 0 });
+      await quick.connect(NAME);
+      await quick.call("subscribe");
+      await pub.send(numbers(0, 100));
+      assert.equal((await quick.drain()).length, 100);
+      await sub.close();
+      await pub.send(["to one"]);
+      assert.deepEqual(g.conserved(), { sent: 201, received: 100, queued: 1, dropped: 100 });
+      assert.equal((await pub.call("stats")).dropped, 100);
+    },
+  );
 });
 
 describe("sys://log: messages.dropped", () => {
@@ -276,17 +287,21 @@ describe("sys://log: messages.dropped", () => {
     });
   }
 
-  play("what lacks memory is told as such", async (g) => {
-    const log = await listen(g, ["messages."]);
-    const { pub, sub } = await pair(g, "drop-newest", g.here, { sendHighWaterMark: 0 });
-    const body = "x".repeat(300_000);
-    let sent = 0;
-    while (g.conserved().dropped === 0) sent += Number(await pub.call("trySend", body));
-    assert.equal((await sub.drain()).length, sent - 1);
-    await pub.send(["small"]);
-    assert.deepEqual(await sub.receive(1), ["small"]);
-    const [record] = await hear(log);
-    assert.deepEqual([record?.count, record?.why], [1, "memory"]);
-    assert.equal((await sub.call("stats")).missed, 1);
-  }, { context: { maxMemory: 2 << 20 } });
+  play(
+    "what lacks memory is told as such",
+    async (g) => {
+      const log = await listen(g, ["messages."]);
+      const { pub, sub } = await pair(g, "drop-newest", g.here, { sendHighWaterMark: 0 });
+      const body = "x".repeat(300_000);
+      let sent = 0;
+      while (g.conserved().dropped === 0) sent += Number(await pub.call("trySend", body));
+      assert.equal((await sub.drain()).length, sent - 1);
+      await pub.send(["small"]);
+      assert.deepEqual(await sub.receive(1), ["small"]);
+      const [record] = await hear(log);
+      assert.deepEqual([record?.count, record?.why], [1, "memory"]);
+      assert.equal((await sub.call("stats")).missed, 1);
+    },
+    { context: { maxMemory: 2 << 20 } },
+  );
 });

@@ -7,7 +7,15 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { Subscriber } from "threadmq";
-import { type Actor, DISTANCES, far, type Ground, play, type Thread, zmq } from "../support/ground.ts";
+import {
+  type Actor,
+  DISTANCES,
+  far,
+  type Ground,
+  play,
+  type Thread,
+  zmq,
+} from "../support/ground.ts";
 import { NAME, several } from "../support/links.ts";
 import { Random } from "../support/random.ts";
 import { type Kind, PATIENCE } from "../support/stage.ts";
@@ -91,22 +99,25 @@ for (const distance of DISTANCES) {
       });
     }
 
-    play("the subscriber that is bound is another: the XPUB hears what that one wants", async (g) => {
-      const xpub = await g.open("XPublisher", {}, far(g, distance));
-      await xpub.connect(NAME);
-      for (const topic of ["A", "B", "C"]) {
-        const sub = await g.open("Subscriber");
-        await sub.call("subscribe", topic, "all");
-        await sub.bind(NAME);
-        await xpub.send(["A", "B", "C", "all"]);
-        assert.deepEqual(await sub.receive(2), [topic, "all"]);
-        const heard = await xpub.receive(2);
-        assert.deepEqual(heard.sort(), [`\x01${topic}`, "\x01all"].sort());
-        await sub.close();
-        assert.deepEqual((await xpub.receive(2)).sort(), [`\0${topic}`, "\0all"].sort());
-      }
-      assert.deepEqual(await xpub.drain(), []);
-    });
+    play(
+      "the subscriber that is bound is another: the XPUB hears what that one wants",
+      async (g) => {
+        const xpub = await g.open("XPublisher", {}, far(g, distance));
+        await xpub.connect(NAME);
+        for (const topic of ["A", "B", "C"]) {
+          const sub = await g.open("Subscriber");
+          await sub.call("subscribe", topic, "all");
+          await sub.bind(NAME);
+          await xpub.send(["A", "B", "C", "all"]);
+          assert.deepEqual(await sub.receive(2), [topic, "all"]);
+          const heard = await xpub.receive(2);
+          assert.deepEqual(heard.sort(), [`\x01${topic}`, "\x01all"].sort());
+          await sub.close();
+          assert.deepEqual((await xpub.receive(2)).sort(), [`\0${topic}`, "\0all"].sort());
+        }
+        assert.deepEqual(await xpub.drain(), []);
+      },
+    );
 
     play("what was unsubscribed while nobody was bound is not wanted", async (g) => {
       const sub = await g.open("Subscriber", {}, far(g, distance));

@@ -412,7 +412,13 @@ describe("libzmq's suite: what XPUB hears", () => {
     assert.deepEqual([await one.drain(), await two.drain()], [["prefix1"], ["p2"]]);
     for (const socket of [pub, one, two]) await socket.set("invertMatching", true);
     await pub.send(messages);
-    assert.deepEqual([await one.drain(), await two.drain()], [["p2", "p3"], ["prefix1", "p3"]]);
+    assert.deepEqual(
+      [await one.drain(), await two.drain()],
+      [
+        ["p2", "p3"],
+        ["prefix1", "p3"],
+      ],
+    );
   });
 
   play("test_pubsub_topics_count", async (g) => {
@@ -438,7 +444,12 @@ describe("libzmq's suite: what XPUB hears", () => {
   play("ONLY_FIRST_SUBSCRIBE: later parts are the user's", async (g) => {
     const { xpub, sub: xsub } = await one(g, {}, "XSubscriber");
     await xsub.set("onlyFirstSubscribe", true);
-    await xsub.send([["ABC", "\0BC"], ["ABC", "\x01BC"], ["\x01A", "x"], ["\0A", "\x01y"]]);
+    await xsub.send([
+      ["ABC", "\0BC"],
+      ["ABC", "\x01BC"],
+      ["\x01A", "x"],
+      ["\0A", "\x01y"],
+    ]);
     const got = ["ABC|\0BC", "ABC|\x01BC", "\x01A", "x", "\0A", "\x01y"];
     assert.deepEqual(await xpub.drain(), got);
     await xsub.set("onlyFirstSubscribe", false);

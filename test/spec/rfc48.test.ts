@@ -44,26 +44,29 @@ for (const distance of DISTANCES) {
           assert.deepEqual(await drain(other), heard);
         });
 
-        play("DISH: SHALL receive from its RADIOs fairly; join and leave at any time", async (g) => {
-          const dish = await g.open("Dish");
-          const radio = await g.open("Radio", {}, far(g, distance));
-          await link(dish, radio, order);
-          const [other] = (await several(g, 1, "Radio", far(g, distance))) as [Actor];
-          await dish.call("join", "TV");
-          for (const [i, one] of [radio, other].entries()) {
-            await one.send([`a${i}`, `b${i}`], way, TV);
-          }
-          const got = (await drain(dish)).map((text) => text.slice(0, 5));
-          assert.deepEqual(got, ["TV: a", "TV: a", "TV: b", "TV: b"]);
-          await dish.call("join", "Movies");
-          await radio.send(["M"], way, MOVIES);
-          assert.deepEqual(await drain(dish), ["Movies: M"]);
-          await radio.send(["left in the queue"], way, MOVIES);
-          await dish.call("leave", "Movies");
-          await radio.send(["M"], way, MOVIES);
-          await radio.send(["T"], way, TV);
-          assert.deepEqual(await drain(dish), ["TV: T"]);
-        });
+        play(
+          "DISH: SHALL receive from its RADIOs fairly; join and leave at any time",
+          async (g) => {
+            const dish = await g.open("Dish");
+            const radio = await g.open("Radio", {}, far(g, distance));
+            await link(dish, radio, order);
+            const [other] = (await several(g, 1, "Radio", far(g, distance))) as [Actor];
+            await dish.call("join", "TV");
+            for (const [i, one] of [radio, other].entries()) {
+              await one.send([`a${i}`, `b${i}`], way, TV);
+            }
+            const got = (await drain(dish)).map((text) => text.slice(0, 5));
+            assert.deepEqual(got, ["TV: a", "TV: a", "TV: b", "TV: b"]);
+            await dish.call("join", "Movies");
+            await radio.send(["M"], way, MOVIES);
+            assert.deepEqual(await drain(dish), ["Movies: M"]);
+            await radio.send(["left in the queue"], way, MOVIES);
+            await dish.call("leave", "Movies");
+            await radio.send(["M"], way, MOVIES);
+            await radio.send(["T"], way, TV);
+            assert.deepEqual(await drain(dish), ["TV: T"]);
+          },
+        );
       });
     }
   }
@@ -104,7 +107,13 @@ for (const distance of DISTANCES) {
       await radio.bind(NAME);
       await assert.rejects(radio.call("send", ["a", "b"], TV), zmq("EINVAL"));
       await assert.rejects(radio.call("sendSync", [], TV), zmq("EINVAL"));
-      for (const bad of [undefined, {}, { group: 1 }, { group: "x".repeat(256) }, { group: null }]) {
+      for (const bad of [
+        undefined,
+        {},
+        { group: 1 },
+        { group: "x".repeat(256) },
+        { group: null },
+      ]) {
         await assert.rejects(radio.call("send", "a", bad), zmq("EINVAL"));
         await assert.rejects(radio.call("trySend", "a", bad), zmq("EINVAL"));
         await assert.rejects(radio.call("sendMany", ["a"], bad), zmq("EINVAL"));
@@ -140,17 +149,20 @@ describe("libzmq's suite", () => {
     await dish.call("join", "TV");
   });
 
-  play("a DISH is told of its groups again by nobody: it tells each RADIO that comes", async (g) => {
-    const dish = await g.open("Dish");
-    await dish.connect(NAME);
-    await dish.call("join", "TV");
-    for (let round = 0; round < 3; round++) {
-      const radio = await g.open("Radio", {}, round === 1 ? g.thread() : g.here);
-      await radio.bind(NAME);
-      await radio.send([`${round}`], "promise", TV);
-      await radio.send(["M"], "promise", MOVIES);
-      assert.deepEqual(await drain(dish), [`TV: ${round}`]);
-      await radio.close();
-    }
-  });
+  play(
+    "a DISH is told of its groups again by nobody: it tells each RADIO that comes",
+    async (g) => {
+      const dish = await g.open("Dish");
+      await dish.connect(NAME);
+      await dish.call("join", "TV");
+      for (let round = 0; round < 3; round++) {
+        const radio = await g.open("Radio", {}, round === 1 ? g.thread() : g.here);
+        await radio.bind(NAME);
+        await radio.send([`${round}`], "promise", TV);
+        await radio.send(["M"], "promise", MOVIES);
+        assert.deepEqual(await drain(dish), [`TV: ${round}`]);
+        await radio.close();
+      }
+    },
+  );
 });
