@@ -84,8 +84,13 @@ export class Slab {
     this.position = 0;
   }
 
-  /** A part with a copy of some bytes, not many. */
+  /** A part with a copy of some bytes. */
   part(bytes: Uint8Array): ReceivedPart {
+    if (bytes.length > INLINE_BYTES) {
+      const buffer = this.#host.allocate(bytes.length);
+      new Uint8Array(buffer).set(bytes);
+      return new this.#host.Part(buffer, 0, bytes.length);
+    }
     this.ensure(recordWords(bytes.length));
     const at = this.position * 4;
     this.bytes.set(bytes, at);
