@@ -94,13 +94,13 @@ describe("what is in it", () => {
   });
 
   test("no dependency, no script that runs at the installation", () => {
-    const { dependencies, optionalDependencies, peerDependencies, scripts } = JSON.parse(
+    const { dependencies, optionalDependencies, scripts, ...rest } = JSON.parse(
       readFileSync(join(folder, "node_modules/threadmq/package.json"), "utf8"),
     );
-    assert.deepEqual(
-      [dependencies, optionalDependencies, peerDependencies],
-      [undefined, undefined, undefined],
-    );
+    assert.deepEqual([dependencies, optionalDependencies], [undefined, undefined]);
+    const peers = Object.keys(rest.peerDependencies);
+    assert.deepEqual(peers, Object.keys(rest.peerDependenciesMeta));
+    for (const peer of peers) assert.equal(rest.peerDependenciesMeta[peer].optional, true, peer);
     for (const hook of ["preinstall", "install", "postinstall", "prepare"])
       assert.equal(scripts[hook], undefined);
   });
@@ -134,6 +134,23 @@ describe("how it is used", () => {
        console.log(String(await pull.receive()));`,
       "from there\n",
     ));
+
+  test("threadmq/msgpack says which package is missing, and works when it is there", async () => {
+    const lines = `import { Pull, Push } from "threadmq";
+      import { msgpack } from "threadmq/msgpack";
+      const pull = new Pull({ codec: msgpack() }); pull.bindSync("inproc://a");
+      const push = new Push({ codec: msgpack() }); push.connect("inproc://a");
+      push.sendSync(new Map([["it", "works"]]));
+      console.log(...pull.receiveSync().keys());`;
+    const peer = join(folder, "node_modules/msgpackr");
+    const missing = /Cannot find package 'msgpackr' imported from .*threadmq/;
+    await assert.rejects(prints("msgpack.mjs", lines, ""), missing);
+    symlinkSync(join(ROOT, "node_modules/msgpackr"), peer, "dir");
+    await prints("msgpack.mjs", lines, "it\n");
+    const required = lines.replace(/import (.*) from (.*);/g, "const $1 = require($2);");
+    await prints("msgpack.cjs", required, "it\n");
+    rmSync(peer);
+  });
 
   test("no inner file can be imported", async () => {
     writeFileSync(join(folder, "inner.mjs"), `import "threadmq/dist/context/context.js";`);

@@ -34,5 +34,5 @@ export {
   putBytes,
   readBytes,
 } from "./pipe.ts";
-export { isRedelivered, type PipeReader, repairPipeReader, Slab } from "./reader.ts";
+export { isRedelivered, type PipeReader, repairPipeReader, Slab, standsFor } from "./reader.ts";
 export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";

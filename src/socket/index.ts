@@ -5,6 +5,7 @@ export type { OnePart } from "./balancing.ts";
  * socket — what the user holds.
  *
  *   options            what can be set, and the defaults
+ *   codec              messages that are values
  *   waiting            the calls that wait, first come first served
  *   socket             bind, connect, close, options
  *   direction          what sending and receiving have in common
@@ -23,6 +24,7 @@ export type { OnePart } from "./balancing.ts";
  *   server             CLIENT, SERVER and PEER
  *   pubsub             SUB
  */
+export { framed, json, onlyPart } from "./codec.ts";
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 export type {
   AcknowledgeOption,

@@ -10,7 +10,7 @@ import { SendingSocket } from "./sending_socket.ts";
 import { Ways } from "./ways.ts";
 
 /** Options of a PUSH. */
-export interface PushOptions<Out = MessageLike> extends SendOptions, CodecOption<Out, never> {}
+export interface PushOptions<Out = MessageLike> extends SendOptions, CodecOption<Out, unknown> {}
 
 /**
  * PUSH: gives each message to one of the linked PULLs, in turn (RFC 30, `ZMQ_PUSH`).
@@ -71,9 +71,9 @@ export class Pull<In = Message> extends ReceivingSocket<In> {
 
   /**
    * Whether a message was in the hands of an application before, which died or closed its socket
-   * without having acknowledged it.
+   * without having acknowledged it. With a codec, of values that are objects.
    */
-  isRedelivered(message: Message): boolean {
+  isRedelivered(message: In): boolean {
     return isRedelivered(message);
   }
 }
