@@ -22,6 +22,7 @@ export type { OnePart } from "./balancing.ts";
  *   router             DEALER and ROUTER
  *   reqrep             REQ and REP
  *   server             CLIENT, SERVER and PEER
+ *   streams            sockets as Web Streams
  *   pubsub             SUB
  */
 export { framed, json, onlyPart } from "./codec.ts";
@@ -64,4 +65,5 @@ export {
   type ServerOptions,
 } from "./server.ts";
 export { Socket, type SocketStats } from "./socket.ts";
+export { type Receives, type Sends, toReadableStream, toWritableStream } from "./streams.ts";
 export type { WaitOptions } from "./waiting.ts";
