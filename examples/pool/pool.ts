@@ -6,25 +6,23 @@
  * A task is acknowledged when its result is on its way. So that of a worker which has died goes to
  * another, which sees that it is not the first, and says so rather than dying of it too.
  */
-import { availableParallelism } from "node:os";
 import { Worker, workerData } from "node:worker_threads";
 import { Pull, Push } from "threadmq";
 import { msgpack } from "threadmq/msgpack";
 
 type Task = [id: number, name: string, args: unknown[]];
 type Result = [id: number, value: unknown, error?: unknown];
-let pools = 0;
+let last = 0; // Numbers pools and tasks.
 
 export class Pool {
-  readonly #name = `inproc://pool-${++pools}`;
+  readonly #name = `inproc://pool-${++last}`;
   readonly #tasks = new Push<Task>({ codec: msgpack(), sendHighWaterMark: 1 });
   readonly #results = new Pull<Result>({ codec: msgpack() });
   readonly #calls = new Map<number, (value: unknown, error?: unknown) => void>();
   readonly #workers = new Set<Worker>();
-  #last = 0;
 
   /** @param module Calls `serve`. */
-  constructor(module: URL, size: number = availableParallelism()) {
+  constructor(module: URL, size: number) {
     this.#tasks.bindSync(`${this.#name}/tasks`);
     this.#results.bindSync(`${this.#name}/results`);
     for (let started = 0; started < size; started++) this.#start(module);
@@ -32,17 +30,17 @@ export class Pool {
   }
 
   run(name: string, ...args: unknown[]): Promise<unknown> {
-    const id = ++this.#last;
     return new Promise((resolve, reject) => {
-      this.#calls.set(id, (value, error) => (error === undefined ? resolve(value) : reject(error)));
-      this.#tasks.send([id, name, args]).catch(reject);
+      this.#calls.set(++last, (value, error) =>
+        error === undefined ? resolve(value) : reject(error),
+      );
+      this.#tasks.send([last, name, args]).catch(reject);
     });
   }
 
   close(): void {
     for (const worker of this.#workers) worker.removeAllListeners("exit").terminate();
-    this.#tasks.close();
-    this.#results.close();
+    for (const socket of [this.#tasks, this.#results]) socket.close();
   }
 
   #start(module: URL): void {
@@ -71,8 +69,7 @@ export async function serve(functions: Record<string, (...args: never[]) => unkn
     const [id, name, args] = task;
     try {
       if (tasks.isRedelivered(task)) throw new Error(`The thread that ran ${name} has died.`);
-      if (functions[name] === undefined) throw new Error(`There is no function ${name}.`);
-      await results.send([id, await functions[name](...(args as never[]))]);
+      await results.send([id, await functions[name]!(...(args as never[]))]);
     } catch (error) {
       await results.send([id, undefined, error]);
     }
