@@ -126,8 +126,8 @@ int main (int argc, char *argv[])
   }
   is_poll = strcmp (argv[1], "poll") == 0;
   size = (size_t) atol (argv[2]);
-  const uint32_t count = (uint32_t) atol (argv[3]);
-  const uint32_t warmup = (uint32_t) atol (argv[4]) / CLIENTS * CLIENTS; /* Whole turns. */
+  const uint32_t count = (uint32_t) atol (argv[3]) / CLIENTS * CLIENTS; /* Whole turns. */
+  const uint32_t warmup = (uint32_t) atol (argv[4]) / CLIENTS * CLIENTS;
   total = warmup + count;
 
   context = zmq_ctx_new ();

@@ -98,13 +98,6 @@ static inline void set_option (void *socket, int option, int value)
   CHECK (zmq_setsockopt (socket, option, &value, sizeof value) == 0);
 }
 
-/* Messages a batch: the same as in child.ts. */
-static inline uint32_t batch_size (size_t size)
-{
-  const uint32_t fit = (uint32_t) ((1 << 20) / size);
-  return fit > 256 ? 256 : fit < 1 ? 1 : fit;
-}
-
 /* A zmq_proxy in a thread of its own; it ends when the context is shut down. */
 struct proxy
 {

@@ -12,13 +12,16 @@
  *
  * The main thread waits for a batch of messages at the first SUB, and then takes as many from each
  * of the others, where by then they lie: so it needs no zmq_poll, and no call that finds nothing.
- * Of the ways tried this was the fastest.
+ * Bodies above 1 KiB are taken one by one: all subscribers copy the same one, which so stays in the
+ * cache.
  *
  * What is not equal: by `message` a body is never copied for a subscriber; all of them look at the
  * one that the publisher has made. A receiver in JavaScript gets a copy of its own.
  */
 
 #include "libzmq.h"
+
+#define BATCH 256
 
 static int is_message;
 static size_t size;
@@ -43,7 +46,7 @@ static void *publisher (void *unused)
 static void receive (void **subs, int subscribers, uint32_t from, uint32_t to)
 {
   char *body = malloc (size);
-  const uint32_t batch = batch_size (size);
+  const uint32_t batch = size > 1024 ? 1 : BATCH;
   for (uint32_t next = from; next < to; next += batch) {
     const uint32_t end = to - next < batch ? to : next + batch;
     for (int i = 0; i < subscribers; i++)

@@ -72,7 +72,7 @@ int main (int argc, char *argv[])
   }
   is_message = strcmp (argv[1], "message") == 0;
   size = (size_t) atol (argv[2]);
-  const uint32_t count = (uint32_t) atol (argv[3]);
+  const uint32_t count = (uint32_t) atol (argv[3]) / 2 * 2;
   warmup = (uint32_t) atol (argv[4]) / 2 * 2;
   topics = 2 * (uint32_t) atol (argv[5]);
   total = warmup + count;
@@ -98,6 +98,6 @@ int main (int argc, char *argv[])
   zmq_close (sub);
   zmq_ctx_term (context);
   printf ("{\"rate\": %.0f, \"delivered\": %.0f}\n", count / published_us * 1e6,
-    (count + 1) / 2 / took * 1e6);
+    count / 2 / took * 1e6);
   return 0;
 }
