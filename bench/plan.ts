@@ -103,9 +103,19 @@ const RING = "rivals/ring_thr.js";
 /** What a swap is measured with: 1 GiB of messages. */
 const SWAP_SIZE = 1024;
 const SWAP_COUNT: number = 2 ** 20;
-/** What PUB is measured with. */
-const SUBSCRIBERS = [1, 8, 64];
-const BODIES = [64, 65536];
+/** Publications by the size of the body and the count of subscribers. */
+const PUBLICATIONS: Readonly<Record<number, Record<number, Record<string, number>>>> = {
+  64: {
+    1: { ours: 6e6, copy: 10e6, message: 10e6, zeromqjs: 600e3 },
+    8: { ours: 1.5e6, copy: 3e6, message: 3e6, zeromqjs: 100e3 },
+    64: { ours: 200e3, copy: 500e3, message: 500e3, zeromqjs: 12e3 },
+  },
+  65536: {
+    1: { ours: 100e3, copy: 300e3, message: 300e3, zeromqjs: 150e3 },
+    8: { ours: 20e3, copy: 150e3, message: 300e3, zeromqjs: 25e3 },
+    64: { ours: 5e3, copy: 30e3, message: 250e3, zeromqjs: 5e3 },
+  },
+};
 /** Bytes of a request, and of a publication in `subs`. */
 const SMALL = 64;
 
@@ -132,7 +142,7 @@ export function makePlan(options: PlanOptions): Plan {
     ...SIZES.filter((size) => !isInThr(size, options)).flatMap(sizePrograms),
     ...requestPrograms(options.size),
     ...brokerPrograms(),
-    ...BODIES.flatMap((size) => SUBSCRIBERS.flatMap((count) => pubPrograms(size, count))),
+    ...forPub(pubPrograms),
     ...subsPrograms(options),
     ...proxyPrograms(options.size),
   ].filter((program) => options.only.includes(program.bench));
@@ -144,7 +154,7 @@ export function makePlan(options: PlanOptions): Plan {
     ...swapRows(),
     ...requestRows(),
     ...brokerRows(),
-    ...BODIES.flatMap((size) => SUBSCRIBERS.flatMap((count) => pubRows(size, count))),
+    ...forPub(pubRows),
     ...subsRows(),
     ...proxyRows(),
   ];
@@ -251,7 +261,7 @@ function requestPrograms(size: number): Program[] {
     ["busy", LAT, "request-busy", 500e3],
     ["busy-await", LAT, "request-busy-await", 300e3],
     ["libzmq-poll", "inproc_lat.c", "request-poll", 300e3],
-    ["libzmq-wait", "inproc_lat.c", "request-wait", 15e3],
+    ["libzmq-wait", "inproc_lat.c", "request-wait", 30e3],
     ["zeromqjs", "rivals/zeromqjs_lat.js", "request-await", 15e3],
   ];
   return briefs.map((brief) => programOf("reqrep", size, brief));
@@ -261,32 +271,35 @@ function brokerPrograms(): Program[] {
   const briefs: Brief[] = [
     ["turn", "threadmq/broker.js", "turn", 1e6],
     ["await", "threadmq/broker.js", "await", 1e6],
-    ["libzmq-turn", "broker.c", "turn", 1e6],
-    ["libzmq-poll", "broker.c", "poll", 1e6],
+    ["libzmq-turn", "broker.c", "turn", 3e6],
+    ["libzmq-poll", "broker.c", "poll", 2e6],
     ["zeromqjs", "rivals/zeromqjs_broker.js", "await", 150e3],
   ];
   return briefs.map((brief) => programOf("broker", SMALL, brief));
 }
 
-/** Counts are of publications, and such that there are about as many deliveries for all. */
+/** Counts are of publications. */
 function pubPrograms(size: number, subscribers: number): Program[] {
   const file = "threadmq/pub.js";
-  const isLarge = size > 1024;
-  const ours = (isLarge ? 150e3 : 6e6) / subscribers;
-  const libzmq = (isLarge ? 300e3 : 10e6) / subscribers;
-  const zeromqjs = (isLarge ? 150e3 : 400e3) / subscribers;
+  const counts = PUBLICATIONS[size][subscribers];
   const briefs: Brief[] = [
-    ["many", file, "many", ours],
-    ["one", file, "one", ours],
-    ["one-await", file, "one-await", ours],
-    ["libzmq-copy", "pub.c", "copy", libzmq],
-    ["libzmq-message", "pub.c", "message", libzmq],
-    ["zeromqjs", "rivals/zeromqjs_pub.js", "await", zeromqjs],
+    ["many", file, "many", counts.ours],
+    ["one", file, "one", counts.ours],
+    ["one-await", file, "one-await", counts.ours],
+    ["libzmq-copy", "pub.c", "copy", counts.copy],
+    ["libzmq-message", "pub.c", "message", counts.message],
+    ["zeromqjs", "rivals/zeromqjs_pub.js", "await", counts.zeromqjs],
   ];
   return briefs.map(([id, program, variant, count]) => ({
-    ...programOf("pub", size, [pubId(size, subscribers, id), program, variant, Math.ceil(count)]),
+    ...programOf("pub", size, [pubId(size, subscribers, id), program, variant, count]),
     more: [subscribers],
   }));
+}
+
+function forPub<T>(make: (size: number, subscribers: number) => T[]): T[] {
+  return Object.entries(PUBLICATIONS).flatMap(([size, counts]) =>
+    Object.keys(counts).flatMap((subscribers) => make(Number(size), Number(subscribers))),
+  );
 }
 
 const pubId = (size: number, subscribers: number, name: string): string =>

@@ -6,11 +6,11 @@
  *      main thread            second thread               third thread
  *      4 DEALER  ──────▶  ROUTER  proxy  DEALER  ──────▶  4 REP
  *
- * Clients are DEALER sockets and not REQ, so that throughput is measured: with four REQ at most four
- * requests are under way, three threads share two cores, and what is measured is how soon a sleeper
- * wakes. Each client keeps {@link WINDOW} requests under way, and sends one for every reply. A
- * request is what a REQ would send: an empty part, and a body with the request's number among those
- * of its client, and the client's.
+ * Clients are DEALER sockets and not REQ, so that throughput is measured: with four REQ at most
+ * four requests are under way, three threads share two cores, and what is measured is how soon a
+ * sleeper wakes. Each client keeps {@link WINDOW} requests under way, and sends one for every
+ * reply. A request is what a REQ would send: an empty part, and a body with the request's number
+ * among those of its client, and the client's.
  *
  * The broker may deal one client's requests to any worker, so replies may overtake each other. Each
  * must come once, to who has asked. Workers get the requests of a client in their order.

@@ -9,7 +9,8 @@
  * Publications go through all topics by a stride that has no factor in common with their count: so
  * neighbours in turn are nowhere near each other in a table, and every second publication matches.
  * A topic that does not match differs from one that does in its last byte only, so that nobody can
- * dismiss it early. Long common beginnings are what libzmq's trie, byte by byte, keeps most densely.
+ * dismiss it early. Long common beginnings are what libzmq's trie, byte by byte, keeps most
+ * densely.
  */
 
 import type { Arguments } from "./child.ts";

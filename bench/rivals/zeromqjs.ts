@@ -4,9 +4,9 @@
  * zeromqjs — what the programs that use the `zeromq` package share.
  *
  * What it sends by reference is freed, in the end, by the thread that has sent it, and if that is
- * gone when a receiver lets go of a Buffer, the process aborts or reads what is no longer there. And
- * a thread that ends with an open socket aborts the process too. So senders close their sockets when
- * all has been received, and stay until the process ends ({@link stay}, {@link leave}).
+ * gone when a receiver lets go of a Buffer, the process aborts or reads what is no longer there.
+ * And a thread that ends with an open socket aborts the process too. So senders close their sockets
+ * when all has been received, and stay until the process ends ({@link stay}, {@link leave}).
  */
 
 import type { Worker } from "node:worker_threads";
@@ -19,7 +19,7 @@ interface Publisher {
   send(message: Buffer): Promise<void>;
 }
 
-/** Publishes with `noDrop`: again after a turn of the event loop, while a subscriber has no room. */
+/** Publishes with `noDrop`: while a subscriber has no room, again after a turn of the event loop. */
 export async function publish(pub: Publisher, message: Buffer): Promise<void> {
   for (;;) {
     try {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * zeromqjs_broker — requests through a broker made of the `zeromq` package; see requests.ts. Clients,
- * and workers, are loops of promises side by side in one thread.
+ * zeromqjs_broker — requests through a broker made of the `zeromq` package; see requests.ts.
+ * Clients, and workers, are loops of promises side by side in one thread.
  *
  * What is not equal: the broker itself is libzmq's, in C.
  */

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * zeromqjs_pub — a worker's Publisher of the `zeromq` package to many Subscribers of the main thread,
- * each a `for await` of its own. The fifth argument is their number; COUNT are publications, and the
- * rate is of deliveries.
+ * zeromqjs_pub — a worker's Publisher of the `zeromq` package to many Subscribers of the main
+ * thread, each a `for await` of its own. The fifth argument is their number; COUNT are
+ * publications, and the rate is of deliveries.
  *
  * Nothing is dropped: with `noDrop` a send is refused while a subscriber's pipe is full, and the
  * publisher tries again after a turn of its event loop. The package does not wait here by itself.
- * Subscribers are connected before the Publisher binds. Above 128 bytes a new buffer is made for each
- * message, as in zeromqjs_thr.ts.
+ * Subscribers are connected before the Publisher binds. Above 128 bytes a new buffer is made for
+ * each message, as in zeromqjs_thr.ts.
  *
  * What is not equal: above 128 bytes bodies are not copied, neither for the publisher nor for its
  * subscribers, whose Buffers all lie on the same memory.

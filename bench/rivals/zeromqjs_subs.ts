@@ -4,8 +4,8 @@
  * zeromqjs_subs — what matching costs the `zeromq` package: see topics.ts, and rivals/subs.c, which
  * does the same. Nothing is dropped, as in zeromqjs_pub.ts.
  *
- * The watermarks of the subscriptions' way have no property here; a class that extends the package's
- * can set them by their numbers in `zmq.h`.
+ * The watermarks of the subscriptions' way have no property here; a class that extends the
+ * package's can set them by their numbers in `zmq.h`.
  */
 
 import { isMainThread, parentPort } from "node:worker_threads";

@@ -2,8 +2,8 @@
 
 /**
  * zeromqjs_thr — throughput of the `zeromq` package (libzmq behind N-API) over inproc, from a
- * worker's PUSH to the main thread's PULL. If the fifth argument is 1, a proxy from a PULL to a PUSH
- * is between them, in a third thread (zeromqjs_proxy.ts).
+ * worker's PUSH to the main thread's PULL. If the fifth argument is 1, a proxy from a PULL to a
+ * PUSH is between them, in a third thread (zeromqjs_proxy.ts).
  *
  * `await send` and `for await`: it has no other way. The sender uses one buffer again and again, as
  * everywhere; that is right up to 128 bytes, which it copies. Above, it sends by reference, so a

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * inproc_lat — ThreadMQ's round trip between the main thread and a worker: over two pipelines, or, as
- * `request-`, from a REQ to a REP and back. One message is under way, each trip is timed by itself.
+ * inproc_lat — ThreadMQ's round trip between the main thread and a worker: over two pipelines, or,
+ * as `request-`, from a REQ to a REP and back. One message is under way, each trip is timed by
+ * itself.
  *
  *      busy           sendSync; receiveSync
  *      busy-await     await send; await receive

@@ -9,8 +9,8 @@
  *      one-await   await send; a `for await` for each Subscriber, side by side
  *
  * Nothing is dropped: with `noDrop` a send waits while a Subscriber's pipe is full. As all get all,
- * one that is waited for has its messages to come, and the others are at most 512 behind: so waiting
- * in turn comes to no standstill. Subscribers are connected before the Publisher binds.
+ * one that is waited for has its messages to come, and the others are at most 512 behind: so
+ * waiting in turn comes to no standstill. Subscribers are connected before the Publisher binds.
  */
 
 import { isMainThread } from "node:worker_threads";
