@@ -19,7 +19,7 @@ interface Publisher {
   send(message: Buffer): Promise<void>;
 }
 
-/** Publishes with `noDrop`: while a subscriber has no room, again after a turn of the event loop. */
+/** Publishes with `noDrop`: again after a turn of the event loop, while a subscriber is full. */
 export async function publish(pub: Publisher, message: Buffer): Promise<void> {
   for (;;) {
     try {

@@ -3,9 +3,9 @@
 /**
  * broker — requests through ThreadMQ's ROUTER-DEALER broker; see requests.ts.
  *
- *      turn     sendSync, receiveSync; each thread waits at its sockets in turn. A client has always
- *               asked, so its reply comes; the proxy's DEALER deals in turn, so the next request is
- *               the next worker's
+ *      turn     sendSync, receiveSync; each thread waits at its sockets in turn. A client has
+ *               always asked, so its reply comes; the proxy's DEALER deals in turn, so the next
+ *               request is the next worker's
  *      await    each socket has a loop of promises of its own, side by side in one thread
  *
  * The proxy itself is the same in both, in its thread's event loop.
