@@ -17,17 +17,4 @@ export {
   type LogTopic,
 } from "./context/index.ts";
 export type { Message, MessageLike, Part } from "./pipe/index.ts";
-export {
-  type Prefix,
-  Pull,
-  Push,
-  type ReceiveOptions,
-  ReceivingSocket,
-  SendingSocket,
-  type SendOptions,
-  Socket,
-  type SocketOptions,
-  type SocketStats,
-  Subscriber,
-  type WaitOptions,
-} from "./socket/index.ts";
+export * from "./socket/index.ts";

@@ -15,10 +15,13 @@ const CODES = {
   EINVAL: [22, "Invalid argument"],
   EMFILE: [24, "Too many open sockets or threads"],
   ENOSPC: [28, "No space left on the disk"],
+  EBADMSG: [74, "The message cannot be decoded"],
   EMSGSIZE: [90, "Message too large"],
   EPROTONOSUPPORT: [93, "Protocol not supported"],
   ENOTSUP: [95, "Operation not supported"],
   EADDRINUSE: [98, "Address already in use"],
+  EHOSTUNREACH: [113, "Host unreachable"],
+  EFSM: [156384763, "Operation cannot be accomplished in current state"],
   ENOCOMPATPROTO: [156384764, "The protocol is not compatible with the socket type"],
   ETERM: [156384765, "Context was terminated"],
 } as const;
@@ -34,6 +37,10 @@ export interface ZmqErrorDetail {
   hint?: string;
   /** Of `sendMany`: how many messages were accepted before the failure. */
   accepted?: number | undefined;
+  /** The parts of a message that could not be decoded. */
+  received?: readonly Uint8Array[] | undefined;
+  /** What has led to it. */
+  cause?: unknown;
 }
 
 /**
@@ -54,15 +61,20 @@ export class ZmqError extends Error {
   readonly hint: string | undefined;
   /** Of `sendMany` and `sendManySync`: how many messages were accepted before the failure. */
   readonly accepted: number | undefined;
+  /** Of EBADMSG: the parts of the message as they came. It was received, and is not lost. */
+  readonly received: readonly Uint8Array[] | undefined;
 
   constructor(code: ZmqErrorCode, detail: ZmqErrorDetail = {}) {
     const [errno, text] = CODES[code];
     const where = detail.address === undefined ? "" : ` (${detail.address})`;
-    super(`${text}${where}${detail.hint === undefined ? "" : `. ${detail.hint}`}`);
+    const { cause } = detail;
+    const hint = detail.hint === undefined ? "" : `. ${detail.hint}`;
+    super(`${text}${where}${hint}`, cause === undefined ? undefined : { cause });
     this.code = code;
     this.errno = errno;
     this.address = detail.address;
     this.hint = detail.hint;
     this.accepted = detail.accepted;
+    this.received = detail.received;
   }
 }

@@ -52,7 +52,7 @@ export interface Host {
 
 /** What tells a thread from all others of the process, those that have ended included. */
 export interface ThreadIdentity {
-  /** Two numbers that `hasEnded` understands. The first is not 0. */
+  /** Two numbers that `hasEnded` understands. The first is not 0; see `claimOf`. */
   readonly claim: number;
   readonly birth: number;
   /** The runtime's own number of the thread. */
@@ -62,6 +62,11 @@ export interface ThreadIdentity {
    * is none.
    */
   readonly parent: number;
+}
+
+/** The claim of a thread by its number alone, where the runtime knows no other. */
+export function claimOf(number: number): number {
+  return -1 - number;
 }
 
 /** One part of a received message: its bytes belong to the receiver. */

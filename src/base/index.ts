@@ -6,12 +6,13 @@
 export { assert } from "./assert.ts";
 export * from "./config.ts";
 export { ZmqError, type ZmqErrorCode, type ZmqErrorDetail } from "./errors.ts";
-export type {
-  Host,
-  HostFile,
-  HostFiles,
-  KeepAlive,
-  PartConstructor,
-  ReceivedPart,
-  ThreadIdentity,
+export {
+  claimOf,
+  type Host,
+  type HostFile,
+  type HostFiles,
+  type KeepAlive,
+  type PartConstructor,
+  type ReceivedPart,
+  type ThreadIdentity,
 } from "./host.ts";

@@ -7,6 +7,7 @@ import {
   add,
   DEATHS,
   exchange,
+  incarnationOf,
   type Keeper,
   load,
   MAX_SLOTS,
@@ -15,7 +16,6 @@ import {
   or,
   type Pool,
   SLOT_HEAD,
-  SLOT_STATE,
   SLOT_WANTS,
   slotAt,
   store,
@@ -313,8 +313,7 @@ export class Thread {
 
 /** The name that a thread leaves in blocks: its slot, and which thread of that slot it is. */
 function nameOf(arena: Arena, slot: number): number {
-  const incarnation = load(arena.words, slotAt(slot) + SLOT_STATE) >>> 8; // Changed by who joins.
-  return (slot << NAME_SLOT) | ((incarnation & 0x1fff) << 16);
+  return (slot << NAME_SLOT) | ((incarnationOf(arena, slot) & 0x1fff) << 16);
 }
 
 function wantMemory(arena: Arena, slot: number): void {

@@ -211,7 +211,7 @@ export class Context {
     let member = memberships.get(arena.id);
     if (member === undefined) {
       const { id } = arena;
-      member = new Membership(arena, host, () => memberships.delete(id));
+      member = Membership.join(arena, host, () => memberships.delete(id));
       memberships.set(id, member);
     }
     return member;

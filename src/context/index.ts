@@ -32,5 +32,5 @@ export {
 } from "./log.ts";
 export { type ManagedSocket, type Membership, terminated } from "./membership.ts";
 export { noMemory } from "./names.ts";
-export { compatible, PUB, PULL, PUSH, type SocketType, SUB, typeName } from "./peers.ts";
+export * from "./peers.ts";
 export type { Binder, Registry } from "./registry.ts";

@@ -85,6 +85,7 @@ export type LogReason =
   | "disconnected"
   | "unbound"
   | "peer left"
+  | "refused"
   | DropReason;
 
 /** The second part of a message of `sys://log`, as JSON. What is optional depends on the topic. */

@@ -19,16 +19,20 @@ import {
   MAX_SLOTS,
   MAX_SOCKETS,
   Pool,
+  pause,
   SLOT_BLOCK,
+  SLOT_CLAIM,
   SLOT_SOCKETS,
   SLOT_THREAD,
   slotAt,
   store,
+  wait,
 } from "../memory/index.ts";
 import { Slab } from "../pipe/index.ts";
 import { Log } from "./log.ts";
 import { Reaper } from "./reaper.ts";
-import { isGone, isTaken, joinSlot, leaveSlot, markEnded } from "./slots.ts";
+import type { Binder } from "./registry.ts";
+import { isGone, isTaken, joinSlot, leaveSlot, leaveSlotOf, markEnded, VISITORS } from "./slots.ts";
 
 /** What the context asks of a socket; its own thread calls. */
 export interface ManagedSocket {
@@ -39,12 +43,24 @@ export interface ManagedSocket {
   memoryFreed(): void;
 }
 
+/** Who waits for visitors looks so often whether they have left, and not more often than that. */
+const LOOK_MS = 1;
+const MOST_LOOKS = 1000;
+/** The same time where a thread may not block: a pause takes some ten nanoseconds. */
+const PAUSES = 50_000;
+
 /**
  * membership — one thread's part in a context: its slot, and the sockets it has opened.
  *
  * A thread becomes a member with its first socket, and leaves when it ends. An orderly end closes
  * its sockets and gives back all memory; what others still have to read of it stays, in pages that
  * then belong to the context itself.
+ *
+ * # Joining
+ *
+ * A thread that finds all slots taken, and some of them by threads that have died, becomes a member
+ * for a moment, a visitor, in a slot that is kept for that: as such it does their leaving. Then it
+ * joins in a slot that has come free. Who finds other visitors there waits for them.
  *
  * # Synchronisation
  *
@@ -76,17 +92,17 @@ export class Membership implements CommandTarget {
   /** Called when no socket is left in a terminated context. */
   readonly reaped: Set<() => void> = new Set();
 
-  constructor(arena: Arena, host: Host, onLeft: () => void) {
+  /** @param slot Has been taken for this thread. */
+  private constructor(arena: Arena, host: Host, slot: number, onLeft: () => void) {
     this.arena = arena;
     this.#onLeft = onLeft;
-    const slot = joinSlot(arena, host);
     const keeper: Keeper = {
       isGone: (other) => isGone(arena, other, host),
       repair: () => {},
     };
     const pool = new Pool(arena, slot, host.canBlock, keeper);
     this.thread = new Thread(arena, slot, pool, host, keeper);
-    this.registry = new Reaper(this.thread, keeper);
+    this.registry = new Reaper(this.thread, keeper.isGone);
     this.slab = new Slab(host);
     this.#block = slotAt(slot) + SLOT_BLOCK;
     pool.onRelease = () => this.#postToAll(MEMORY);
@@ -105,11 +121,49 @@ export class Membership implements CommandTarget {
     this.reapDead(); // Nobody else may have been there.
   }
 
+  /**
+   * Makes this thread a member.
+   *
+   * @param onLeft Is called when it is none any more.
+   * @throws ZmqError EMFILE if all slots are taken, and none of them comes free.
+   */
+  static join(arena: Arena, host: Host, onLeft: () => void): Membership {
+    for (let looks = 0; looks < MOST_LOOKS; ) {
+      const slot = joinSlot(arena, host);
+      if (slot !== 0) return new Membership(arena, host, slot, onLeft);
+      const isDead = (other: number) => isGone(arena, other, host);
+      if (!someSlot(isDead)) break;
+      const visit = joinSlot(arena, host, VISITORS, MAX_SLOTS);
+      if (visit !== 0) new Membership(arena, host, visit, () => {}).leave();
+      else if (someSlot((other) => !isDead(other), VISITORS)) {
+        looks++;
+        aMoment(arena, host);
+      } else break; // Nor can visitors come any more.
+    }
+    throw new ZmqError("EMFILE", {
+      hint:
+        `A context has room for ${VISITORS - 1} threads at a time: ` +
+        "let some end, or give the others a context of their own.",
+    });
+  }
+
+  /** As the registry's; a name whose binder has died is free. */
+  bind(name: Uint8Array, endpoint: string, binder: Binder): Addr {
+    try {
+      return this.registry.bind(name, endpoint, binder);
+    } catch (error) {
+      if (!(error instanceof ZmqError) || error.code !== "EADDRINUSE") throw error;
+      this.reapDead(); // Nobody may have told us.
+      return this.registry.bind(name, endpoint, binder);
+    }
+  }
+
   /** Counts a new socket in. */
   add(socket: ManagedSocket): void {
     const { words } = this.arena;
     this.#count(1);
     const max = load(words, MAX_SOCKETS);
+    if (openSockets(this.arena) > max) this.reapDead(); // Those of the dead are counted out.
     // SYNC(stop) observe: a socket that is opened from now on would not be closed.
     const stopped = this.#left || load(words, CONTEXT_STATE) !== 0;
     if (stopped || openSockets(this.arena) > max) {
@@ -220,7 +274,7 @@ export class Membership implements CommandTarget {
       gotMemory(arena, dead);
       store(arena.words, slotAt(dead) + SLOT_SOCKETS, 0); // A counter.
       thread.mourn();
-      leaveSlot(arena, dead, true);
+      leaveSlotOf(arena, dead);
     });
     if (report === undefined) return;
     this.log.later("thread.died", { slot: dead, died, ...report });
@@ -257,6 +311,18 @@ export class Membership implements CommandTarget {
   #postToAll(bits: number): void {
     for (let slot = 1; slot < MAX_SLOTS; slot++) this.thread.post(slotAt(slot) + SLOT_BLOCK, bits);
   }
+}
+
+function someSlot(is: (slot: number) => boolean, first = 1): boolean {
+  for (let slot = first; slot < MAX_SLOTS; slot++) if (is(slot)) return true;
+  return false;
+}
+
+/** Lets visitors go on, who may then have left. Nobody wakes us: it is time that we want. */
+function aMoment({ words }: Arena, { canBlock }: Host): void {
+  const at = slotAt(VISITORS) + SLOT_CLAIM;
+  if (canBlock) wait(words, at, load(words, at), LOOK_MS);
+  else for (let i = 0; i < PAUSES; i++) pause();
 }
 
 export function terminated(address?: string): ZmqError {

@@ -28,9 +28,10 @@ import { PIPE_NEXT } from "../pipe/index.ts";
  *         | next   | hash   | slot   | object | type   | limit  | first  | last   | length |
  *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+- -
  *                             the binder; slot 0: nobody          its pipes
- *         +--------+- -
- *         | topics | name …                                                               from +9
- *         +--------+- -
+ *         +--------+-----------------------+- -
+ *         | topics | routing id …          | name …                                       from +9
+ *         +--------+-----------------------+- -
+ *                    the binder's: its length, and up to 255 bytes
  *
  * A name is the whole text of the endpoint, so that names of two schemes are two.
  *
@@ -46,6 +47,7 @@ import { PIPE_NEXT } from "../pipe/index.ts";
  * Lists are changed by one store each, so they can be walked at any step. `last` may be behind; who
  * takes the lock over finds it anew (reaper.ts).
  */
+const MAX_ROUTING_ID_WORDS = 64;
 const NEXT = 0;
 const HASH = 1;
 export const SLOT = 2;
@@ -56,7 +58,8 @@ export const FIRST = 6;
 export const LAST = 7;
 export const LENGTH = 8;
 export const TOPICS = 9;
-export const NAME = 10;
+export const ROUTING = 10;
+export const NAME: number = ROUTING + 1 + MAX_ROUTING_ID_WORDS;
 
 /** The first byte of a hidden name, and where its serial number is. */
 const HIDDEN = 0xfe;
@@ -67,12 +70,12 @@ export class Names {
   protected readonly lock: Lock;
   protected readonly isGone: Keeper["isGone"];
 
-  constructor(thread: Thread, keeper: Keeper = NOBODY_DIES) {
+  constructor(thread: Thread, isGone: Keeper["isGone"] = NOBODY_DIES.isGone) {
     this.thread = thread;
     const { arena, slot, host } = thread;
     const repair = () => this.repair();
-    this.isGone = (other) => keeper.isGone(other);
-    this.lock = new Lock(arena, NAMES_LOCK, slot, host.canBlock, { isGone: this.isGone, repair });
+    this.isGone = isGone;
+    this.lock = new Lock(arena, NAMES_LOCK, slot, host.canBlock, { isGone, repair });
   }
 
   /** Brings everything to where the invariants hold, wherever a section was broken off. */

@@ -46,7 +46,7 @@ class Party {
   constructor(arena: Arena, slot: number, keeper: Keeper) {
     const host = new FakeHost();
     this.thread = new Thread(arena, slot, new Pool(arena, slot, true, keeper), host, keeper);
-    this.registry = new Reaper(this.thread, keeper);
+    this.registry = new Reaper(this.thread, keeper.isGone);
     this.object = this.thread.register({
       command: (block, bits) => {
         assert.equal(bits & BIND, BIND);

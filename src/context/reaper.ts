@@ -35,6 +35,7 @@ import {
   PIPE_ORPHANED,
   PIPE_OUT,
   PIPE_SILENT,
+  REFUSED,
   RETRACTED,
   repairPipeReader,
   repairPipeWriter,
@@ -43,7 +44,7 @@ import {
 } from "../pipe/index.ts";
 import { isHeld, isUnread, LANE_LIMIT } from "../queue/index.ts";
 import { LAST, SLOT } from "./names.ts";
-import { peerBlock, Registry } from "./registry.ts";
+import { ownBlock, peerBlock, Registry } from "./registry.ts";
 
 /**
  * reaper — the registry, and what becomes of threads that have died.
@@ -132,10 +133,7 @@ export class Reaper extends Registry {
       // SYNC(limit) publish: nobody reads.
       store(words, words[pipe + inward] + LANE_LIMIT, NO_READER);
     }
-    if (!retracted) {
-      const own = side === "connecter" ? CONNECTER_BLOCK : BINDER_BLOCK;
-      this.thread.withdrawFor(dead, pipe + own);
-    }
+    if (!retracted) this.thread.withdrawFor(dead, pipe + ownBlock(side));
     this.dropSwapped(pipe, side);
     this.keepUntil(pipe, side, words[pipe + PIPE_LINGER]);
     if (side === "binder") words[pipe + PIPE_ORPHANED] = 1;
@@ -190,7 +188,7 @@ export class Reaper extends Registry {
   /** Lets both ends of a pipe look at it: what they should have been told, they may not have. */
   #tellBoth(pipe: Addr): void {
     const all = PIPE_TERM | ACTIVATE_READ | ACTIVATE_WRITE;
-    for (const side of SIDES) this.thread.post(pipe + peerBlock(side), all);
+    for (const side of SIDES) this.thread.post(pipe + ownBlock(side), all);
   }
 
   /** Whether a block of the pool is in any structure. Asked of a block that a dead thread held. */
@@ -230,9 +228,9 @@ export class Reaper extends Registry {
   /** The slot of who has an end of a pipe; 0 if nobody has. */
   #holderOf(pipe: Addr, side: Side): number {
     const state = stateOf(this.arena, pipe, side);
-    if (state === ABSENT || state === GONE) return 0;
+    if (state === ABSENT || state === GONE || state === REFUSED) return 0;
     // The binder's end of a pipe that its connecter has retracted is the connecter's.
-    const own = side === "connecter" || state === RETRACTED ? CONNECTER_BLOCK : BINDER_BLOCK;
+    const own = ownBlock(state === RETRACTED ? "connecter" : side);
     return this.words[pipe + own + BLOCK_SLOT];
   }
 

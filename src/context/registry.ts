@@ -23,15 +23,20 @@ import {
   GONE,
   move,
   NO_READER,
+  PIPE_BINDS,
   PIPE_ENTRY,
   PIPE_IN,
   PIPE_LINGER,
   PIPE_NEXT,
   PIPE_ORPHANED,
   PIPE_OUT,
+  PIPE_REFUSED,
   PIPE_TYPE,
   PIPE_UNTIL,
+  putBytes,
   queuedIn,
+  REFUSED,
+  readBytes,
   type Side,
   stateOf,
   swappedIn,
@@ -46,6 +51,7 @@ import {
   NAME,
   Names,
   OBJECT,
+  ROUTING,
   SERIAL,
   SLOT,
   TOPICS,
@@ -82,7 +88,10 @@ export interface Binder {
   readonly type: number;
   /** Its receive high watermark. */
   readonly limit: number;
+  readonly routingId?: Uint8Array | undefined;
 }
+
+const NO_ID = new Uint8Array(0);
 
 export class Registry extends Names {
   /** Called, under the lock, when messages are dropped that had been sent to a name. */
@@ -108,6 +117,7 @@ export class Registry extends Names {
       words[entry + OBJECT] = binder.object;
       words[entry + TYPE] = binder.type;
       words[entry + LIMIT] = binder.limit;
+      putBytes(this.arena, entry + ROUTING, binder.routingId ?? NO_ID);
       words[entry + SLOT] = binder.slot;
       for (const pipe of this.pipes(entry)) {
         if (stateOf(this.arena, pipe, "binder") === ABSENT) this.assign(entry, pipe);
@@ -206,6 +216,24 @@ export class Registry extends Names {
   /** Attaches a binder's end, which was assigned. */
   attach(pipe: Addr): void {
     this.lock.hold(() => move(this.arena, pipe, "binder", "attach"));
+  }
+
+  /**
+   * A binder has no use for a pipe that it has attached, and left: its connecter will leave it.
+   *
+   * @param why See pipe/layout.ts.
+   */
+  refuse(pipe: Addr, why: number): void {
+    this.lock.hold(() => {
+      this.words[pipe + PIPE_REFUSED] = why;
+      move(this.arena, pipe, "binder", "refuse");
+      this.settle(pipe, "binder");
+    });
+  }
+
+  /** The routing id of whoever is bound to the name of a pipe; empty if none. */
+  binderId(pipe: Addr): Uint8Array {
+    return this.lock.hold(() => readBytes(this.arena, this.words[pipe + PIPE_ENTRY] + ROUTING));
   }
 
   /** An end goes on reading what has arrived, and its peer shall write no more. */
@@ -315,7 +343,8 @@ export class Registry extends Names {
       return;
     }
     this.thread.post(pipe + peerBlock(side), PIPE_TERM);
-    if (side === "binder" && this.words[entry + SLOT] !== 0) this.assign(entry, pipe); // I2
+    const isFree = side === "binder" && stateOf(this.arena, pipe, side) === ABSENT;
+    if (isFree && this.words[entry + SLOT] !== 0) this.assign(entry, pipe); // I2
   }
 
   /** Puts a pipe at the end of a name's list, and assigns it to the binder if there is one. */
@@ -350,6 +379,7 @@ export class Registry extends Names {
   protected assign(entry: Addr, pipe: Addr): void {
     const words = this.words;
     words[pipe + PIPE_ORPHANED] = 0;
+    words[pipe + PIPE_BINDS] += 1;
     move(this.arena, pipe, "binder", "assign");
     this.tellBinder(entry, pipe);
   }
@@ -370,10 +400,9 @@ export class Registry extends Names {
 
   /** Whether both ends have left. */
   protected isOrphan(pipe: Addr): boolean {
-    return (
-      stateOf(this.arena, pipe, "connecter") === GONE &&
-      stateOf(this.arena, pipe, "binder") === ABSENT
-    );
+    const binder = stateOf(this.arena, pipe, "binder");
+    const isOver = binder === ABSENT || binder === REFUSED;
+    return isOver && stateOf(this.arena, pipe, "connecter") === GONE;
   }
 
   /** Whether an orphan holds nothing that is worth keeping. */
@@ -381,6 +410,7 @@ export class Registry extends Names {
     const words = this.words;
     const lane = words[pipe + PIPE_OUT];
     if (lane === 0 || queuedIn(words, lane) === 0) return true;
+    if (stateOf(this.arena, pipe, "binder") === REFUSED) return true;
     if (this.isHidden(words[pipe + PIPE_ENTRY])) return true;
     const until = words[pipe + PIPE_UNTIL];
     return until !== 0 && ((until - Date.now()) | 0) <= 0;
@@ -464,6 +494,11 @@ function checkTypes(mine: number, peer: number, endpoint: string): void {
     address: endpoint,
     hint: `A ${typeName(mine)} cannot be linked with the ${typeName(peer)} at the other end.`,
   });
+}
+
+/** Where commands to an end are posted. */
+export function ownBlock(side: Side): number {
+  return side === "connecter" ? CONNECTER_BLOCK : BINDER_BLOCK;
 }
 
 /** Where commands to the other end are posted. */

@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { claimOf } from "../base/index.ts";
 import { load, MAX_SLOTS, SLOT_STATE, slotAt } from "../memory/index.ts";
 import { createArena, FakeHost, inWorker, type Roles, startRole } from "../testing/index.ts";
-import { isGone, isTaken, joinSlot, leaveSlot, markEnded } from "./slots.ts";
+import { isGone, isTaken, joinSlot, leaveSlot, leaveSlotOf, markEnded, VISITORS } from "./slots.ts";
 
 const host = new FakeHost();
 
@@ -67,7 +68,7 @@ if (!inWorker(roles)) {
       known.ended.clear();
       markEnded(arena, host.thread.number);
       assert.equal(isGone(arena, slot, known), true);
-      leaveSlot(arena, slot, true);
+      leaveSlotOf(arena, slot);
       assert.equal(isGone(arena, slot, known), false);
       assert.equal(joinSlot(arena, host), slot);
       assert.equal(isGone(arena, slot, known), false, "the next one is another");
@@ -86,12 +87,67 @@ if (!inWorker(roles)) {
       assert.deepEqual(gone, [false, true, true, false]);
     });
 
-    it("is refused with EMFILE when all are taken", () => {
+    it("is none when all are taken, but for the two of visitors", () => {
       const arena = createArena();
-      for (let i = 1; i < MAX_SLOTS; i++) assert.equal(joinSlot(arena, host), i);
-      assert.throws(() => joinSlot(arena, host), { code: "EMFILE" });
+      for (let i = 1; i < VISITORS; i++) assert.equal(joinSlot(arena, host), i);
+      assert.equal(joinSlot(arena, host), 0);
+      const visit = () => joinSlot(arena, host, VISITORS, MAX_SLOTS);
+      assert.deepEqual([visit(), visit(), visit()], [VISITORS, VISITORS + 1, 0]);
       leaveSlot(arena, 77);
       assert.equal(joinSlot(arena, host), 77);
+    });
+
+    it("is found by its claim if its thread died before it had signed, or after", () => {
+      const arena = createArena();
+      const { thread } = host;
+      const [slot, other] = [1, 2].map((number) => {
+        const of = new FakeHost();
+        Object.assign(of.thread, { claim: claimOf(number), number, parent: thread.number });
+        return joinSlot(arena, of);
+      }) as [number, number];
+      // As it was before the last store of joining, and before that of leaving.
+      for (const at of [slotAt(slot) + SLOT_STATE, slotAt(other) + SLOT_STATE]) {
+        arena.words[at] = (arena.words[at] as number) & -256;
+      }
+      markEnded(arena, 3);
+      assert.deepEqual([isGone(arena, slot, host), isGone(arena, other, host)], [false, false]);
+      markEnded(arena, 1);
+      assert.deepEqual([isGone(arena, slot, host), isGone(arena, other, host)], [true, false]);
+    });
+
+    it("is that of a dead thread until its leaving is done, should who does it die too", () => {
+      const arena = createArena();
+      const slot = joinSlot(arena, host);
+      markEnded(arena, host.thread.number);
+      const { words } = arena;
+      let looks = 0;
+      const breaksOff = {
+        get words() {
+          if (looks++ > 0) throw new Error("dead");
+          return words;
+        },
+      } as typeof arena;
+      assert.throws(() => leaveSlotOf(breaksOff, slot), /dead/);
+      assert.equal(isGone(arena, slot, host), true);
+      words[slotAt(slot) + SLOT_STATE] = 2 << 8; // Or a step later.
+      assert.equal(isGone(arena, slot, host), true);
+      markEnded(arena, 77);
+      leaveSlotOf(arena, slot);
+      assert.deepEqual([isGone(arena, slot, host), isTaken(arena, slot)], [false, false]);
+    });
+
+    it("is not that of a dead thread if it changes hands while somebody asks", () => {
+      const arena = createArena();
+      const slot = joinSlot(arena, host);
+      const next = new FakeHost();
+      Object.assign(next.thread, { claim: 2 });
+      const asked = new FakeHost();
+      asked.hasEnded = () => {
+        leaveSlot(arena, slot);
+        assert.equal(joinSlot(arena, next), slot);
+        return true; // Whoever is asked for by the claim of one, and the birth of the other.
+      };
+      assert.equal(isGone(arena, slot, asked), false);
     });
 
     it("goes to one thread, of several that join at a time", async () => {

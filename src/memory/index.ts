@@ -13,6 +13,6 @@
 export * from "./arena.ts";
 export * from "./atomics.ts";
 export * from "./layout.ts";
-export { type Keeper, Lock, NOBODY_DIES } from "./lock.ts";
+export { incarnationOf, type Keeper, Lock, NOBODY_DIES } from "./lock.ts";
 export { LEAVE_A_LINK, LEAVE_A_MOVE, LEAVE_NONE, Pages } from "./pages.ts";
 export { Pool } from "./pool.ts";

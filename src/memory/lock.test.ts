@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createArena, inWorker, type Roles, startRole } from "../testing/index.ts";
 import { load, or, store, waitAsync } from "./atomics.ts";
-import { NAMES_LOCK, SLOTS } from "./layout.ts";
+import { NAMES_LOCK, SLOT_STATE, SLOTS, slotAt } from "./layout.ts";
 import { Lock } from "./lock.ts";
 
 /** Words that nothing else uses here: the slots, of which these tests have none. */
@@ -86,6 +86,53 @@ if (!inWorker(roles)) {
         assert.equal(load(arena.words, NAMES_LOCK), 4);
       });
       assert.equal(load(arena.words, NAMES_LOCK), 0);
+    });
+
+    it("names which of the threads it is that have had the slot (I1)", () => {
+      const arena = createArena();
+      const names = new Set<number>();
+      for (const incarnation of [0, 1, 2, 2 ** 20, 2 ** 21 - 1]) {
+        arena.words[slotAt(7) + SLOT_STATE] = (incarnation << 8) | 1;
+        const lock = new Lock(arena, NAMES_LOCK, 7, true);
+        const name = lock.hold(() => load(arena.words, NAMES_LOCK));
+        assert.equal(name & 0x1ff, 8);
+        assert.ok(name > 0 && name < QUEUE);
+        names.add(name);
+      }
+      assert.equal(names.size, 5);
+    });
+
+    it("is not taken from who has the slot of the dead thread that held it (I1)", () => {
+      const arena = createArena();
+      const { words } = arena;
+      const nameOfNext = (): number => {
+        words[slotAt(1) + SLOT_STATE] += 1 << 8;
+        const lock = new Lock(arena, NAMES_LOCK, 1, true);
+        return lock.hold(() => load(words, NAMES_LOCK));
+      };
+      store(words, NAMES_LOCK, nameOfNext());
+      let asked = 0;
+      let next = 0;
+      let repairs = 0;
+      const keeper = {
+        isGone(slot: number): boolean {
+          assert.equal(slot, 1);
+          if (asked++ === 0) {
+            // While we ask, the dead one is mourned; the next has its slot, and is in the section.
+            store(words, NAMES_LOCK, 0);
+            next = nameOfNext();
+            store(words, NAMES_LOCK, next);
+            return true;
+          }
+          assert.equal(load(words, NAMES_LOCK), next, "the next one still has it");
+          store(words, NAMES_LOCK, 0);
+          return false;
+        },
+        repair: () => repairs++,
+      };
+      const lock = new Lock(arena, NAMES_LOCK, 3, true, keeper);
+      lock.hold(() => {});
+      assert.deepEqual({ asked, repairs }, { asked: 2, repairs: 0 });
     });
 
     it("is not let go by another than its holder (I1)", () => {

@@ -3,6 +3,7 @@
 import { assert } from "../base/index.ts";
 import type { Arena } from "./arena.ts";
 import { type Addr, exchange, load, notify, pause, swapIf, wait } from "./atomics.ts";
+import { SLOT_STATE, slotAt } from "./layout.ts";
 
 /**
  * lock — mutual exclusion on the cold path, with a name on it.
@@ -10,9 +11,14 @@ import { type Addr, exchange, load, notify, pause, swapIf, wait } from "./atomic
  * Names and pages change seldom, and in several steps; there a lock is right. No message passes
  * one.
  *
- *      word = 0                 free
- *      word = slot + 1          held by that slot's thread
- *      word = slot + 1 | QUEUE  ditto, and somebody may be waiting on this very word
+ *      word = 0             free
+ *      word = name          held by that thread
+ *      word = name | QUEUE  ditto, and somebody may be waiting on this very word
+ *
+ *           30      29 … 9         8 … 0
+ *         +-------+-------------+----------+
+ *         | QUEUE | incarnation | slot + 1 |    name: the slot, and which thread of that slot
+ *         +-------+-------------+----------+
  *
  * # Roles
  *
@@ -34,10 +40,17 @@ import { type Addr, exchange, load, notify, pause, swapIf, wait } from "./atomic
  *
  * The word keeps its name (I1). Whoever waits asks now and then whether that thread is gone; if so
  * it swaps its own name in, and repairs (I3). Exactly one of those who wait succeeds in the swap.
+ * Before it swaps, the dead thread may have been mourned, and its slot be another's, who holds the
+ * lock: that one's name is another, so the swap fails. A slot is another's only after every lock
+ * was taken from the dead thread, so no word has a name that its slot no longer has.
  * Should the repairer die, its own name is in the word, and the next repairs: so a repair must be
  * good at any step of an earlier one.
  */
 const QUEUE = 1 << 30;
+const SLOT_BITS = 9;
+const SLOT = (1 << SLOT_BITS) - 1;
+/** What fits between the slot and QUEUE: the incarnation's lowest bits. */
+const INCARNATION = 0x1f_ffff;
 const SPINS = 200;
 const LOOK_MS = 5;
 
@@ -59,7 +72,7 @@ export class Lock {
   readonly #canBlock: boolean;
   readonly #keeper: Keeper;
 
-  /** @param at The word. @param slot Whose hand this is. */
+  /** @param at The word. @param slot Whose hand this is: of the thread that has it now. */
   constructor(
     arena: Arena,
     at: Addr,
@@ -69,7 +82,7 @@ export class Lock {
   ) {
     this.#arena = arena;
     this.#at = at;
-    this.#me = slot + 1;
+    this.#me = nameOf(arena, slot);
     this.#canBlock = canBlock;
     this.#keeper = keeper;
   }
@@ -115,7 +128,7 @@ export class Lock {
 
   /** Takes the lock from a holder that has died. */
   #takesOver(seen: number): boolean {
-    if (!this.#keeper.isGone((seen & ~QUEUE) - 1)) return false;
+    if (!this.#keeper.isGone((seen & SLOT) - 1)) return false;
     // SYNC(section) observe: what the dead thread wrote; its end has been observed before.
     return swapIf(this.#arena.words, this.#at, seen, this.#me | QUEUE) === seen;
   }
@@ -126,4 +139,14 @@ export class Lock {
     // SYNC(section) publish: all that was written under the lock.
     if ((exchange(words, this.#at, 0) & QUEUE) !== 0) notify(words, this.#at);
   }
+}
+
+/** What is in the word while the thread that has a slot is in the section. */
+function nameOf(arena: Arena, slot: number): number {
+  return (slot + 1) | ((incarnationOf(arena, slot) & INCARNATION) << SLOT_BITS);
+}
+
+/** Which of the threads that have had a slot has it now, or had it last. */
+export function incarnationOf(arena: Arena, slot: number): number {
+  return load(arena.words, slotAt(slot) + SLOT_STATE) >>> 8; // Changed by who joins.
 }

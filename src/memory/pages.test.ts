@@ -23,7 +23,6 @@ import {
   SLOT_HAND,
   slotAt,
 } from "./layout.ts";
-import type { Keeper } from "./lock.ts";
 import { LEAVE_A_LINK, LEAVE_A_MOVE, LEAVE_NONE, Pages } from "./pages.ts";
 
 /** An arena of so many pages beyond the header, of which `initial` are there at first. */
@@ -173,8 +172,7 @@ describe("runs of pages", () => {
   it("that a dead thread had given back, or not taken yet, are not in its hand", () => {
     const { arena } = arenaOf(64);
     const dead = 3;
-    const keeper = { isGone: (slot: number) => slot === dead, repair() {} };
-    const pages = new Pages(arena, 1, true, keeper);
+    const pages = new Pages(arena, 1, true, (slot) => slot === dead);
     const page = pages.allocate(1, 0, 0, 1);
     const block = page + PAGE_HEAD_WORDS;
     const hand = slotAt(dead) + SLOT_HAND;
@@ -271,9 +269,6 @@ describe("what is in use", () => {
 });
 
 describe("a thread that dies in the section", () => {
-  /** A keeper that knows of one dead slot. */
-  const keeper = (dead: number): Keeper => ({ isGone: (slot) => slot === dead, repair: () => {} });
-
   /** Leaves the words as slot 1 does that dies in marking, with so many of its words done. */
   function breakOff(arena: Arena, page: number, run: number, word: number, done: number): void {
     const { words } = arena;
@@ -292,7 +287,7 @@ describe("a thread that dies in the section", () => {
       const [kept, page] = [dead.allocate(2, 0), dead.allocate(3, 0)] as const;
       arena.words[slotAt(1) + SLOT_HAND] = page + PAGE_HEAD_WORDS;
       breakOff(arena, page, 3, 0, done);
-      const pages = new Pages(arena, 2, true, keeper(1));
+      const pages = new Pages(arena, 2, true, (slot) => slot === 1);
       assert.equal(pages.allocate(3, 0), page);
       assert.equal(arena.words[PAGES_USED], 5);
       assert.equal(arena.words[slotAt(1) + SLOT_HAND], 0, "it is in nobody's hand");
@@ -307,7 +302,7 @@ describe("a thread that dies in the section", () => {
       const page = dead.allocate(3, 0);
       dead.free(page);
       breakOff(arena, page, 3, 2, done); // Its head is whole already (I4).
-      const pages = new Pages(arena, 2, true, keeper(1));
+      const pages = new Pages(arena, 2, true, (slot) => slot === 1);
       pages.lock.hold(() => assert.deepEqual(pages.ownedLocked(1), [page]));
       assert.equal(arena.words[PAGES_USED], 3);
       assert.equal(pages.allocate(1, 0) / PAGE_WORDS, first + 3, "I2");

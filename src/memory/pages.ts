@@ -79,13 +79,17 @@ export class Pages {
   #grown = false;
   #scarce = false;
 
-  constructor(arena: Arena, slot: number, canBlock: boolean, keeper: Keeper = NOBODY_DIES) {
+  constructor(
+    arena: Arena,
+    slot: number,
+    canBlock: boolean,
+    isGone: Keeper["isGone"] = NOBODY_DIES.isGone,
+  ) {
     this.#arena = arena;
     this.#slot = slot;
+    this.#isGone = isGone;
     const repair = () => this.#repair();
-    this.#isGone = (other) => keeper.isGone(other);
-    const lockKeeper = { isGone: this.#isGone, repair };
-    this.lock = new Lock(arena, PAGES_LOCK, slot, canBlock, lockKeeper);
+    this.lock = new Lock(arena, PAGES_LOCK, slot, canBlock, { isGone, repair });
   }
 
   /**

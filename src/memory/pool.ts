@@ -125,7 +125,7 @@ export class Pool {
   constructor(arena: Arena, slot: number, canBlock: boolean, keeper: Keeper = NOBODY_DIES) {
     this.#arena = arena;
     this.#slot = slot;
-    this.#pages = new Pages(arena, slot, canBlock, keeper);
+    this.#pages = new Pages(arena, slot, canBlock, keeper.isGone);
     this.#partial = slotAt(slot) + SLOT_PARTIAL;
     this.#hand = slotAt(slot) + SLOT_HAND;
     this.#taken = slotAt(slot) + SLOT_TAKEN;

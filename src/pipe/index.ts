@@ -22,6 +22,8 @@ export {
   Pipe,
   type PipeEvents,
   type PipeOptions,
+  putBytes,
+  readBytes,
 } from "./pipe.ts";
 export { isRedelivered, type PipeReader, repairPipeReader, Slab } from "./reader.ts";
 export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { ROW } from "../memory/index.ts";
+import { ROW, WORD_BYTES } from "../memory/index.ts";
 import { LANE_WORDS } from "../queue/index.ts";
 
 /**
@@ -16,6 +16,9 @@ import { LANE_WORDS } from "../queue/index.ts";
  *
  *          linger: what `until` is made of, should the connecter die. orphaned: its last binder has
  *          died. silent: what it carries is the library's own, and in no count of messages.
+ *         +--------+--------+--------+
+ *     +10 | binds  | routing| refused|  binds: counts the binders it was given to. routing: where
+ *         +--------+--------+--------+  the connecter's routing id is, or 0. refused: why it was
  *         +--------+--------+--------+--------+
  *     +32 | next   | bits   | slot   | object |           the connecter's block (command.ts)
  *         +--------+--------+--------+--------+
@@ -23,6 +26,9 @@ import { LANE_WORDS } from "../queue/index.ts";
  *         +--------+--------+--------+--------+
  *     +96 | lane                                          one or two (queue/layout.ts)
  *         +- -
+ *         +--------+- -
+ *         | length | bytes …                              the routing id, if there is one
+ *         +--------+- -
  */
 export const PIPE_STATE = 0;
 export const PIPE_ENTRY = 1;
@@ -34,10 +40,19 @@ export const PIPE_UNTIL = 6;
 export const PIPE_LINGER = 7;
 export const PIPE_ORPHANED = 8;
 export const PIPE_SILENT = 9;
+export const PIPE_BINDS = 10;
+export const PIPE_ROUTING = 11;
+export const PIPE_REFUSED = 12;
 export const CONNECTER_BLOCK: number = ROW;
 export const BINDER_BLOCK: number = 2 * ROW;
 export const PIPE_LANES: number = 3 * ROW;
 
-export function pipeWords(lanes: number): number {
-  return PIPE_LANES + lanes * LANE_WORDS;
+/** Why a binder refuses a connecter: it has a peer already, and takes no more than one. */
+export const HAS_PEER = 1;
+/** Its peer of another pipe has the same routing id. */
+export const SAME_ID = 2;
+
+/** @param idBytes The length of the routing id. */
+export function pipeWords(lanes: number, idBytes: number): number {
+  return PIPE_LANES + lanes * LANE_WORDS + (idBytes > 0 ? 1 + Math.ceil(idBytes / WORD_BYTES) : 0);
 }

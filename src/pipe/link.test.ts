@@ -16,6 +16,7 @@ import {
   type LinkEvent,
   move,
   PENDING,
+  REFUSED,
   RETRACTED,
   type Side,
   stateOf,
@@ -29,6 +30,7 @@ const STATES: Record<string, EndState> = {
   draining: DRAINING,
   gone: GONE,
   retracted: RETRACTED,
+  refused: REFUSED,
 };
 
 interface Cell {
@@ -81,7 +83,7 @@ function wordOf(connecter: EndState, binder: EndState): number {
 describe("the table of a link", () => {
   it("is in the head comment, whole", () => {
     const count = (side: Side) => cells.filter((cell) => cell.side === side).length;
-    assert.equal(count("binder"), 5 * 5);
+    assert.equal(count("binder"), 6 * 6);
     assert.equal(count("connecter"), 3 * 2);
   });
 

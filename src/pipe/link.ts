@@ -13,13 +13,14 @@ import { PIPE_STATE } from "./layout.ts";
  *
  * One word holds where both ends are. Each event moves one of them; ✗ is asserted.
  *
- *   binder        assign      attach      drain       leave       retract
- *   ────────────  ──────────  ──────────  ──────────  ──────────  ──────────
- *   absent        assigned    ✗           ✗           ✗           retracted
- *   assigned      ✗           attached    ✗           absent      ✗
- *   attached      ✗           ✗           draining    absent      ✗
- *   draining      ✗           ✗           ✗           absent      ✗
- *   retracted     ✗           ✗           ✗           absent      ✗
+ *   binder        assign      attach      drain       leave       retract     refuse
+ *   ────────────  ──────────  ──────────  ──────────  ──────────  ──────────  ──────────
+ *   absent        assigned    ✗           ✗           ✗           retracted   ✗
+ *   assigned      ✗           attached    ✗           absent      ✗           ✗
+ *   attached      ✗           ✗           draining    absent      ✗           refused
+ *   draining      ✗           ✗           ✗           absent      ✗           ✗
+ *   retracted     ✗           ✗           ✗           absent      ✗           ✗
+ *   refused       ✗           ✗           ✗           ✗           ✗           ✗
  *
  *   connecter     drain       leave
  *   ────────────  ──────────  ──────────
@@ -33,12 +34,14 @@ import { PIPE_STATE } from "./layout.ts";
  *   leave    an end closes, or has drained, or (the binder) has taken the last message of a
  *            connecter that is gone
  *   retract  the connecter reads itself what a binder that has died has left unread
+ *   refuse   the binder has no use for this connecter (layout.ts says why): it has left for good,
+ *            and nobody comes after it
  *
  * An end that has left has put its positions where the next holder of its roles finds them, and has
  * withdrawn its block. So the pipe's memory may be freed when the connecter is gone and the binder
- * absent, by whoever made the last of these two true. There is no delimiter in the queue and no
- * acknowledgement: nothing about an end can fail for lack of memory, and any order of events is
- * good.
+ * absent (or it has refused), by whoever made the last of these two true. There is no delimiter in
+ * the queue and no acknowledgement: nothing about an end can fail for lack of memory, and any order
+ * of events is good.
  *
  * Transitions are made under the lock of the names, because assign and leave also change its lists.
  * The word is read without it: by a writer, to know whether its peer still reads; by a reader that
@@ -60,9 +63,10 @@ export const ATTACHED = 2;
 export const DRAINING = 3;
 export const GONE = 4;
 export const RETRACTED = 5;
+export const REFUSED = 6;
 
-export type EndState = 0 | 1 | 2 | 3 | 4 | 5;
-export type LinkEvent = "assign" | "attach" | "drain" | "leave" | "retract";
+export type EndState = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+export type LinkEvent = "assign" | "attach" | "drain" | "leave" | "retract" | "refuse";
 
 /** Which of the two ends of a pipe. */
 export type Side = "connecter" | "binder";
@@ -71,10 +75,11 @@ const TABLE: Record<Side, Record<EndState, Partial<Record<LinkEvent, EndState>>>
   binder: {
     [ABSENT]: { assign: ASSIGNED, retract: RETRACTED },
     [ASSIGNED]: { attach: ATTACHED, leave: ABSENT },
-    [ATTACHED]: { drain: DRAINING, leave: ABSENT },
+    [ATTACHED]: { drain: DRAINING, leave: ABSENT, refuse: REFUSED },
     [DRAINING]: { leave: ABSENT },
     [GONE]: {},
     [RETRACTED]: { leave: ABSENT },
+    [REFUSED]: {},
   },
   connecter: {
     [ABSENT]: {},
@@ -83,6 +88,7 @@ const TABLE: Record<Side, Record<EndState, Partial<Record<LinkEvent, EndState>>>
     [DRAINING]: { leave: GONE },
     [GONE]: {},
     [RETRACTED]: {},
+    [REFUSED]: {},
   },
 };
 

@@ -5,6 +5,7 @@ import { type Addr, Pool } from "../memory/index.ts";
 import {
   BODY_HEAD,
   CHUNK_HEAD,
+  CONTROL,
   FLAGS,
   INLINE_BYTES,
   LENGTH,
@@ -78,6 +79,13 @@ export class MessageWriter extends YpipeWriter {
     if (size <= LOOP_WORDS) for (let i = 0; i < size; i++) words[at + i] = source[from + i];
     else words.set(source.subarray(from, from + size), at);
     return true;
+  }
+
+  /** Writes what is no message but for the other end of the pipe. False if there is no memory. */
+  writeControl(bytes: Uint8Array): boolean {
+    const at = this.reserve(recordWords(bytes.length));
+    if (at !== 0) this.#putBytes(at, bytes, bytes.length, CONTROL);
+    return at !== 0;
   }
 
   #writeParts({ parts, size }: Prepared): boolean {

@@ -14,26 +14,30 @@ import {
   type Addr,
   type Arena,
   LEAVE_NONE,
+  load,
   type Pool,
   SLOT_MAKING,
   slotAt,
   store,
+  WORD_BYTES,
 } from "../memory/index.ts";
 import { createYpipe, destroyYpipe, LANE_LIMIT, LANE_WORDS } from "../queue/index.ts";
 import {
   BINDER_BLOCK,
   CONNECTER_BLOCK,
+  PIPE_BINDS,
   PIPE_IN,
   PIPE_LANES,
   PIPE_LINGER,
   PIPE_ORPHANED,
   PIPE_OUT,
+  PIPE_ROUTING,
   PIPE_SILENT,
   PIPE_STATE,
   PIPE_TYPE,
   pipeWords,
 } from "./layout.ts";
-import { ABSENT, type EndState, PENDING, type Side, stateOf } from "./link.ts";
+import { ABSENT, ATTACHED, type EndState, PENDING, type Side, stateOf } from "./link.ts";
 import { PipeReader, type Slab } from "./reader.ts";
 import { NO_READER, PipeWriter, type SwapOwner } from "./writer.ts";
 
@@ -59,6 +63,7 @@ export interface PipeOptions {
   readonly acknowledge?: boolean;
   readonly swap?: number;
   readonly swapDirectory?: string;
+  readonly routingId?: Uint8Array;
 }
 
 /**
@@ -81,6 +86,9 @@ export class Pipe implements CommandTarget, SwapOwner {
   readonly endpoint: string;
   readonly reader: PipeReader | undefined;
   readonly writer: PipeWriter | undefined;
+  /** How the socket calls the other end: a ROUTER by an id, a SERVER by a number. */
+  peerId: Uint8Array | undefined;
+  peerNumber = 0;
   /** The socket has let go of it, and only reads what had arrived. */
   draining = false;
   /** Who hears of it: the socket, or, once that has closed, who empties the swap. */
@@ -164,6 +172,27 @@ export class Pipe implements CommandTarget, SwapOwner {
     return this.thread.arena.words[this.at + PIPE_ORPHANED] !== 0;
   }
 
+  /**
+   * Counts the binders: the one that is there, or else the one to come, has this number. What was
+   * told to one is to be told again to the next.
+   */
+  get binding(): number {
+    const { words } = this.thread.arena;
+    for (;;) {
+      const state = this.side === "binder" ? ATTACHED : this.peerState;
+      const binds = load(words, this.at + PIPE_BINDS); // Changed before the state is.
+      if (state !== ABSENT) return binds;
+      if (this.peerState === ABSENT) return binds + 1;
+    }
+  }
+
+  /** The routing id that the connecter was given; empty if none. */
+  get connecterId(): Uint8Array {
+    const { arena } = this.thread;
+    const at = arena.words[this.at + PIPE_ROUTING];
+    return at === 0 ? NO_ID : readBytes(arena, at);
+  }
+
   /** How many messages lie in the lane that this end reads. */
   get queuedIn(): number {
     return this.reader?.queued ?? 0;
@@ -201,6 +230,20 @@ export class Pipe implements CommandTarget, SwapOwner {
   }
 }
 
+const NO_ID = new Uint8Array(0);
+
+/** Bytes that lie behind their length. */
+export function readBytes(arena: Arena, at: Addr): Uint8Array {
+  const from = (at + 1) * WORD_BYTES;
+  return new Uint8Array(arena.bytes.slice(from, from + arena.words[at])); // Not shared.
+}
+
+/** Puts bytes behind their length. */
+export function putBytes(arena: Arena, at: Addr, bytes: Uint8Array): void {
+  arena.words[at] = bytes.length;
+  arena.bytes.set(bytes, (at + 1) * WORD_BYTES);
+}
+
 /** Which way a socket type sends messages. */
 export interface Directions {
   readonly sends: boolean;
@@ -212,19 +255,21 @@ export interface Directions {
  *
  * @param options.leave How many pages are to stay free (memory/pages.ts).
  * @param options.silent Whether what it carries is in no count of messages.
+ * @param options.routingId Of the socket that connects.
  */
 export function createPipe(
   thread: Thread,
   type: number,
   directions: Directions,
-  options: { leave?: number; silent?: boolean } = {},
+  options: { leave?: number; silent?: boolean; routingId?: Uint8Array | undefined } = {},
 ): Addr {
   const { arena, pool } = thread;
   const { sends, receives } = directions;
-  const { leave = LEAVE_NONE, silent = false } = options;
-  const at = pool.allocate(pipeWords(Number(sends) + Number(receives)), leave);
+  const { leave = LEAVE_NONE, silent = false, routingId = NO_ID } = options;
+  const size = pipeWords(Number(sends) + Number(receives), routingId.length);
+  const at = pool.allocate(size, leave);
   if (at === 0) return 0;
-  arena.words.fill(0, at, at + pipeWords(Number(sends) + Number(receives)));
+  arena.words.fill(0, at, at + size);
   arena.words[at + CONNECTER_BLOCK + BLOCK_BITS] = CLOSED;
   arena.words[at + BINDER_BLOCK + BLOCK_BITS] = CLOSED;
   // Should we die before it is connected, it is found here.
@@ -245,6 +290,10 @@ export function createPipe(
     lane += LANE_WORDS;
   }
   const words = arena.words;
+  if (routingId.length > 0) {
+    words[at + PIPE_ROUTING] = lane;
+    putBytes(arena, lane, routingId);
+  }
   words[at + PIPE_TYPE] = type;
   words[at + PIPE_SILENT] = Number(silent);
   // SYNC(link) publish: nobody else knows of the pipe yet; the lists of the names will tell.

@@ -84,6 +84,45 @@ describe("a reader", () => {
     rig.end();
   });
 
+  it("hands out control records in their order among the messages, and counts none", () => {
+    const rig = createRig();
+    const { writer } = rig;
+    const heard: string[] = [];
+    rig.reader.onControl = (bytes) => heard.push(`(${Buffer.from(bytes)})`);
+    const take = () => {
+      for (let message = rig.reader.read(); message !== undefined; message = rig.reader.read()) {
+        heard.push(message.join("|").slice(0, 9));
+      }
+      rig.reader.release();
+      return heard.splice(0).join(" ");
+    };
+    const tell = (text: string) => assert.equal(writer.writeControl(Buffer.from(text)), true);
+    const long = "x".repeat(5000);
+    tell("1");
+    writer.write("a");
+    tell("2");
+    tell("3");
+    writer.write(["b", "c"]);
+    tell(long);
+    writer.write(["d", long]);
+    tell("4");
+    assert.equal(take(), "");
+    writer.flush();
+    assert.equal(rig.binder.queuedIn, 3);
+    assert.equal(take(), `(1) a (2) (3) b|c (${long}) d|xxxxxxx (4)`);
+    const used = rig.sender.pool.pages.usedBytes;
+    for (let i = 0; i < 100_000; i++) {
+      tell(`${i}`);
+      if (i % 1000 !== 999) continue;
+      writer.flush();
+      assert.equal(rig.reader.read(), undefined);
+      assert.equal(rig.reader.sleep(), true);
+    }
+    assert.ok(rig.sender.pool.pages.usedBytes <= used + (1 << 18), "what was heard is freed");
+    assert.equal(rig.binder.queuedIn, 0);
+    rig.end();
+  });
+
   it("shares its slab with others, and spoils nothing that was handed out", () => {
     const rig = createRig();
     const slab = new Slab(rig.receiver.host);

@@ -17,6 +17,7 @@ import {
 } from "../memory/index.ts";
 import {
   BODY_HEAD,
+  CONTROL,
   END,
   FLAGS,
   LANE_FRONT,
@@ -76,6 +77,15 @@ export class Slab {
     this.bytes = new Uint8Array(this.buffer);
     this.position = 0;
   }
+
+  /** A part with a copy of some bytes, not many. */
+  part(bytes: Uint8Array): ReceivedPart {
+    this.ensure(recordWords(bytes.length));
+    const at = this.position * 4;
+    this.bytes.set(bytes, at);
+    this.position += recordWords(bytes.length) - RECORD_HEAD;
+    return new this.#host.Part(this.buffer, at, bytes.length);
+  }
 }
 
 /** Messages that had been in the hands of an application before, which did not acknowledge them. */
@@ -93,6 +103,10 @@ export function isRedelivered(message: Message): boolean {
  * there one by one. The shared `front` moves with their *release*, and not before: should the
  * reader go, what it has copied and not released is still in the pipe for the next. Messages are
  * released as they are handed out; or, if they are to be acknowledged, when they are.
+ *
+ * Between the messages may be control records: what the writer's end tells ours. They are handed to
+ * `onControl` when they are come to, in their order among the messages, and are in no count, so
+ * that no watermark holds them up.
  *
  * For watermarks and synchronisation see writer.ts: what there is the writer's is here the
  * reader's.
@@ -123,6 +137,10 @@ export class PipeReader extends YpipeReader {
   #counter: Addr;
   /** Whether a message that is handed out is the reader's only once it is acknowledged. */
   readonly #acknowledges: boolean;
+  /** Whether control records were passed since the last release. */
+  #controlled = false;
+  /** Hears what the writer's end tells, while a message is being looked for. */
+  onControl: (bytes: Uint8Array) => void = nobodyCares;
 
   constructor(thread: Thread, lane: Addr, writerBlock: Addr, slab: Slab, acknowledges = false) {
     super(thread.arena, thread.pool, lane);
@@ -175,6 +193,7 @@ export class PipeReader extends YpipeReader {
         this.#taken(next);
         return [new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length)];
       }
+      if ((words[at + FLAGS] & CONTROL) !== 0) return this.#readControl();
       const message = this.#readParts();
       if (message !== undefined) return message;
     }
@@ -201,8 +220,9 @@ export class PipeReader extends YpipeReader {
   /** Gives back the room of all messages read, and wakes a writer that waits for it. */
   release(): void {
     const messages = this.#unreleased;
-    if (messages === 0) return;
+    if (messages === 0 && !this.#controlled) return;
     this.#release();
+    if (messages === 0) return;
     const note = this.lane + LANE_RECEIVED;
     if (this.#counter === 0) this.arena.words[note] = this.#read;
     else countAndNote(this.arena, this.#counter, messages, note, this.#read);
@@ -219,6 +239,7 @@ export class PipeReader extends YpipeReader {
     const words = this.arena.words;
     const by = this.#unreleased * ONE;
     this.#unreleased = 0;
+    this.#controlled = false;
     this.#read = (this.#read + by) | 0;
     words[this.lane + LANE_NEXT_FRONT] = this.front; // First: from here on it is not `front`.
     words[this.lane + LANE_NEXT_READ] = this.#read;
@@ -301,11 +322,31 @@ export class PipeReader extends YpipeReader {
     return undefined;
   }
 
+  /** Hands out the control records from `front` on, and then the next message. */
+  #readControl(): Message | undefined {
+    this.#forgetRun();
+    while (this.run() > 0) {
+      const at = this.front;
+      const { words, bytes } = this.arena;
+      if ((words[at + FLAGS] & CONTROL) === 0) break;
+      const length = words[at + LENGTH];
+      const from = (at + RECORD_HEAD) * 4;
+      this.advance(at + recordWords(length));
+      this.#controlled = true;
+      this.onControl(bytes.slice(from, from + length));
+    }
+    const message = this.read();
+    // Who finds no message releases none.
+    if (message === undefined && this.#controlled && this.#unreleased === 0) this.#release();
+    return message;
+  }
+
   /** Reads a message from where it lies: it has large bodies, or the run has not all of it. */
   #readInPlace(): Message | undefined {
     this.#forgetRun();
     if (this.run() === 0) return undefined;
     const { words } = this.arena;
+    if ((words[this.front + FLAGS] & CONTROL) !== 0) return this.#readControl();
     const message: Message = [];
     if ((words[this.front + FLAGS] & REDELIVERED) !== 0) redelivered.add(message);
     let at = this.front;
@@ -345,6 +386,8 @@ export class PipeReader extends YpipeReader {
     return new this.#Part(buffer, 0, length);
   }
 }
+
+function nobodyCares(): void {}
 
 /** Finishes what a dead reader was about, and counts as received what it has released. */
 export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, counter: Addr): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import type { Host, KeepAlive, PartConstructor } from "../base/index.ts";
+import { claimOf, type Host, type KeepAlive, type PartConstructor } from "../base/index.ts";
 import { filesOf } from "./node_files.ts";
 
 /**
@@ -76,7 +76,7 @@ export const host: Host = {
   nameOf,
 
   thread: {
-    claim: system?.claim ?? -1 - number,
+    claim: system?.claim ?? claimOf(number),
     birth: system?.birth ?? 0,
     number,
     parent: typeof parent === "number" ? parent : -1,

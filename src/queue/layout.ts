@@ -33,6 +33,7 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *         +--------+--------+------------------+
  *           MORE        another part of the same message follows
  *           REFERENCE   the body is a block of its own, and here is its address
+ *           CONTROL     no message: what one end of a pipe tells the other (pipe/reader.ts)
  *           END         no part: `length` is the address of the next chunk
  *           REDELIVERED the message was in the hands of an application that did not acknowledge it;
  *                       in its first record
@@ -76,6 +77,7 @@ export const MORE = 1;
 export const REFERENCE = 2;
 export const END = 4;
 export const REDELIVERED = 8;
+export const CONTROL = 32;
 
 /** The first chunk of a pipe holds six messages of 64 bytes: most pipes are idle. */
 export const FIRST_CHUNK_WORDS = 128;

@@ -5,6 +5,21 @@ import type { Thread } from "../command/index.ts";
 import type { SocketCore } from "./socket.ts";
 import { checkWait, type Wait, Waiting, type WaitOptions } from "./waiting.ts";
 
+/** Something that has gone wrong, and is to be told once. */
+export class Mishap {
+  #error: ZmqError | undefined;
+
+  constructor(error: ZmqError) {
+    this.#error = error;
+  }
+
+  take(): ZmqError | undefined {
+    const error = this.#error;
+    this.#error = undefined;
+    return error;
+  }
+}
+
 /** In which way one direction differs from the other. */
 export interface Way {
   /** Between two tries of a busy wait. */
@@ -24,12 +39,12 @@ export abstract class Direction {
   protected readonly thread: Thread;
   readonly #way: Way;
   /** What calls fail with from now on; or only the next one. */
-  #failure: (() => ZmqError) | undefined;
+  #failure: (() => ZmqError | undefined) | undefined;
   protected holds = true;
   /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
   protected waits: Waiting | undefined;
   /** How many messages have gone this way. */
-  protected passed = 0;
+  passed = 0;
 
   protected constructor(core: SocketCore, way: Way) {
     this.core = core;
@@ -56,17 +71,27 @@ export abstract class Direction {
   }
 
   /** Every call fails from now on. @param settle Whether those that wait are told. */
-  protected end(error: () => ZmqError, settle: boolean): void {
+  end(error: () => ZmqError, settle: boolean): void {
     this.#failure = error;
     if (settle) this.waits?.fail(error());
   }
 
   /** Something has gone wrong that no call is to blame for: the next one says so. */
-  protected failOnce(error: ZmqError): void {
+  failOnce(error: ZmqError): void {
+    this.tell(new Mishap(error));
+  }
+
+  /** Likewise; if it concerns two directions, it is told by one of them. */
+  tell(mishap: Mishap): void {
     this.#failure ??= () => {
       this.#failure = undefined;
-      return error;
+      return mishap.take();
     };
+  }
+
+  /** Fails the calls that wait. */
+  failWaiting(error: ZmqError): void {
+    this.waits?.fail(error);
   }
 
   /** Begins a call: hears what has come. */
@@ -76,7 +101,8 @@ export abstract class Direction {
   }
 
   protected check(): void {
-    if (this.#failure !== undefined) throw this.#failure();
+    const failure = this.#failure?.();
+    if (failure !== undefined) throw failure;
   }
 
   protected count(messages: number): void {

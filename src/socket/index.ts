@@ -3,18 +3,41 @@
 /**
  * socket — what the user holds.
  *
- *   options     what can be set, and the defaults
- *   waiting     the calls that wait, first come first served
- *   socket      bind, connect, close, options
- *   sending     the sending half: send, sendSync, trySend, sendMany
- *   receiving   the receiving half
- *   pipeline    PUSH and PULL
- *   pubsub      SUB
+ *   options            what can be set, and the defaults
+ *   waiting            the calls that wait, first come first served
+ *   socket             bind, connect, close, options
+ *   direction          what sending and receiving have in common
+ *   sending            the sending half: the calls; where a message goes is the pattern's
+ *     balancing        to the next peer with room
+ *     routing          to the one that is named
+ *   receiving          the receiving half
+ *   ways               the halves together: what becomes of a pipe
+ *   sending_socket     the classes that users see, one for each combination of halves
+ *   receiving_socket
+ *   duplex_socket
+ *   pipeline           PUSH and PULL
+ *   pair               PAIR and CHANNEL
+ *   router             DEALER and ROUTER
+ *   pubsub             SUB
  */
-export type { ReceiveOptions, SendOptions, SocketOptions } from "./options.ts";
-export { Pull, Push } from "./pipeline.ts";
+export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
+export type {
+  AcknowledgeOption,
+  BalanceOption,
+  Codec,
+  CodecOption,
+  ConflateOption,
+  ProbeOption,
+  ReceiveOptions,
+  RoutingOptions,
+  SendOptions,
+  SocketOptions,
+} from "./options.ts";
+export { Channel, Pair, type PairOptions } from "./pair.ts";
+export { Pull, type PullOptions, Push, type PushOptions } from "./pipeline.ts";
 export { type Prefix, Subscriber } from "./pubsub.ts";
-export { ReceivingSocket } from "./receiving.ts";
-export { SendingSocket } from "./sending.ts";
+export { ReceivingSocket } from "./receiving_socket.ts";
+export { Dealer, type DealerOptions, Router, type RouterOptions } from "./router.ts";
+export { SendingSocket } from "./sending_socket.ts";
 export { Socket, type SocketStats } from "./socket.ts";
 export type { WaitOptions } from "./waiting.ts";

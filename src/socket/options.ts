@@ -2,6 +2,7 @@
 
 import { DEFAULT_HIGH_WATER_MARK, type HostFiles, MAX_SWAP, ZmqError } from "../base/index.ts";
 import { type Context, checkRange } from "../context/index.ts";
+import type { Message, MessageLike } from "../pipe/index.ts";
 
 /** Options that every socket has. */
 export interface SocketOptions {
@@ -48,6 +49,10 @@ export interface ReceiveOptions extends SocketOptions {
   receiveHighWaterMark?: number;
   /** `ZMQ_RCVTIMEO`: how long a receive waits, in milliseconds. Default -1, for ever. */
   receiveTimeout?: number;
+}
+
+/** An option of sockets that may hand a message back. */
+export interface AcknowledgeOption {
   /**
    * If true, a message is delivered only when the application asks for the next one, or calls
    * `acknowledge()`. If the thread dies before, or the socket closes, the message goes to another
@@ -56,6 +61,55 @@ export interface ReceiveOptions extends SocketOptions {
    */
   acknowledge?: boolean;
 }
+
+/** What makes messages of values, and values of messages; see `json` for one. */
+export interface Codec<Out, In = Out> {
+  /** What it throws is the error of the call that sends; nothing is sent then. */
+  encode(value: Out): MessageLike;
+  /** What it throws is the cause of an EBADMSG, which has the message as it came. */
+  decode(message: Message): In;
+}
+
+/** An option of sockets whose messages can be typed. */
+export interface CodecOption<Out, In = Out> {
+  /** Makes messages of the values that are sent, and values of those received. Default: none. */
+  codec?: Codec<Out, In>;
+}
+
+/** An option of sockets that ROUTERs know by an id. */
+export interface RoutingOptions {
+  /**
+   * `ZMQ_ROUTING_ID`: how a ROUTER at the other end calls this socket; 1 to 255 bytes, of which the
+   * first is not 0. Default: none, and each ROUTER makes one up. Takes effect for links to come.
+   */
+  routingId?: string | Uint8Array;
+}
+
+/** An option of sockets that may link to a ROUTER. */
+export interface ProbeOption {
+  /** `ZMQ_PROBE_ROUTER`: sends an empty message to each new peer. Default false. */
+  probeRouter?: boolean;
+}
+
+/** An option of sockets for which only the newest message counts. */
+export interface ConflateOption {
+  /**
+   * `ZMQ_CONFLATE`: keeps the newest message only, of all that one peer has sent. Default false. It
+   * counts if either end of a link has it, and watermarks do not count then.
+   */
+  conflate?: boolean;
+}
+
+/** An option of sockets that share their messages out. */
+export interface BalanceOption {
+  /**
+   * `"round-robin"`, the default: each peer in turn, if it has room. `"least-loaded"`: the peer for
+   * which the fewest messages wait, so that none waits behind a busy one while another is idle.
+   */
+  balance?: Balance;
+}
+
+export type Balance = "round-robin" | "least-loaded";
 
 /** All options that a socket keeps, by name. */
 export interface OptionValues {
@@ -69,17 +123,36 @@ export interface OptionValues {
   receiveHighWaterMark: number;
   receiveTimeout: number;
   acknowledge: boolean;
+  codec: Codec<unknown> | undefined;
+  routingId: Uint8Array;
+  probeRouter: boolean;
+  correlate: boolean;
+  relaxed: boolean;
+  mandatory: boolean;
+  handover: boolean;
+  conflate: boolean;
+  balance: Balance;
 }
 
 export type OptionName = keyof OptionValues;
 
+/** The options of those that send, and of those that receive, beside those of every socket. */
+export const EVERY = ["linger", "immediate"] as const;
+export const SENDS = ["sendHighWaterMark", "sendTimeout", "swap", "swapDirectory"] as const;
+export const RECEIVES = ["receiveHighWaterMark", "receiveTimeout"] as const;
+
 const MAX = 2 ** 31 - 1;
+const MAX_ID_BYTES = 255;
 
 interface Entry<Value> {
   initial: Value;
   /** Numbers have a range. */
   least?: number;
   most?: number;
+  /** Strings may be of a few. */
+  among?: readonly Value[];
+  /** What else is asked of a value; it returns the value as it is kept. */
+  check?: (value: unknown) => Value;
 }
 
 const TABLE: { [Name in OptionName]: Entry<OptionValues[Name]> } = {
@@ -92,6 +165,15 @@ const TABLE: { [Name in OptionName]: Entry<OptionValues[Name]> } = {
   receiveHighWaterMark: { initial: DEFAULT_HIGH_WATER_MARK, least: 0 },
   receiveTimeout: { initial: -1, least: -1 },
   acknowledge: { initial: false },
+  codec: { initial: undefined, check: checkCodec },
+  routingId: { initial: new Uint8Array(0), check: checkRoutingId },
+  probeRouter: { initial: false },
+  correlate: { initial: false },
+  relaxed: { initial: false },
+  mandatory: { initial: false },
+  handover: { initial: false },
+  conflate: { initial: false },
+  balance: { initial: "round-robin", among: ["round-robin", "least-loaded"] },
 };
 
 /** The options of a new socket: what was given, checked, and the defaults. */
@@ -112,20 +194,40 @@ export function readOptions(
         hint: `A ${socketName} has no option ${name}; it has context, ${known.join(", ")}.`,
       });
     }
-    checkOption(name as OptionName, value);
-    values[name as OptionName] = value;
+    values[name as OptionName] = checkOption(name as OptionName, value);
   }
   return values as unknown as OptionValues;
 }
 
-/** @throws ZmqError EINVAL if the value is not one of that option. */
-export function checkOption(name: OptionName, value: unknown): void {
-  const { initial, least, most = MAX }: Entry<unknown> = TABLE[name];
+/** The value as it is kept. @throws ZmqError EINVAL if it is not one of that option. */
+export function checkOption(name: OptionName, value: unknown): unknown {
+  const { initial, least, most = MAX, among, check }: Entry<unknown> = TABLE[name];
+  if (check !== undefined) return check(value);
   if (least !== undefined) checkRange(name, value, least, most);
-  else if (typeof value !== typeof initial) {
-    const what = typeof initial === "boolean" ? "true or false" : "a string";
+  else if (typeof value !== typeof initial || among?.includes(value) === false) {
+    const text = among === undefined ? "a string" : `one of ${among.join(", ")}`;
+    const what = typeof initial === "boolean" ? "true or false" : text;
     throw new ZmqError("EINVAL", { hint: `Give ${name} as ${what}; it was ${String(value)}.` });
   }
+  return value;
+}
+
+function checkCodec(value: unknown): Codec<unknown> {
+  const { encode, decode } = (value ?? {}) as Partial<Codec<unknown>>;
+  if (typeof encode === "function" && typeof decode === "function") return value as Codec<unknown>;
+  throw new ZmqError("EINVAL", { hint: "Give codec as an object with encode and decode." });
+}
+
+/** A routing id, as bytes of our own. @throws ZmqError EINVAL if it cannot be one. */
+export function checkRoutingId(value: unknown): Uint8Array {
+  const isBytes = value instanceof Uint8Array;
+  const id = typeof value === "string" ? new TextEncoder().encode(value) : value;
+  if ((isBytes || typeof value === "string") && id instanceof Uint8Array) {
+    if (id.length > 0 && id.length <= MAX_ID_BYTES && id[0] !== 0) return id.slice();
+  }
+  throw new ZmqError("EINVAL", {
+    hint: `A routing id is a string or bytes, 1 to ${MAX_ID_BYTES}, of which the first is not 0.`,
+  });
 }
 
 /**

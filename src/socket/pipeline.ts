@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
 
 import { PULL, PUSH } from "../context/index.ts";
-import type { ReceiveOptions, SendOptions } from "./options.ts";
-import { ReceivingSocket } from "./receiving.ts";
-import { SendingSocket } from "./sending.ts";
+import { isRedelivered, type Message, type MessageLike } from "../pipe/index.ts";
+import { Balancer } from "./balancing.ts";
+import type { AcknowledgeOption, CodecOption, ReceiveOptions, SendOptions } from "./options.ts";
+import { Receiver } from "./receiving.ts";
+import { ReceivingSocket } from "./receiving_socket.ts";
+import { SendingSocket } from "./sending_socket.ts";
+import { Ways } from "./ways.ts";
+
+/** Options of a PUSH. */
+export interface PushOptions<Out = MessageLike> extends SendOptions, CodecOption<Out, never> {}
 
 /**
  * PUSH: gives each message to one of the linked PULLs, in turn (RFC 30, `ZMQ_PUSH`).
@@ -18,12 +25,17 @@ import { SendingSocket } from "./sending.ts";
  * await push.send(["header", bytes]);
  * ```
  */
-export class Push extends SendingSocket {
-  constructor(options: SendOptions = {}) {
-    const sends = ["sendHighWaterMark", "sendTimeout", "swap", "swapDirectory"] as const;
-    super(PUSH, options, ["linger", "immediate", ...sends]);
+export class Push<Out = MessageLike> extends SendingSocket<Out> {
+  constructor(options: PushOptions<Out> = {}) {
+    super(PUSH, options, ["codec"], (core) => new Ways(core, { sender: new Balancer(core) }));
   }
 }
+
+/** Options of a PULL. */
+export interface PullOptions<In = Message>
+  extends ReceiveOptions,
+    AcknowledgeOption,
+    CodecOption<never, In> {}
 
 /**
  * PULL: receives from all linked PUSHes, one message from each in turn (RFC 30, `ZMQ_PULL`).
@@ -35,14 +47,33 @@ export class Push extends SendingSocket {
  * for await (const [header, bytes] of pull) console.log(`${header}`, bytes.length);
  * ```
  */
-export class Pull extends ReceivingSocket {
-  constructor(options: ReceiveOptions = {}) {
-    super(PULL, options, [
-      "linger",
-      "immediate",
-      "receiveHighWaterMark",
-      "receiveTimeout",
-      "acknowledge",
-    ]);
+export class Pull<In = Message> extends ReceivingSocket<In> {
+  constructor(options: PullOptions<In> = {}) {
+    const known = ["codec", "acknowledge"] as const;
+    super(PULL, options, known, (core) => new Ways(core, { receiver: new Receiver(core) }));
+  }
+
+  /** Whether messages are to be acknowledged; see {@link ReceiveOptions.acknowledge}. */
+  get acknowledges(): boolean {
+    return this.option("acknowledge");
+  }
+
+  /**
+   * All messages received so far are delivered: they will not go to another socket, whatever
+   * happens to this one. Only of use with the option `acknowledge`; asking for the next message
+   * does the same.
+   *
+   * @throws ZmqError EBADF, ETERM.
+   */
+  acknowledge(): void {
+    this.receivingHalf.acknowledge();
+  }
+
+  /**
+   * Whether a message was in the hands of an application before, which died or closed its socket
+   * without having acknowledged it.
+   */
+  isRedelivered(message: Message): boolean {
+    return isRedelivered(message);
   }
 }

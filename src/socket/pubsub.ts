@@ -5,13 +5,15 @@ import { SUB, topicsThat } from "../context/index.ts";
 import type { Message } from "../pipe/index.ts";
 import { Prefixes } from "../strategy/index.ts";
 import type { ReceiveOptions } from "./options.ts";
-import { Receiver, ReceivingSocket } from "./receiving.ts";
+import { Receiver } from "./receiving.ts";
+import { ReceivingSocket } from "./receiving_socket.ts";
+import { Ways } from "./ways.ts";
 
 /** What a topic may begin with. Text is compared as UTF-8. */
 export type Prefix = string | ArrayBufferView;
 
 /** The receiving half of SUB: what is not subscribed to is not handed out. */
-class Filter extends Receiver {
+class Filter extends Receiver<Message> {
   readonly prefixes = new Prefixes();
 
   protected override take(): Message | undefined {
@@ -19,7 +21,7 @@ class Filter extends Receiver {
       const message = this.fq.receive();
       if (message === undefined) return undefined;
       if (!this.prefixes.matches(message[0] as Uint8Array)) continue;
-      this.passed++;
+      this.count(1);
       return message;
     }
   }
@@ -52,13 +54,8 @@ export class Subscriber extends ReceivingSocket {
   readonly #prefixes: Prefixes;
 
   constructor(options: ReceiveOptions = {}) {
-    let filter: Filter | undefined;
-    const known = ["linger", "immediate", "receiveHighWaterMark", "receiveTimeout"] as const;
-    super(SUB, options, known, (core) => {
-      filter = new Filter(core);
-      return filter;
-    });
-    this.#prefixes = (filter as unknown as Filter).prefixes;
+    super(SUB, options, [], (core) => new Ways(core, { receiver: new Filter(core) }));
+    this.#prefixes = (this.receivingHalf as Filter).prefixes;
   }
 
   /**

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: MIT
 
-import { DEFAULT_RECEIVE_MANY, type ZmqError } from "../base/index.ts";
+import { ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
-import { checkRange, type SocketType } from "../context/index.ts";
-import { GONE, isRedelivered, type Message, type Pipe } from "../pipe/index.ts";
+import { checkRange } from "../context/index.ts";
+import type { Message, Pipe } from "../pipe/index.ts";
 import { Fq } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
-import type { OptionName, ReceiveOptions } from "./options.ts";
-import { type Pattern, Socket, type SocketCore } from "./socket.ts";
+import type { Codec } from "./options.ts";
+import type { SocketCore } from "./socket.ts";
 import type { WaitOptions } from "./waiting.ts";
 
 const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 
 /** The receiving half of a pattern: fair queueing, and the calls that wait for a message. */
-export class Receiver extends Direction implements Pattern {
-  readonly directions = { sends: false, receives: true };
+export class Receiver<M = Message> extends Direction {
   protected readonly fq: Fq;
-  readonly sent = 0;
+  readonly #codec: Codec<unknown> | undefined;
+  /** What is to be done when a pipe has been read to its end. */
+  readonly #ends = new Map<Pipe, () => void>();
+  /** A message that could not be decoded, behind others that are handed out first. */
+  #undecoded: ZmqError | undefined;
 
   constructor(core: SocketCore) {
     super(core, WAY);
-    this.fq = new Fq((pipe) => this.core.leave(pipe), core.options.acknowledge);
-  }
-
-  get received(): number {
-    return this.passed;
+    this.fq = new Fq((pipe) => this.#drained(pipe), core.options.acknowledge);
+    this.#codec = core.options.codec;
   }
 
   /** The messages that were handed out are the application's. */
@@ -38,7 +38,7 @@ export class Receiver extends Direction implements Pattern {
     this.fq.acknowledge();
   }
 
-  receive(options: WaitOptions | undefined): Promise<Message> {
+  receive(options: WaitOptions | undefined): Promise<M> {
     try {
       if (options === undefined) {
         const message = this.tryReceive();
@@ -56,8 +56,8 @@ export class Receiver extends Direction implements Pattern {
   }
 
   /** The next step of an iteration, which ends when the socket is closed. */
-  next(closed: () => boolean): Promise<IteratorResult<Message>> {
-    let value: Message | undefined;
+  next(closed: () => boolean): Promise<IteratorResult<M>> {
+    let value: M | undefined;
     try {
       value = this.tryReceive();
     } catch (error) {
@@ -65,7 +65,7 @@ export class Receiver extends Direction implements Pattern {
     }
     if (value !== undefined) {
       const { turn } = this.thread;
-      const result: IteratorResult<Message> = { value, done: false };
+      const result: IteratorResult<M> = { value, done: false };
       return turn.due() ? turn.pass(result) : Promise.resolve(result);
     }
     return this.receive(undefined).then(toResult, (error: unknown) => {
@@ -74,19 +74,19 @@ export class Receiver extends Direction implements Pattern {
     });
   }
 
-  receiveSync(options: WaitOptions | undefined): Message {
+  receiveSync(options: WaitOptions | undefined): M {
     if (options !== undefined) this.wait(options);
     const message = this.tryReceive();
     if (message !== undefined) return message;
     return this.waiting.runSync(this.#attempt, this.wait(options));
   }
 
-  tryReceive(): Message | undefined {
+  tryReceive(): M | undefined {
     this.enter();
-    return this.first ? this.take() : undefined;
+    return this.first ? this.#takeOne() : undefined;
   }
 
-  receiveMany(max: number, options: WaitOptions | undefined): Promise<Message[]> {
+  receiveMany(max: number, options: WaitOptions | undefined): Promise<M[]> {
     try {
       checkRange("max", max, 1, 2 ** 31 - 1);
       const wait = this.wait(options);
@@ -97,7 +97,7 @@ export class Receiver extends Direction implements Pattern {
     }
   }
 
-  receiveManySync(max: number, options: WaitOptions | undefined): Message[] {
+  receiveManySync(max: number, options: WaitOptions | undefined): M[] {
     checkRange("max", max, 1, 2 ** 31 - 1);
     const wait = this.wait(options);
     this.enter();
@@ -109,210 +109,109 @@ export class Receiver extends Direction implements Pattern {
     this.waits?.pump();
   }
 
-  released(pipe: Pipe): void {
+  /** A pipe's other end has changed. */
+  changed(_pipe: Pipe): void {}
+
+  /** Takes what has arrived in a pipe, and then no more; then `done`. */
+  drain(pipe: Pipe, done: () => void): void {
+    this.#ends.set(pipe, done);
     this.fq.drain(pipe, pipe.reader?.unread ?? 0);
     this.waits?.pump();
   }
 
-  readActivated(pipe: Pipe): void {
+  /** There are messages in a pipe that was asleep. */
+  activated(pipe: Pipe): void {
     this.fq.activated(pipe);
     this.waits?.pump();
   }
 
-  writeActivated(): void {}
-
-  messagesLost(): void {}
-
-  peerChanged(pipe: Pipe): void {
-    if (pipe.side === "binder" && pipe.peerState === GONE && !pipe.draining) {
-      pipe.draining = true; // Nothing can come any more: take what there is, then leave.
-      this.released(pipe);
-    }
-  }
-
-  detached(pipe: Pipe): void {
+  /** Nothing more is to be read from a pipe. */
+  removed(pipe: Pipe): void {
+    this.#ends.delete(pipe);
     this.fq.remove(pipe);
   }
 
-  left(): void {}
-
-  closed(error: () => ZmqError, settle: boolean): number {
-    this.end(error, settle);
-    return 0;
-  }
-
   memoryFreed(): void {}
+
+  /** Whether a message could be received now. */
+  get ready(): boolean {
+    return this.#undecoded !== undefined || this.fq.ready;
+  }
 
   protected override park(): boolean {
     return this.fq.park();
   }
 
-  readonly #attempt = (): Message | undefined => {
+  readonly #attempt = (): M | undefined => {
     this.check();
-    return this.take();
+    return this.#takeOne();
   };
 
-  #attemptMany(max: number): Message[] | undefined {
+  #attemptMany(max: number): M[] | undefined {
     this.check();
-    const messages: Message[] = [];
-    this.takeMany(messages, max);
+    const messages: M[] = [];
+    if (this.#codec === undefined) this.takeMany(messages, max);
+    else this.#decodeMany(messages, max);
     return messages.length === 0 ? undefined : messages;
   }
 
   /** Takes the next message, if there is one. */
-  protected take(): Message | undefined {
+  protected take(): M | undefined {
     const message = this.fq.receive();
     if (message !== undefined) this.count(1);
-    return message;
+    return message as M | undefined;
   }
 
   /** Appends up to `max` messages; as many as there are. */
-  protected takeMany(messages: Message[], max: number): void {
-    this.fq.receiveMany(messages, max);
+  protected takeMany(messages: M[], max: number): void {
+    this.fq.receiveMany(messages as Message[], max);
     if (messages.length > 0) this.count(messages.length);
   }
-}
 
-/** A socket that receives. */
-export abstract class ReceivingSocket extends Socket {
-  #receiver!: Receiver;
-
-  /** @param pattern Makes the receiving half. */
-  protected constructor(
-    type: SocketType,
-    options: ReceiveOptions,
-    known: readonly OptionName[],
-    pattern: (core: SocketCore) => Receiver = (core) => new Receiver(core),
-  ) {
-    let receiver: Receiver | undefined;
-    super(type, options, known, (core) => {
-      receiver = pattern(core);
-      return receiver;
-    });
-    this.#receiver = receiver as Receiver;
+  #takeOne(): M | undefined {
+    return this.#codec === undefined ? this.take() : this.#decode(this.#codec);
   }
 
-  /** `ZMQ_RCVHWM`; see {@link ReceiveOptions.receiveHighWaterMark}. Takes effect at once. */
-  get receiveHighWaterMark(): number {
-    return this.option("receiveHighWaterMark");
+  /** @throws ZmqError EBADMSG, which has the message. */
+  #decode(codec: Codec<unknown>): M | undefined {
+    const undecoded = this.#undecoded;
+    this.#undecoded = undefined;
+    if (undecoded !== undefined) throw undecoded;
+    const message = this.take() as Message | undefined;
+    if (message === undefined) return undefined;
+    try {
+      return codec.decode(message) as M;
+    } catch (cause) {
+      const hint = "The codec's decode has thrown: see cause. The message is in `received`.";
+      const { address } = this.core;
+      throw new ZmqError("EBADMSG", { address, hint, received: message, cause });
+    }
   }
 
-  set receiveHighWaterMark(value: number) {
-    this.setOption("receiveHighWaterMark", value);
+  #decodeMany(messages: M[], max: number): void {
+    while (messages.length < max) {
+      try {
+        const message = this.#takeOne();
+        if (message === undefined) return;
+        messages.push(message);
+      } catch (error) {
+        if (messages.length === 0) throw error;
+        this.#undecoded = error as ZmqError;
+        return;
+      }
+    }
   }
 
-  /** `ZMQ_RCVTIMEO`, in milliseconds; see {@link ReceiveOptions.receiveTimeout}. */
-  get receiveTimeout(): number {
-    return this.option("receiveTimeout");
-  }
-
-  set receiveTimeout(value: number) {
-    this.setOption("receiveTimeout", value);
-  }
-
-  /**
-   * Receives a message: an array with one entry for each part. The bytes are the receiver's own.
-   *
-   * Several receives may wait: they are served in the order of their calls.
-   *
-   * @throws ZmqError by rejection: EAGAIN if the time is up, EBADF, ETERM. Or the signal's reason.
-   */
-  receive(options?: WaitOptions): Promise<Message> {
-    return this.#receiver.receive(options);
-  }
-
-  /** As {@link receive}, but blocks this thread until there is a message. */
-  receiveSync(options?: { timeout?: number }): Message {
-    return this.#receiver.receiveSync(options);
-  }
-
-  /** Receives a message if there is one. Never waits. */
-  tryReceive(): Message | undefined {
-    return this.#receiver.tryReceive();
-  }
-
-  /**
-   * Receives as many messages as there are: at least one, at most `max` (default 512). Much faster
-   * than as many receives.
-   */
-  receiveMany(max: number = DEFAULT_RECEIVE_MANY, options?: WaitOptions): Promise<Message[]> {
-    return this.#receiver.receiveMany(max, options);
-  }
-
-  /** As {@link receiveMany}, but blocks this thread until there is a message. */
-  receiveManySync(max: number = DEFAULT_RECEIVE_MANY, options?: { timeout?: number }): Message[] {
-    return this.#receiver.receiveManySync(max, options);
-  }
-
-  /** Whether messages are to be acknowledged; see {@link ReceiveOptions.acknowledge}. */
-  get acknowledges(): boolean {
-    return this.option("acknowledge");
-  }
-
-  /**
-   * All messages received so far are delivered: they will not go to another socket, whatever
-   * happens to this one. Only of use with the option `acknowledge`; asking for the next message
-   * does the same.
-   *
-   * @throws ZmqError EBADF, ETERM.
-   */
-  acknowledge(): void {
-    this.#receiver.acknowledge();
-  }
-
-  /**
-   * Whether a message was in the hands of an application before, which died or closed its socket
-   * without having acknowledged it.
-   */
-  isRedelivered(message: Message): boolean {
-    return isRedelivered(message);
-  }
-
-  /** Receives until the socket is closed: `for await (const [part] of socket)`. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
-    const receiver = this.#receiver;
-    const closed = () => this.closed;
-    let over = false;
-    return {
-      next: () => (over ? Promise.resolve(END) : receiver.next(closed)),
-      return: () => {
-        over = true;
-        return Promise.resolve(END);
-      },
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
-  }
-
-  /** Receives until the socket is closed, blocking this thread: `for (const [part] of socket)`. */
-  [Symbol.iterator](): IterableIterator<Message> {
-    const receiver = this.#receiver;
-    const closed = () => this.closed;
-    let over = false;
-    return {
-      next: () => {
-        if (over) return END;
-        try {
-          return { done: false, value: receiver.receiveSync(undefined) };
-        } catch (error) {
-          if (closed()) return END;
-          throw error;
-        }
-      },
-      return: () => {
-        over = true;
-        return END;
-      },
-      [Symbol.iterator]() {
-        return this;
-      },
-    };
+  #drained(pipe: Pipe): void {
+    const done = this.#ends.get(pipe);
+    this.#ends.delete(pipe);
+    done?.();
   }
 }
 
-const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
+/** The last step of an iteration. */
+export const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-function toResult(value: Message): IteratorYieldResult<Message> {
+function toResult<M>(value: M): IteratorYieldResult<M> {
   return { done: false, value };
 }

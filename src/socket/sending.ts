@@ -2,54 +2,84 @@
 
 import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import { FOR_ROOM } from "../command/index.ts";
-import type { SocketType } from "../context/index.ts";
-import type { Pool } from "../memory/index.ts";
 import {
   ABSENT,
   ASSIGNED,
   ATTACHED,
-  DRAINING,
-  GONE,
   type MessageLike,
   type Pipe,
-  type PipeWriter,
   type Prepared,
   prepare,
-  RETRACTED,
 } from "../pipe/index.ts";
-import { Lb } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
-import type { OptionName, SendOptions } from "./options.ts";
-import { type Pattern, Socket, type SocketCore } from "./socket.ts";
+import type { Codec } from "./options.ts";
+import type { SocketCore } from "./socket.ts";
 import { Waiting, type WaitOptions } from "./waiting.ts";
 
 const DONE: Promise<void> = Promise.resolve();
 
 const WAY: Way = { pauses: FOR_ROOM, timeout: "sendTimeout" };
 
-/** The sending half of a pattern: load balancing, and the calls that wait for a peer with room. */
-export class Sender extends Direction implements Pattern {
-  readonly directions = { sends: true, receives: false };
-  readonly #lb: Lb;
-  readonly received = 0;
-  /** Pipes whose binder has died and left something unread. */
-  readonly #orphans = new Set<Pipe>();
+/** A message that was looked at: nothing can go wrong with it but lack of room or memory. */
+export type Outgoing = Uint8Array | Prepared;
+
+/**
+ * The sending half of a pattern: the calls that wait for a peer with room. What "a peer" is, is the
+ * pattern's own: see its subclasses.
+ */
+export abstract class Sender<P = Outgoing> extends Direction {
+  readonly #codec: Codec<unknown> | undefined;
   /** Calls that wait until all has been received. */
   #drains: Waiting | undefined;
 
   constructor(core: SocketCore) {
     super(core, WAY);
-    this.#lb = new Lb(this.thread);
+    this.#codec = core.options.codec;
   }
 
-  get sent(): number {
-    return this.passed;
+  /** Gives a message to whom it is for, and shows it. False if it has to wait. */
+  protected abstract put(message: P): boolean;
+
+  /** The same, but `flush` shows it. */
+  protected abstract write(message: P): boolean;
+
+  protected abstract flush(): void;
+
+  /** A pipe is there. */
+  abstract attached(pipe: Pipe): void;
+
+  /** A pipe's other end has changed, or whether it may be used. */
+  abstract changed(pipe: Pipe): void;
+
+  /** Nothing more is to be written to a pipe. */
+  abstract removed(pipe: Pipe): void;
+
+  /** The other end of a pipe is gone for good. When what it left unread is settled: `done`. */
+  abstract ended(pipe: Pipe, done: () => void): void;
+
+  /** There may be room in a pipe that was full. */
+  abstract activated(pipe: Pipe): void;
+
+  /** Looks at a message, when the call is made. @throws ZmqError if it is none. */
+  protected prepare(message: MessageLike, _options: WaitOptions | undefined): P {
+    return prepare(message, this.thread.pool) as P;
   }
 
-  send(message: MessageLike, options: WaitOptions | undefined): Promise<void> {
+  /** Whether a message could be sent now. */
+  abstract get ready(): boolean;
+
+  /** What goes before the calls that wait. */
+  protected settle(): void {}
+
+  /** Whether there is something on its way out that is in no pipe. */
+  protected get busy(): boolean {
+    return false;
+  }
+
+  send(message: unknown, options: WaitOptions | undefined): Promise<void> {
     try {
-      const prepared = prepare(message, this.thread.pool);
-      if (options === undefined && this.#trySend(prepared)) {
+      const prepared = this.#look(message, options);
+      if (options === undefined && this.#try(prepared)) {
         const { turn } = this.thread;
         return turn.due() ? turn.pass(undefined) : DONE;
       }
@@ -61,21 +91,21 @@ export class Sender extends Direction implements Pattern {
     }
   }
 
-  sendSync(message: MessageLike, options: WaitOptions | undefined): void {
+  sendSync(message: unknown, options: WaitOptions | undefined): void {
     if (options !== undefined) this.wait(options);
-    const prepared = prepare(message, this.thread.pool);
-    if (this.#trySend(prepared)) return;
+    const prepared = this.#look(message, options);
+    if (this.#try(prepared)) return;
     this.waiting.runSync(() => this.#attempt(prepared), this.wait(options));
   }
 
-  trySend(message: MessageLike): boolean {
-    return this.#trySend(prepare(message, this.thread.pool));
+  trySend(message: unknown, options: WaitOptions | undefined): boolean {
+    return this.#try(this.#look(message, options));
   }
 
-  async sendMany(messages: Iterable<MessageLike>, options: WaitOptions | undefined): Promise<void> {
+  async sendMany(messages: Iterable<unknown>, options: WaitOptions | undefined): Promise<void> {
     const wait = this.wait(options);
     this.enter();
-    const batch = new Batch(messages, this.thread.pool);
+    const batch = this.#batch(messages, options);
     try {
       batch.begin();
       await this.waiting.run(() => this.#attemptBatch(batch, true), wait);
@@ -84,10 +114,10 @@ export class Sender extends Direction implements Pattern {
     }
   }
 
-  sendManySync(messages: Iterable<MessageLike>, options: WaitOptions | undefined): void {
+  sendManySync(messages: Iterable<unknown>, options: WaitOptions | undefined): void {
     const wait = this.wait(options);
     this.enter();
-    const batch = new Batch(messages, this.thread.pool);
+    const batch = this.#batch(messages, options);
     try {
       batch.begin();
       this.waiting.runSync(() => this.#attemptBatch(batch, false), wait);
@@ -117,54 +147,23 @@ export class Sender extends Direction implements Pattern {
     }
   }
 
-  attached(pipe: Pipe): void {
-    if (this.#usable(pipe)) this.#lb.attach(pipe);
-    this.#reclaimOrphans();
-    this.#again();
-  }
-
-  released(pipe: Pipe): void {
-    this.#lb.remove(pipe);
-    if (pipe.reader === undefined) this.core.leave(pipe);
-  }
-
-  readActivated(): void {}
-
-  writeActivated(pipe: Pipe): void {
-    this.#lb.activated(pipe);
-    this.#again();
-  }
-
-  peerChanged(pipe: Pipe): void {
-    if (pipe.draining) return;
-    if (!this.#usable(pipe)) this.#lb.remove(pipe);
-    else if (!this.#lb.has(pipe)) this.#lb.attach(pipe);
-    if (pipe.side === "binder" && pipe.peerState === GONE) {
-      pipe.draining = true;
-      // What the peer has left unread goes to the others.
-      const reader = pipe.readBack(this.core.member.slab);
-      const { writer } = pipe as { writer: PipeWriter };
-      this.#lb.reclaim({ reader, writer, stays: false, done: () => this.core.leave(pipe) });
-    }
-    if (pipe.orphaned && pipe.queuedOut > 0) this.#orphans.add(pipe);
-    this.#reclaimOrphans();
-    this.#again();
-  }
-
-  detached(pipe: Pipe): void {
-    this.#lb.remove(pipe);
-    this.#orphans.delete(pipe);
-  }
-
-  left(): void {
+  /** Something may go now: first what comes before, then the calls that wait. */
+  again(): void {
+    this.settle();
+    this.waits?.pump();
     this.#drains?.pump();
   }
 
+  memoryFreed(): void {
+    this.again();
+  }
+
+  /** The socket closes. Returns how many messages are lost that are in no pipe. */
   closed(error: () => ZmqError, settle: boolean): number {
     this.end(error, settle);
     if (settle) this.#drains?.fail(error());
     this.#drains = undefined;
-    return this.#lb.abandon();
+    return 0;
   }
 
   messagesLost(count: number, error: ZmqError): void {
@@ -173,43 +172,25 @@ export class Sender extends Direction implements Pattern {
     this.failOnce(new ZmqError(error.code, { address: this.core.address, hint }));
   }
 
-  memoryFreed(): void {
-    this.#lb.memoryFreed();
-    this.#again();
-    if (this.waits?.busy !== true) this.#lb.giveUp();
+  /** Whether messages may be written to a pipe: its reader is there, or will be. */
+  protected isUsable({ peerState }: Pipe): boolean {
+    if (peerState === ASSIGNED || peerState === ATTACHED) return true;
+    return peerState === ABSENT && !this.core.options.immediate;
   }
 
-  protected override park(): boolean {
-    return this.#lb.park();
+  #look(message: unknown, options: WaitOptions | undefined): P {
+    const codec = this.#codec;
+    const encoded = codec === undefined ? message : codec.encode(message);
+    return this.prepare(encoded as MessageLike, options);
   }
 
-  /** Something may go now: first what was returned, then the calls that wait. */
-  #again(): void {
-    this.#lb.settle();
-    this.waits?.pump();
-    this.#drains?.pump();
-  }
-
-  /**
-   * What a dead binder has left unread stays in the pipe for the next one of that name; unless
-   * there is another peer, which shall not have to wait for that.
-   */
-  #reclaimOrphans(): void {
-    for (const pipe of this.#orphans) {
-      if (!this.#lb.pipes.some((other) => other !== pipe && isThere(other))) return;
-      this.#orphans.delete(pipe);
-      const { registry, slab } = this.core.member;
-      if (!pipe.orphaned || !registry.retract(pipe.at)) continue; // Somebody has come.
-      this.#lb.remove(pipe);
-      const done = () => registry.leave(pipe.at, "binder", 0);
-      const { writer } = pipe as { writer: PipeWriter };
-      this.#lb.reclaim({ reader: pipe.readBack(slab), writer, stays: true, done });
-    }
+  #batch(messages: Iterable<unknown>, options: WaitOptions | undefined): Batch<P> {
+    return new Batch(messages, (message) => this.#look(message, options));
   }
 
   get #isDrained(): boolean {
     this.check();
-    if (this.pending > 0 || this.#lb.returning || this.core.lingering > 0) return false;
+    if (this.pending > 0 || this.busy || this.core.lingering > 0) return false;
     for (const pipe of this.core.pipes) if (pipe.queuedOut > 0) return false;
     return true;
   }
@@ -219,23 +200,16 @@ export class Sender extends Direction implements Pattern {
     return !this.#isDrained;
   }
 
-  /** Whether messages may be written to a pipe: its reader is there, or will be. */
-  #usable(pipe: Pipe): boolean {
-    const { peerState } = pipe;
-    if (peerState === DRAINING || peerState === GONE || peerState === RETRACTED) return false;
-    return peerState !== ABSENT || !this.core.options.immediate;
-  }
-
-  #trySend(message: Uint8Array | Prepared): boolean {
+  #try(message: P): boolean {
     this.enter();
-    if (!this.first || !this.#lb.send(message)) return false;
+    if (!this.first || !this.put(message)) return false;
     this.count(1);
     return true;
   }
 
-  #attempt(message: Uint8Array | Prepared): true | undefined {
+  #attempt(message: P): true | undefined {
     this.check();
-    if (!this.#lb.send(message)) return undefined;
+    if (!this.put(message)) return undefined;
     this.count(1);
     return true;
   }
@@ -245,17 +219,16 @@ export class Sender extends Direction implements Pattern {
    *
    * @param rests Whether it shall let the event loop have its turn when that is due.
    */
-  #attemptBatch(batch: Batch, rests: boolean): true | undefined {
+  #attemptBatch(batch: Batch<P>, rests: boolean): true | undefined {
     let uncounted = 0;
-    const lb = this.#lb;
     try {
       for (; !batch.done; batch.next()) {
         this.check(); // The iterator may have closed the socket.
-        if (!lb.write(batch.message)) return undefined;
+        if (!this.write(batch.message as P)) return undefined;
         uncounted++;
         // An iterator may take its time, or wait for the answer to what it has yielded.
         if (batch.isArray && (batch.accepted + 1) % FLUSH_EVERY !== 0) continue;
-        lb.flush();
+        this.flush();
         this.count(uncounted);
         uncounted = 0;
         if (rests && this.thread.turn.due()) {
@@ -266,31 +239,31 @@ export class Sender extends Direction implements Pattern {
       }
       return true;
     } finally {
-      lb.flush();
+      this.flush();
       this.count(uncounted);
     }
   }
 }
 
 /** Messages on their way out, one after the other. */
-class Batch {
+class Batch<P> {
   /** Arrays are walked by index: an iterator costs a third of a small message. */
-  readonly #array: readonly MessageLike[] | undefined;
-  readonly #iterator: Iterator<MessageLike> | undefined;
-  readonly #pool: Pool;
+  readonly #array: readonly unknown[] | undefined;
+  readonly #iterator: Iterator<unknown> | undefined;
+  readonly #look: (message: unknown) => P;
   /** Whether the iterator is to be told should the call fail. */
   #open = false;
   accepted = 0;
   done = false;
   /** The next one to send, unless `done`. */
-  message: Uint8Array | Prepared = new Uint8Array(0);
+  message: P | undefined;
 
   get isArray(): boolean {
     return this.#array !== undefined;
   }
 
-  constructor(messages: Iterable<MessageLike>, pool: Pool) {
-    this.#pool = pool;
+  constructor(messages: Iterable<unknown>, look: (message: unknown) => P) {
+    this.#look = look;
     if (typeof messages === "string" || typeof messages?.[Symbol.iterator] !== "function") {
       throw new ZmqError("EINVAL", {
         hint: "sendMany takes an array, or another iterable, of messages.",
@@ -314,19 +287,19 @@ class Batch {
   #take(): void {
     const array = this.#array;
     if (array !== undefined) {
-      if (this.accepted < array.length) this.#put(array[this.accepted] as MessageLike);
+      if (this.accepted < array.length) this.#put(array[this.accepted]);
       else this.done = true;
     } else {
       this.#open = false; // Should it throw, it has closed itself.
-      const result = (this.#iterator as Iterator<MessageLike>).next();
+      const result = (this.#iterator as Iterator<unknown>).next();
       this.#open = result.done !== true;
       if (result.done === true) this.done = true;
       else this.#put(result.value);
     }
   }
 
-  #put(message: MessageLike): void {
-    this.message = prepare(message, this.#pool);
+  #put(message: unknown): void {
+    this.message = this.#look(message);
   }
 
   /** The error of the whole call: it says how many messages were accepted. */
@@ -344,114 +317,3 @@ class Batch {
 }
 
 function ignore(): void {}
-
-/** Whether somebody is at the other end of a pipe, or is about to be. */
-function isThere(pipe: Pipe): boolean {
-  const { peerState } = pipe;
-  return peerState === ASSIGNED || peerState === ATTACHED;
-}
-
-/** A socket that sends. */
-export abstract class SendingSocket extends Socket {
-  #sender!: Sender;
-
-  protected constructor(type: SocketType, options: SendOptions, known: readonly OptionName[]) {
-    let sender: Sender | undefined;
-    super(type, options, known, (core) => {
-      sender = new Sender(core);
-      return sender;
-    });
-    this.#sender = sender as Sender;
-  }
-
-  /** `ZMQ_SNDHWM`; see {@link SendOptions.sendHighWaterMark}. Takes effect at once. */
-  get sendHighWaterMark(): number {
-    return this.option("sendHighWaterMark");
-  }
-
-  set sendHighWaterMark(value: number) {
-    this.setOption("sendHighWaterMark", value);
-  }
-
-  /** `ZMQ_SNDTIMEO`, in milliseconds; see {@link SendOptions.sendTimeout}. */
-  get sendTimeout(): number {
-    return this.option("sendTimeout");
-  }
-
-  set sendTimeout(value: number) {
-    this.setOption("sendTimeout", value);
-  }
-
-  /** `ZMQ_SWAP`, in bytes; see {@link SendOptions.swap}. Takes effect at once. */
-  get swap(): number {
-    return this.option("swap");
-  }
-
-  set swap(value: number) {
-    this.setOption("swap", value);
-  }
-
-  /** Where swaps are made; see {@link SendOptions.swapDirectory}. For those still to be made. */
-  get swapDirectory(): string {
-    return this.option("swapDirectory") || this.temporaryDirectory;
-  }
-
-  set swapDirectory(value: string) {
-    this.setOption("swapDirectory", value);
-  }
-
-  /**
-   * Sends a message: one part, or an array of parts, which arrive all or not at all.
-   *
-   * The parts are copied when the message is accepted, which is when the promise settles; until
-   * then do not change them. Several sends may wait: they go in the order of their calls.
-   *
-   * @throws ZmqError by rejection: EAGAIN if the time is up, EINVAL, EMSGSIZE, EBADF, ETERM; ENOSPC
-   *   and others if it cannot be swapped, EIO once if others cannot be read back. Or the signal's
-   *   reason. The message was then not accepted.
-   */
-  send(message: MessageLike, options?: WaitOptions): Promise<void> {
-    return this.#sender.send(message, options);
-  }
-
-  /** As {@link send}, but blocks this thread until the message is accepted. */
-  sendSync(message: MessageLike, options?: { timeout?: number }): void {
-    this.#sender.sendSync(message, options);
-  }
-
-  /** Sends a message if that can be done at once. Never waits. */
-  trySend(message: MessageLike): boolean {
-    return this.#sender.trySend(message);
-  }
-
-  /**
-   * Waits until all that was sent has been received by the peers, and nothing is left with us: then
-   * the socket, its thread, or the process may end without anybody missing anything. Not waited
-   * for are sends that are called later. Of links that were let go of (`disconnect`, `unbind`),
-   * what has reached shared memory is the peer's; what is still in a swap is waited for.
-   *
-   * @throws ZmqError by rejection: EAGAIN if the time is up (default: `sendTimeout`), EINVAL,
-   *   EBADF, ETERM. Or the signal's reason.
-   */
-  drain(options?: WaitOptions): Promise<void> {
-    return this.#sender.drain(options);
-  }
-
-  /**
-   * Sends messages one after the other. Much faster than as many sends.
-   *
-   * The timeout is that of the whole call. If it fails, the iterable's iterator is closed, as by a
-   * `for … of` that is left. A signal's reason, and what an iterator throws, are passed on as they
-   * are: `stats().sent` then says how far it came.
-   *
-   * @throws As {@link send}; `error.accepted` says how many were accepted before the failure.
-   */
-  sendMany(messages: Iterable<MessageLike>, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendMany(messages, options);
-  }
-
-  /** As {@link sendMany}, but blocks this thread until all are accepted. */
-  sendManySync(messages: Iterable<MessageLike>, options?: { timeout?: number }): void {
-    this.#sender.sendManySync(messages, options);
-  }
-}

@@ -14,7 +14,7 @@ import {
   terminated,
   typeName,
 } from "../context/index.ts";
-import type { Directions, Pipe } from "../pipe/index.ts";
+import { type Directions, type Pipe, REFUSED } from "../pipe/index.ts";
 import { Inproc, type Linked } from "../transport/index.ts";
 import {
   checkOption,
@@ -44,7 +44,13 @@ export interface SocketStats {
 /** What the pattern of a socket does with its pipes. One object for each socket. */
 export interface Pattern {
   readonly directions: Directions;
+  /** The socket is about to connect. @throws ZmqError EADDRINUSE. */
+  connecting(endpoint: string, alias: Uint8Array | undefined): void;
+  /** Why a pipe that has come to one of our names is refused (pipe/layout.ts); 0 if it is not. */
+  admit(pipe: Pipe): number;
   attached(pipe: Pipe): void;
+  /** Somebody whom we had connected to has no use for us. */
+  refused(error: ZmqError): void;
   released(pipe: Pipe): void;
   readActivated(pipe: Pipe): void;
   writeActivated(pipe: Pipe): void;
@@ -75,6 +81,12 @@ export interface SocketCore {
   /** How many messages lie in pipes that are left as soon as their swaps are empty. */
   readonly lingering: number;
   leave(pipe: Pipe): void;
+  /** Leaves a pipe for good, which has come to one of our names (pipe/layout.ts). */
+  refuse(pipe: Pipe, why: number): void;
+  /** Leaves a pipe that we had connected, and connects anew: what lies in it is dropped. */
+  renew(pipe: Pipe): void;
+  /** So many messages, which the socket had accepted, are dropped. */
+  dropped(count: number): void;
 }
 
 /**
@@ -126,6 +138,11 @@ export abstract class Socket {
     this.#pattern = pattern(this.#core());
     this.#inproc.log("socket.opened", {});
     refuseCloning(this, "Open a socket in the other thread, and connect it by name.");
+  }
+
+  /** @internal */
+  get pattern(): Pattern {
+    return this.#pattern;
   }
 
   /** `ZMQ_TYPE`: the number of the socket's type, as in `zmq.h`. */
@@ -208,9 +225,16 @@ export abstract class Socket {
    *   EPROTONOSUPPORT, EBADF, ETERM.
    */
   connect(endpoint: string): void {
+    this.link(endpoint);
+  }
+
+  /** @param alias How our ROUTER is to call whoever is there. */
+  protected link(endpoint: string, alias?: Uint8Array): Pipe | undefined {
     this.enter();
-    this.#inproc.connect(endpoint);
+    this.#pattern.connecting(endpoint, alias);
+    const pipe = this.#inproc.connect(endpoint, alias);
     this.#lastEndpoint = endpoint;
+    return pipe;
   }
 
   /**
@@ -281,9 +305,9 @@ export abstract class Socket {
 
   /** Checks and sets an option, and lets it take effect on the links that there are. */
   protected setOption<Name extends OptionName>(name: Name, value: OptionValues[Name]): void {
-    checkOption(name, value);
+    const kept = checkOption(name, value) as OptionValues[Name];
     checkSwap({ [name]: value }, this.#options, this.#member.thread.host.files);
-    this.#options[name] = value;
+    this.#options[name] = kept;
     if (this.closed) return;
     this.#member.thread.dispatch(); // The links that have come meanwhile are concerned too.
     for (const pipe of [...this.#inproc.pipes]) {
@@ -349,11 +373,19 @@ export abstract class Socket {
       get referenced() {
         return socket.#pattern.referenced;
       },
+      admit: (pipe) => this.#pattern.admit(pipe),
       attached: (pipe) => this.#pattern.attached(pipe),
+      detached: (pipe) => this.#pattern.detached(pipe),
       released: (pipe) => this.#pattern.released(pipe),
       readActivated: (pipe) => this.#pattern.readActivated(pipe),
       writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
-      peerChanged: (pipe) => this.#pattern.peerChanged(pipe),
+      peerChanged: (pipe) => {
+        if (pipe.peerState !== REFUSED) this.#pattern.peerChanged(pipe);
+        else if (!this.#inproc.isConnecting(pipe)) {
+          this.#pattern.detached(pipe);
+          this.#pattern.refused(this.#inproc.refused(pipe));
+        }
+      },
       left: () => this.#pattern.left(),
       messagesLost: (_pipe, count, error) => {
         this.#dropped += count;
@@ -378,6 +410,18 @@ export abstract class Socket {
         return socket.#inproc.lingering;
       },
       leave: (pipe) => this.#leave(pipe),
+      refuse: (pipe, why) => {
+        this.#pattern.detached(pipe);
+        this.#inproc.refuse(pipe, why);
+      },
+      renew: (pipe) => {
+        this.#pattern.detached(pipe);
+        this.#inproc.leave(pipe, 0);
+        this.#inproc.connect(pipe.endpoint, pipe.peerId);
+      },
+      dropped: (count) => {
+        this.#dropped += count;
+      },
     };
   }
 }

@@ -26,6 +26,8 @@ export class Fq {
   readonly #unacknowledged: Set<PipeReader> | undefined;
   /** Drained, but for that. */
   readonly #drained = new Set<Pipe>();
+  /** Where the last message came from. */
+  last: Pipe | undefined;
 
   constructor(onDrained: (pipe: Pipe) => void, acknowledges = false) {
     this.#onDrained = onDrained;
@@ -77,6 +79,7 @@ export class Fq {
       const reader = pipe.reader as PipeReader;
       const message = reader.read();
       if (message !== undefined) {
+        this.last = pipe;
         this.#release(reader);
         rotation.advance();
         return message;
@@ -93,7 +96,8 @@ export class Fq {
     while (messages.length < max) {
       if (rotation.active === 1 && this.#draining.length === 0) {
         // From one pipe all at once: its room is given back once.
-        const reader = (rotation.pipes[0] as Pipe).reader as PipeReader;
+        this.last = rotation.pipes[0] as Pipe;
+        const reader = this.last.reader as PipeReader;
         const before = messages.length;
         while (messages.length < max) {
           const message = reader.read();
@@ -107,6 +111,15 @@ export class Fq {
       if (message === undefined) return;
       messages.push(message);
     }
+  }
+
+  /** Whether there is something to read, be it only what one end tells the other. */
+  get ready(): boolean {
+    if (this.#draining.length > 0) return true;
+    const { pipes, active } = this.#rotation;
+    for (let i = 0; i < active; i++)
+      if (((pipes[i] as Pipe).reader as PipeReader).ready) return true;
+    return false;
   }
 
   /** Asks every pipe to be woken by its next message; false if there is one now. */
@@ -125,7 +138,10 @@ export class Fq {
     const entry = this.#draining[0] as { pipe: Pipe; left: number };
     const reader = entry.pipe.reader as PipeReader;
     const message = reader.read();
-    if (message !== undefined) this.#release(reader);
+    if (message !== undefined) {
+      this.last = entry.pipe;
+      this.#release(reader);
+    }
     entry.left--;
     if (entry.left === 0 || message === undefined) {
       this.#draining.shift();

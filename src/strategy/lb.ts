@@ -40,6 +40,8 @@ export class Lb {
   readonly #rotation = new Rotation();
   /** If there is one pipe and no other: the turn is always its. With many sockets, that counts. */
   #only: PipeWriter | undefined;
+  /** Where the last message went. */
+  last: Pipe | undefined;
   /** Those that were written to since the last flush; one may be there twice. */
   readonly #dirty: PipeWriter[] = [];
   #dirtyCount = 0;
@@ -82,6 +84,11 @@ export class Lb {
     this.flush(); // What was written to it is still accepted.
     this.#rotation.remove(pipe);
     this.#count();
+  }
+
+  /** Whether some pipe has room at this moment. */
+  get hasRoom(): boolean {
+    return this.#next() !== undefined;
   }
 
   /** Gives a message to the next pipe and shows it. False if none can take it. */
@@ -198,6 +205,7 @@ export class Lb {
   #put(message: MessageLike | Prepared): PipeWriter | undefined {
     const writer = this.#next();
     if (writer?.write(message) === true) {
+      this.last = this.#rotation.pipes[this.#rotation.current];
       this.#succeeded(writer);
       return writer;
     }
@@ -212,8 +220,11 @@ export class Lb {
     if (pipes[0]?.writer?.swaps !== true) return undefined; // As the first, so all.
     for (let tries = pipes.length; tries > 0; tries--) {
       if (++this.#swapTurn >= pipes.length) this.#swapTurn = 0;
-      const writer = pipes[this.#swapTurn]?.writer as PipeWriter;
-      if (writer.store(message)) return writer;
+      const pipe = pipes[this.#swapTurn] as Pipe;
+      const writer = pipe.writer as PipeWriter;
+      if (!writer.store(message)) continue;
+      this.last = pipe;
+      return writer;
     }
     return undefined;
   }

@@ -19,11 +19,14 @@ import {
   createPipe,
   type Directions,
   dropPipe,
+  HAS_PEER,
   PIPE_ENTRY,
+  PIPE_REFUSED,
   PIPE_TYPE,
   Pipe,
   type PipeEvents,
   type PipeOptions,
+  REFUSED,
   type Side,
 } from "../pipe/index.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
@@ -38,8 +41,12 @@ export interface Linked extends PipeEvents {
   readonly pipeOptions: PipeOptions;
   /** Whether what waits keeps the event loop alive. */
   readonly referenced: boolean;
+  /** Why a pipe that has come to one of our names is refused; 0 if it is not. */
+  admit(pipe: Pipe): number;
   /** A pipe is there: to a name that we connected to, or from somebody who connected to ours. */
   attached(pipe: Pipe): void;
+  /** A pipe is about to be left. */
+  detached(pipe: Pipe): void;
   /** We let go of the pipe: write no more, read what has arrived if it has a reader, then leave. */
   released(pipe: Pipe): void;
   /** A pipe was left for good, and nothing of it is in a swap any more. */
@@ -64,6 +71,7 @@ export class Inproc {
   readonly pipes: Set<Pipe> = new Set();
   /** Why we leave a pipe, if it is not that its peer has left. */
   readonly #reasons = new Map<Pipe, LogReason>();
+  #connecting: Pipe | undefined;
   /** Which topics of the log the socket wants, a bit each. */
   #topics = 0;
   /** Pipes that the socket has left, but for what is in their swaps. */
@@ -81,7 +89,7 @@ export class Inproc {
       throw new ZmqError("EADDRINUSE", { address, hint });
     }
     try {
-      const entry = this.#member.registry.bind(endpoint.name, address, this.#binder());
+      const entry = this.#member.bind(endpoint.name, address, this.#binder());
       this.#binds.set(address, { endpoint, entry });
     } catch (error) {
       throw this.#refused(address, error);
@@ -99,17 +107,20 @@ export class Inproc {
     for (const pipe of this.#used("binder", address)) this.#release(pipe, "unbound");
   }
 
-  connect(address: string): void {
+  /** @param alias How our ROUTER is to call whoever is there. */
+  connect(address: string, alias?: Uint8Array): Pipe | undefined {
     const endpoint = parseEndpoint(address);
     if (address === LOG_ENDPOINT) {
       this.#listen();
-      return;
+      return undefined;
     }
     const { thread, registry, slab } = this.#member;
     const socket = this.#socket;
-    const at = createPipe(thread, socket.type, socket.directions);
+    const { routingId } = socket.pipeOptions;
+    const at = createPipe(thread, socket.type, socket.directions, { routingId });
     if (at === 0) throw noMemory(address);
     const pipe = new Pipe(thread, at, "connecter", address, socket.pipeOptions, slab, socket);
+    pipe.peerId = alias;
     try {
       registry.connect(endpoint.name, address, at, socket.pipeOptions.linger);
     } catch (error) {
@@ -118,9 +129,41 @@ export class Inproc {
       throw this.#refused(address, error);
     }
     this.#add(pipe);
+    this.#connecting = pipe;
     this.log("socket.connected", { endpoint: address, pending: pipe.peerState === ABSENT });
     socket.attached(pipe);
-    thread.dispatch(); // If the binder is in this thread, it attaches its end at once.
+    // If the binder is in this thread, it attaches its end at once, or refuses.
+    thread.dispatch();
+    this.#connecting = undefined;
+    if (pipe.peerState !== REFUSED) return pipe;
+    socket.detached(pipe);
+    throw this.refused(pipe);
+  }
+
+  /** The socket, which is bound to the name of a pipe, has no use for it (pipe/layout.ts). */
+  refuse(pipe: Pipe, why: number): void {
+    this.pipes.delete(pipe);
+    pipe.leave();
+    this.#member.registry.refuse(pipe.at, why);
+    this.#logPipe("pipe.detached", pipe, { why: "refused", queued: pipe.queuedIn });
+    this.#socket.left();
+  }
+
+  /** Whether a pipe is just being connected: then `connect` itself looks at it. */
+  isConnecting(pipe: Pipe): boolean {
+    return pipe === this.#connecting;
+  }
+
+  /** Leaves a pipe that the binder has refused. Returns the error that says so. */
+  refused(pipe: Pipe): ZmqError {
+    const why = this.#member.arena.words[pipe.at + PIPE_REFUSED];
+    this.#reasons.set(pipe, "refused");
+    this.leave(pipe, 0);
+    const hint =
+      why === HAS_PEER
+        ? "The socket there has a peer, and takes no more than one: wait until that has closed."
+        : "The socket there has a peer with the same routingId: choose another.";
+    return new ZmqError("EADDRINUSE", { address: pipe.endpoint, hint });
   }
 
   /** Lets go of all pipes that were connected to the name. */
@@ -162,6 +205,11 @@ export class Inproc {
     assert(bound !== undefined, "a pipe is assigned to a name that is bound");
     const { address } = bound.endpoint;
     const pipe = new Pipe(thread, at, "binder", address, socket.pipeOptions, slab, socket);
+    const refusal = socket.admit(pipe);
+    if (refusal !== 0) {
+      this.refuse(pipe, refusal);
+      return;
+    }
     this.#add(pipe);
     const peer = typeName(thread.arena.words[at + PIPE_TYPE]);
     this.#logPipe("pipe.attached", pipe, { peer, queued: pipe.queuedIn });
@@ -247,8 +295,8 @@ export class Inproc {
   /** The socket, as the registry knows those who bind. */
   #binder(): Binder {
     const { type, object, pipeOptions } = this.#socket;
-    const limit = pipeOptions.receiveHighWaterMark;
-    return { slot: this.#member.thread.slot, object, type, limit };
+    const { receiveHighWaterMark: limit, routingId } = pipeOptions;
+    return { slot: this.#member.thread.slot, object, type, limit, routingId };
   }
 
   /** Gives a name back. @param ends Whether our thread ends. @throws ZmqError ENOENT. */

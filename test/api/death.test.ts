@@ -5,9 +5,13 @@
  * left.
  */
 import assert from "node:assert/strict";
-import { describe } from "node:test";
+import { once } from "node:events";
+import { describe, test } from "node:test";
+import { Worker } from "node:worker_threads";
+import { Context, Pull } from "threadmq";
 import { DEATHS, die, inUse } from "../support/deaths.ts";
 import { type Actor, type Ground, play, type Thread, zmq } from "../support/ground.ts";
+import { PATIENCE } from "../support/stage.ts";
 
 const LARGE = "L".repeat(20_000);
 const COUNT = 20;
@@ -252,3 +256,40 @@ for (const [how, death] of Object.entries(DEATHS)) {
     });
   });
 }
+
+describe("a thread has died, and nobody has had a turn since", () => {
+  const options = { skip: process.platform !== "linux" && "only Linux says so at once" };
+
+  test("its names and sockets are free all the same", options, async () => {
+    const context = new Context({ maxSockets: 2 });
+    const worker = new Worker(
+      `const { workerData, parentPort } = require("node:worker_threads");
+      import("threadmq").then(({ Context, Pull }) => {
+        const context = Context.from(workerData);
+        new Pull({ context }).bindSync("inproc://x");
+        parentPort.postMessage("bound");
+      });
+      parentPort.on("message", () => {});`,
+      { eval: true, workerData: context.handle },
+    );
+    await once(worker, "message");
+    const pull = new Pull({ context });
+    assert.throws(() => pull.bindSync("inproc://x"), zmq("EADDRINUSE"));
+    assert.throws(() => new Pull({ context }), zmq("EMFILE"));
+    const ended = worker.terminate();
+    const end = performance.now() + PATIENCE;
+    const inOneTurn = <T>(attempt: () => T): T => {
+      for (;;) {
+        try {
+          return attempt();
+        } catch (error) {
+          if (performance.now() > end) throw error;
+        }
+      }
+    };
+    inOneTurn(() => pull.bindSync("inproc://x"));
+    inOneTurn(() => new Pull({ context })).close();
+    await ended;
+    await context.terminate();
+  });
+});

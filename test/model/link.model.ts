@@ -260,7 +260,7 @@ model("another binder comes while the first one leaves: it gets the pipe and wha
     },
     "a pipe whose binder leaves is not assigned to the next": {
       file: "context/registry.js",
-      replace: 'if (side === "binder" && this.words[entry + SLOT] !== 0)',
+      replace: "if (isFree && this.words[entry + SLOT] !== 0)",
       by: "if (entry < 0)",
     },
     "a pipe that waits is not assigned to who binds": {

@@ -6,8 +6,8 @@
  *
  * What is guarded are two counts that are the same between any two sections.
  */
-import type { Addr } from "#src/memory/index.ts";
-import { type Env, model, type Program } from "../support/explorer/explorer.ts";
+import type { Addr, Keeper, Lock } from "#src/memory/index.ts";
+import { type Env, model, ok, type Program } from "../support/explorer/explorer.ts";
 import { EARLIER, watch } from "./deaths.ts";
 
 const FIRST = 0;
@@ -129,6 +129,60 @@ model("who takes the lock over dies at each step: the next one repairs (lock.ts 
       file: FILE,
       replace: "this.#me | QUEUE) === seen;",
       by: "seen) === seen;",
+    },
+  },
+});
+
+/** Who had the slot of the dead thread, and the lock, is mourned; the next one takes both. */
+function successor(env: Env, { at }: Shared) {
+  const { Lock, NAMES_LOCK, SLOT_STATE, slotAt, store } = env.code.memory;
+  const { words } = env.arena;
+  const state = slotAt(EARLIER) + SLOT_STATE;
+  const lock = new Lock(env.arena, NAMES_LOCK, env.slot, true, keeperOf(env, at));
+  return () => {
+    lock.hold(() => store(words, state, 1 << 8));
+    count(new Lock(env.arena, NAMES_LOCK, EARLIER, true), env, at);
+  };
+}
+
+/** Waits while that goes on. */
+function waiter(env: Env, { at }: Shared) {
+  const { Lock, NAMES_LOCK } = env.code.memory;
+  const lock = new Lock(env.arena, NAMES_LOCK, env.slot, true, keeperOf(env, at));
+  return () => count(lock, env, at);
+}
+
+/** The first who had the slot is dead, the next lives. */
+function keeperOf(env: Env, at: Addr): Keeper {
+  const { load, SLOT_STATE, slotAt } = env.code.memory;
+  const { words } = env.arena;
+  const isGone = (slot: number) =>
+    slot === EARLIER && load(words, slotAt(slot) + SLOT_STATE) >>> 8 === 0;
+  const repair = () => {
+    words[at + FIRST] = words[at + SECOND] as number;
+    words[at + REPAIRS] += 1;
+  };
+  return { isGone, repair };
+}
+
+function count(lock: Lock, env: Env, at: Addr): void {
+  const { words } = env.arena;
+  lock.hold(() => {
+    words[at + FIRST] += 1;
+    words[at + SECOND] += 1;
+  });
+}
+
+model("the next thread of a dead one's slot takes the lock, and keeps it (lock.ts I1)", {
+  setup: inherited,
+  threads: { successor, waiter },
+  final,
+  outcomes: [[[null, null, [2, 2, 1, 0]], ok, "every count counted, and it was repaired once"]],
+  planted: {
+    "the word names a slot only": {
+      file: FILE,
+      replace: "return (slot + 1) | ((incarnationOf(arena, slot) & INCARNATION) << SLOT_BITS);",
+      by: "return slot + 1;",
     },
   },
 });

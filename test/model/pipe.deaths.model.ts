@@ -49,7 +49,7 @@ function reap(env: Env, registry: Reaper, dead: number): void {
 }
 
 function registryOf(env: Env): Reaper {
-  return new env.code.reaper.Reaper(env.thread, env.keeper);
+  return new env.code.reaper.Reaper(env.thread, env.keeper?.isGone);
 }
 
 /** Frees all that is left, in the names of both, and counts the pages. */

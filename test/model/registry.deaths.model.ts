@@ -24,7 +24,7 @@ const OTHER = 2;
 
 function registryOf(env: Env): Reaper {
   watch(env, undefined, DEAD);
-  return new env.code.reaper.Reaper(env.thread, env.keeper);
+  return new env.code.reaper.Reaper(env.thread, env.keeper?.isGone);
 }
 
 /** What a socket does that connects and sends. */

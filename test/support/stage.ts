@@ -64,7 +64,7 @@ export class Stage {
   }
 
   #open(kind: Kind, options: object): number {
-    const socket = new KINDS[kind]({ context: this.context, ...options });
+    const socket = new (KINDS[kind] as any)({ context: this.context, ...options });
     this.#sockets.set(++this.#last, socket);
     return this.#last;
   }

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+
+import { ZmqError } from "../base/index.ts";
+import {
+  ASSIGNED,
+  ATTACHED,
+  type MessageLike,
+  type Part,
+  type Pipe,
+  type PipeWriter,
+} from "../pipe/index.ts";
+import { Lb } from "../strategy/index.ts";
+import { type Outgoing, Sender } from "./sending.ts";
+import type { SocketCore } from "./socket.ts";
+import type { WaitOptions } from "./waiting.ts";
+
+/** A message of one part. */
+export type OnePart = Part | readonly [Part];
+
+export interface Balancing {
+  /** Whether what a peer left unread goes to the others. Default true. */
+  readonly returns?: boolean;
+  /** Whether a message has one part. Default false. */
+  readonly onePart?: boolean;
+}
+
+/**
+ * balancing — the sending half that shares its messages out: each goes to the next peer with room.
+ *
+ * What a peer left unread, because it has closed or died, goes to the others, in order, each
+ * message once. If there is no other, it waits for the next. Where a message is meant for one peer
+ * and no other (`returns` is false) it is dropped, and counted.
+ */
+export class Balancer extends Sender<Outgoing> {
+  protected readonly lb: Lb;
+  /** Pipes whose binder has died and left something unread. */
+  readonly #orphans = new Set<Pipe>();
+
+  readonly #returns: boolean;
+  readonly #onePart: boolean;
+
+  constructor(core: SocketCore, { returns = true, onePart = false }: Balancing = {}) {
+    super(core);
+    this.#returns = returns;
+    this.#onePart = onePart;
+    this.lb = new Lb(this.thread);
+  }
+
+  protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
+    if (this.#onePart) checkOnePart(message);
+    return super.prepare(message, options);
+  }
+
+  protected put(message: Outgoing): boolean {
+    return this.lb.send(message);
+  }
+
+  protected write(message: Outgoing): boolean {
+    return this.lb.write(message);
+  }
+
+  protected flush(): void {
+    this.lb.flush();
+  }
+
+  protected override park(): boolean {
+    return this.lb.park();
+  }
+
+  protected override settle(): void {
+    this.lb.settle();
+  }
+
+  protected override get busy(): boolean {
+    return this.lb.returning;
+  }
+
+  get ready(): boolean {
+    return !this.lb.returning && this.lb.hasRoom;
+  }
+
+  attached(pipe: Pipe): void {
+    if (this.isUsable(pipe)) this.lb.attach(pipe);
+    this.#reclaimOrphans();
+    this.again();
+  }
+
+  changed(pipe: Pipe): void {
+    if (!this.isUsable(pipe)) this.lb.remove(pipe);
+    else if (!this.lb.has(pipe)) this.lb.attach(pipe);
+    if (this.#returns && pipe.orphaned && pipe.queuedOut > 0) this.#orphans.add(pipe);
+    this.#reclaimOrphans();
+    this.again();
+  }
+
+  removed(pipe: Pipe): void {
+    this.lb.remove(pipe);
+    this.#orphans.delete(pipe);
+  }
+
+  ended(pipe: Pipe, done: () => void): void {
+    this.lb.remove(pipe);
+    if (!this.#returns) {
+      this.core.dropped(pipe.queuedOut);
+      done();
+      return;
+    }
+    const reader = pipe.readBack(this.core.member.slab);
+    const { writer } = pipe as { writer: PipeWriter };
+    this.lb.reclaim({ reader, writer, stays: false, done });
+    this.#reclaimOrphans();
+    this.again();
+  }
+
+  activated(pipe: Pipe): void {
+    this.lb.activated(pipe);
+    this.again();
+  }
+
+  override memoryFreed(): void {
+    this.lb.memoryFreed();
+    super.memoryFreed();
+    if (this.waits?.busy !== true) this.lb.giveUp();
+  }
+
+  override closed(error: () => ZmqError, settle: boolean): number {
+    super.closed(error, settle);
+    return this.lb.abandon();
+  }
+
+  /**
+   * What a dead binder has left unread stays in the pipe for the next one of that name; unless
+   * there is another peer, which shall not have to wait for that.
+   */
+  #reclaimOrphans(): void {
+    for (const pipe of this.#orphans) {
+      if (!this.lb.pipes.some((other) => other !== pipe && isThere(other))) return;
+      this.#orphans.delete(pipe);
+      const { registry, slab } = this.core.member;
+      if (!pipe.orphaned || !registry.retract(pipe.at)) continue; // Somebody has come.
+      this.lb.remove(pipe);
+      const done = () => registry.leave(pipe.at, "binder", 0);
+      const { writer } = pipe as { writer: PipeWriter };
+      this.lb.reclaim({ reader: pipe.readBack(slab), writer, stays: true, done });
+    }
+  }
+}
+
+/** @throws ZmqError EINVAL if a message has several parts, or none. */
+export function checkOnePart(message: MessageLike): void {
+  if (!Array.isArray(message) || message.length === 1) return;
+  const hint = "A message of this type of socket has one part: send them one by one, or joined.";
+  throw new ZmqError("EINVAL", { hint });
+}
+
+/** Whether somebody is at the other end of a pipe, or is about to be. */
+function isThere(pipe: Pipe): boolean {
+  const { peerState } = pipe;
+  return peerState === ASSIGNED || peerState === ATTACHED;
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+
+import type { SocketType } from "../context/index.ts";
+import type { Message, MessageLike } from "../pipe/index.ts";
+import { type OptionName, type ReceiveOptions, SENDS, type SendOptions } from "./options.ts";
+import { ReceivingSocket } from "./receiving_socket.ts";
+import type { Sender } from "./sending.ts";
+import { SendingSocket } from "./sending_socket.ts";
+import type { Socket, SocketCore } from "./socket.ts";
+import type { Ways } from "./ways.ts";
+
+/** Options of sockets that do both. */
+export interface DuplexOptions extends SendOptions, ReceiveOptions {}
+
+/** What a socket that sends has beyond every socket. */
+type Sending<Out> = Omit<SendingSocket<Out>, keyof Socket>;
+
+export interface DuplexSocket<Out = MessageLike, In = Message> extends Sending<Out> {}
+
+/** A socket that sends and receives: it has what a SendingSocket has, and a ReceivingSocket. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: what is declared is copied below.
+export abstract class DuplexSocket<Out = MessageLike, In = Message> extends ReceivingSocket<In> {
+  /** @internal */
+  readonly sendingHalf: Sender<unknown>;
+
+  /** @param ways Makes the pattern, which has both halves. */
+  protected constructor(
+    type: SocketType,
+    options: DuplexOptions,
+    known: readonly OptionName[],
+    ways: (core: SocketCore) => Ways,
+  ) {
+    super(type, options, [...SENDS, ...known], ways);
+    this.sendingHalf = (this.pattern as Ways).sender as Sender<unknown>;
+  }
+}
+
+for (const name of Object.getOwnPropertyNames(SendingSocket.prototype)) {
+  if (name === "constructor") continue;
+  const what = Object.getOwnPropertyDescriptor(SendingSocket.prototype, name);
+  Object.defineProperty(DuplexSocket.prototype, name, what as PropertyDescriptor);
+}

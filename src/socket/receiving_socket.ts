@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+
+import { DEFAULT_RECEIVE_MANY } from "../base/index.ts";
+import type { SocketType } from "../context/index.ts";
+import type { Message } from "../pipe/index.ts";
+import { EVERY, type OptionName, RECEIVES, type ReceiveOptions } from "./options.ts";
+import { END, type Receiver } from "./receiving.ts";
+import { Socket, type SocketCore } from "./socket.ts";
+import type { WaitOptions } from "./waiting.ts";
+import type { Ways } from "./ways.ts";
+
+/** A socket that receives. */
+export abstract class ReceivingSocket<In = Message> extends Socket {
+  /** @internal */
+  readonly receivingHalf: Receiver<unknown>;
+
+  /** @param ways Makes the pattern, which has a receiving half. */
+  protected constructor(
+    type: SocketType,
+    options: ReceiveOptions,
+    known: readonly OptionName[],
+    ways: (core: SocketCore) => Ways,
+  ) {
+    super(type, options, [...EVERY, ...RECEIVES, ...known], ways);
+    this.receivingHalf = (this.pattern as Ways).receiver as Receiver<unknown>;
+  }
+
+  /** `ZMQ_RCVHWM`; see {@link ReceiveOptions.receiveHighWaterMark}. Takes effect at once. */
+  get receiveHighWaterMark(): number {
+    return this.option("receiveHighWaterMark");
+  }
+
+  set receiveHighWaterMark(value: number) {
+    this.setOption("receiveHighWaterMark", value);
+  }
+
+  /** `ZMQ_RCVTIMEO`, in milliseconds; see {@link ReceiveOptions.receiveTimeout}. */
+  get receiveTimeout(): number {
+    return this.option("receiveTimeout");
+  }
+
+  set receiveTimeout(value: number) {
+    this.setOption("receiveTimeout", value);
+  }
+
+  /**
+   * Receives a message: an array with one entry for each part. The bytes are the receiver's own.
+   *
+   * Several receives may wait: they are served in the order of their calls.
+   *
+   * @throws ZmqError by rejection: EAGAIN if the time is up, EBADF, ETERM. Or the signal's reason.
+   */
+  receive(options?: WaitOptions): Promise<In> {
+    return this.receivingHalf.receive(options) as Promise<In>;
+  }
+
+  /** As {@link receive}, but blocks this thread until there is a message. */
+  receiveSync(options?: { timeout?: number }): In {
+    return this.receivingHalf.receiveSync(options) as In;
+  }
+
+  /** Receives a message if there is one. Never waits. */
+  tryReceive(): In | undefined {
+    return this.receivingHalf.tryReceive() as In | undefined;
+  }
+
+  /**
+   * Receives as many messages as there are: at least one, at most `max` (default 512). Much faster
+   * than as many receives.
+   */
+  receiveMany(max: number = DEFAULT_RECEIVE_MANY, options?: WaitOptions): Promise<In[]> {
+    return this.receivingHalf.receiveMany(max, options) as Promise<In[]>;
+  }
+
+  /** As {@link receiveMany}, but blocks this thread until there is a message. */
+  receiveManySync(max: number = DEFAULT_RECEIVE_MANY, options?: { timeout?: number }): In[] {
+    return this.receivingHalf.receiveManySync(max, options) as In[];
+  }
+
+  /** Receives until the socket is closed: `for await (const [part] of socket)`. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<In> {
+    const receiver = this.receivingHalf as Receiver<In>;
+    const closed = () => this.closed;
+    let over = false;
+    return {
+      next: () => (over ? Promise.resolve(END) : receiver.next(closed)),
+      return: () => {
+        over = true;
+        return Promise.resolve(END);
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  /** Receives until the socket is closed, blocking this thread: `for (const [part] of socket)`. */
+  [Symbol.iterator](): IterableIterator<In> {
+    const receiver = this.receivingHalf as Receiver<In>;
+    const closed = () => this.closed;
+    let over = false;
+    return {
+      next: () => {
+        if (over) return END;
+        try {
+          return { done: false, value: receiver.receiveSync(undefined) };
+        } catch (error) {
+          if (closed()) return END;
+          throw error;
+        }
+      },
+      return: () => {
+        over = true;
+        return END;
+      },
+      [Symbol.iterator]() {
+        return this;
+      },
+    };
+  }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+
+import type { ZmqError } from "../base/index.ts";
+import type { Pipe, PipeWriter } from "../pipe/index.ts";
+import { type Outgoing, Sender } from "./sending.ts";
+
+/** A message, and where it is to go; undefined if nobody is there. */
+export interface Routed {
+  readonly pipe: () => Pipe | undefined;
+  readonly message: Outgoing;
+}
+
+/**
+ * routing — the sending half of those that say to whom a message goes.
+ *
+ * If the pipe is full, and there is no swap that takes it, the message waits or is dropped, by
+ * pattern (`drops`). What a peer that is gone left unread is dropped: it was for nobody else.
+ * Everything dropped is counted.
+ */
+export abstract class Routing extends Sender<Routed> {
+  /** Pipes that were full when a message for them was tried. */
+  readonly #full = new Set<PipeWriter>();
+  readonly #dirty = new Set<PipeWriter>();
+  /** Memory is what is missing; and all threads were asked for some. */
+  #noMemory = false;
+  #wantsMemory = false;
+
+  /** Whether what cannot be sent now is dropped. */
+  protected abstract readonly drops: boolean;
+
+  /** Nobody is there for a message. @throws ZmqError if that is an error; else it is dropped. */
+  protected abstract unreachable(): void;
+
+  protected put(routed: Routed): boolean {
+    if (!this.write(routed)) return false;
+    this.flush();
+    return true;
+  }
+
+  protected write({ pipe: find, message }: Routed): boolean {
+    const pipe = find();
+    const writer = pipe?.writer;
+    if (pipe === undefined || writer === undefined || !this.isUsable(pipe)) {
+      this.unreachable();
+      this.core.dropped(1);
+      return true;
+    }
+    const hasRoom = writer.hasRoom;
+    if (hasRoom && writer.write(message)) {
+      this.#gotMemory();
+      this.#dirty.add(writer);
+      return true;
+    }
+    if (writer.store(message)) return true;
+    if (this.drops) {
+      this.core.dropped(1);
+      return true;
+    }
+    if (hasRoom) this.#noMemory = true;
+    else this.#full.add(writer);
+    return false;
+  }
+
+  protected flush(): void {
+    for (const writer of this.#dirty) writer.flush();
+    this.#dirty.clear();
+  }
+
+  protected override park(): boolean {
+    this.flush();
+    if (this.#noMemory) {
+      if (this.#wantsMemory) return true;
+      this.#wantsMemory = true;
+      this.thread.wantMemory();
+      return false; // What others gave back may be enough.
+    }
+    for (const writer of this.#full) if (!writer.wait()) return false;
+    this.#full.clear();
+    return true;
+  }
+
+  get ready(): boolean {
+    return true;
+  }
+
+  attached(pipe: Pipe): void {
+    this.changed(pipe);
+  }
+
+  changed(pipe: Pipe): void {
+    pipe.writer?.drainSwap();
+    this.again();
+  }
+
+  removed({ writer }: Pipe): void {
+    if (writer === undefined) return;
+    if (this.#dirty.delete(writer)) writer.flush(); // It was accepted.
+    this.#full.delete(writer);
+  }
+
+  ended(pipe: Pipe, done: () => void): void {
+    this.removed(pipe);
+    this.core.dropped(pipe.queuedOut);
+    done();
+    this.again();
+  }
+
+  activated(pipe: Pipe): void {
+    pipe.writer?.drainSwap();
+    this.again();
+  }
+
+  override memoryFreed(): void {
+    for (const pipe of [...this.core.pipes]) pipe.writer?.drainSwap();
+    super.memoryFreed();
+    if (this.waits?.busy !== true) this.#gotMemory();
+  }
+
+  override closed(error: () => ZmqError, settle: boolean): number {
+    this.#gotMemory();
+    return super.closed(error, settle);
+  }
+
+  #gotMemory(): void {
+    this.#noMemory = false;
+    if (!this.#wantsMemory) return;
+    this.#wantsMemory = false;
+    this.thread.gotMemory();
+  }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+
+import type { SocketType } from "../context/index.ts";
+import type { MessageLike } from "../pipe/index.ts";
+import { EVERY, type OptionName, SENDS, type SendOptions } from "./options.ts";
+import type { Sender } from "./sending.ts";
+import { Socket, type SocketCore } from "./socket.ts";
+import type { WaitOptions } from "./waiting.ts";
+import type { Ways } from "./ways.ts";
+
+/** A socket that sends. */
+export abstract class SendingSocket<Out = MessageLike> extends Socket {
+  /** @internal */
+  readonly sendingHalf: Sender<unknown>;
+
+  /** @param ways Makes the pattern, which has a sending half. */
+  protected constructor(
+    type: SocketType,
+    options: SendOptions,
+    known: readonly OptionName[],
+    ways: (core: SocketCore) => Ways,
+  ) {
+    super(type, options, [...EVERY, ...SENDS, ...known], ways);
+    this.sendingHalf = (this.pattern as Ways).sender as Sender<unknown>;
+  }
+
+  /** `ZMQ_SNDHWM`; see {@link SendOptions.sendHighWaterMark}. Takes effect at once. */
+  get sendHighWaterMark(): number {
+    return this.option("sendHighWaterMark");
+  }
+
+  set sendHighWaterMark(value: number) {
+    this.setOption("sendHighWaterMark", value);
+  }
+
+  /** `ZMQ_SNDTIMEO`, in milliseconds; see {@link SendOptions.sendTimeout}. */
+  get sendTimeout(): number {
+    return this.option("sendTimeout");
+  }
+
+  set sendTimeout(value: number) {
+    this.setOption("sendTimeout", value);
+  }
+
+  /** `ZMQ_SWAP`, in bytes; see {@link SendOptions.swap}. Takes effect at once. */
+  get swap(): number {
+    return this.option("swap");
+  }
+
+  set swap(value: number) {
+    this.setOption("swap", value);
+  }
+
+  /** Where swaps are made; see {@link SendOptions.swapDirectory}. For those still to be made. */
+  get swapDirectory(): string {
+    return this.option("swapDirectory") || this.temporaryDirectory;
+  }
+
+  set swapDirectory(value: string) {
+    this.setOption("swapDirectory", value);
+  }
+
+  /**
+   * Sends a message: one part, or an array of parts, which arrive all or not at all.
+   *
+   * The parts are copied when the message is accepted, which is when the promise settles; until
+   * then do not change them. Several sends may wait: they go in the order of their calls.
+   *
+   * @throws ZmqError by rejection: EAGAIN if the time is up, EINVAL, EMSGSIZE, EBADF, ETERM; ENOSPC
+   *   and others if it cannot be swapped, EIO once if others cannot be read back. Or the signal's
+   *   reason. The message was then not accepted.
+   */
+  send(message: Out, options?: WaitOptions): Promise<void> {
+    return this.sendingHalf.send(message, options);
+  }
+
+  /** As {@link send}, but blocks this thread until the message is accepted. */
+  sendSync(message: Out, options?: { timeout?: number }): void {
+    this.sendingHalf.sendSync(message, options);
+  }
+
+  /** Sends a message if that can be done at once. Never waits. */
+  trySend(message: Out): boolean {
+    return this.sendingHalf.trySend(message, undefined);
+  }
+
+  /**
+   * Waits until all that was sent has been received by the peers, and nothing is left with us: then
+   * the socket, its thread, or the process may end without anybody missing anything. Not waited
+   * for are sends that are called later. Of links that were let go of (`disconnect`, `unbind`),
+   * what has reached shared memory is the peer's; what is still in a swap is waited for.
+   *
+   * @throws ZmqError by rejection: EAGAIN if the time is up (default: `sendTimeout`), EINVAL,
+   *   EBADF, ETERM. Or the signal's reason.
+   */
+  drain(options?: WaitOptions): Promise<void> {
+    return this.sendingHalf.drain(options);
+  }
+
+  /**
+   * Sends messages one after the other. Much faster than as many sends.
+   *
+   * The timeout is that of the whole call. If it fails, the iterable's iterator is closed, as by a
+   * `for … of` that is left. A signal's reason, and what an iterator throws, are passed on as they
+   * are: `stats().sent` then says how far it came.
+   *
+   * @throws As {@link send}; `error.accepted` says how many were accepted before the failure.
+   */
+  sendMany(messages: Iterable<Out>, options?: WaitOptions): Promise<void> {
+    return this.sendingHalf.sendMany(messages, options);
+  }
+
+  /** As {@link sendMany}, but blocks this thread until all are accepted. */
+  sendManySync(messages: Iterable<Out>, options?: { timeout?: number }): void {
+    this.sendingHalf.sendManySync(messages, options);
+  }
+}
