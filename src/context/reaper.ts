@@ -40,6 +40,7 @@ import {
   repairPipeReader,
   repairPipeWriter,
   type Side,
+  settleMove,
   stateOf,
 } from "../pipe/index.ts";
 import { isHeld, isUnread, LANE_LIMIT } from "../queue/index.ts";
@@ -65,6 +66,8 @@ import { ownBlock, peerBlock, Registry } from "./registry.ts";
  *   leaving                 nobody at either end                destroyed, if it holds nothing
  *                           the peer was not told               both ends are told to look
  *   destroying              `doomed`                            unlinked and freed
+ *   moving a message        `moved to` of the lane it leaves    it is in one lane, before all else:
+ *                                                               what it refers to may be another's
  *   anywhere                a block in the hand of the slot     freed, if nothing leads to it
  */
 const SIDES: readonly Side[] = ["connecter", "binder"];
@@ -90,6 +93,7 @@ export class Reaper extends Registry {
   reap(dead: number, finish: () => void): ReapReport | undefined {
     return this.lock.hold(() => {
       if (!this.isGone(dead)) return undefined; // Somebody was quicker.
+      this.#settleMoves();
       this.thread.pool.settleHand(dead, (block) => this.isLinked(block));
       // First, while a pipe that is connected already is still on its list.
       this.#dropUnmade(dead);
@@ -143,6 +147,18 @@ export class Reaper extends Registry {
     this.settle(pipe, side);
   }
 
+  /** Puts each message that a dead thread was moving into one of its two lanes (pipe/move.ts). */
+  #settleMoves(): void {
+    this.arena.refresh();
+    for (const pipe of this.allPipes()) {
+      for (const side of SIDES) {
+        const lane = this.words[pipe + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
+        // Who reads back what it has written is the mover.
+        if (lane !== 0 && this.#isDead(this.#holderOf(pipe, side))) settleMove(this.arena, lane);
+      }
+    }
+  }
+
   /** Frees a pipe that a dead thread had made and not connected. */
   #dropUnmade(dead: number): void {
     const { arena, pool } = this.thread;
@@ -164,6 +180,7 @@ export class Reaper extends Registry {
     this.arena.refresh();
     const { arena, pool } = this.thread;
     const words = this.words;
+    this.#settleMoves();
     for (let slot = 1; slot < MAX_SLOTS; slot++) {
       if (words[slotAt(slot) + SLOT_HAND] === 0 || !this.isGone(slot)) continue;
       pool.settleHand(slot, (block) => this.isLinked(block));

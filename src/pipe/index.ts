@@ -9,11 +9,13 @@
  *   swap      messages that wait on disk
  *   writer    the end that messages go into, with its watermark
  *   reader    the end that they come out of
+ *   move      from one lane to another
  *   pipe      an end: its roles, its state, what it hears
  */
 export * from "./layout.ts";
 export * from "./link.ts";
 export { type Message, type MessageLike, type Part, type Prepared, prepare } from "./message.ts";
+export { settleMove } from "./move.ts";
 export {
   createPipe,
   type Directions,

@@ -52,6 +52,9 @@ export const HAS_PEER = 1;
 /** Its peer of another pipe has the same routing id. */
 export const SAME_ID = 2;
 
+/** It has ended the link to this peer. */
+export const LET_GO = 3;
+
 /** @param idBytes The length of the routing id. */
 export function pipeWords(lanes: number, idBytes: number): number {
   return PIPE_LANES + lanes * LANE_WORDS + (idBytes > 0 ? 1 + Math.ceil(idBytes / WORD_BYTES) : 0);

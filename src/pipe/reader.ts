@@ -23,6 +23,7 @@ import {
   LANE_FRONT,
   LANE_HANDED,
   LANE_LIMIT,
+  LANE_MOVED_TO,
   LANE_NEXT_FRONT,
   LANE_NEXT_READ,
   LANE_READ,
@@ -40,6 +41,7 @@ import {
   YpipeReader,
 } from "../queue/index.ts";
 import { LOOP_WORDS, type Message } from "./message.ts";
+import { disown } from "./move.ts";
 import { NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
 
 /** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
@@ -115,7 +117,8 @@ export function isRedelivered(message: Message): boolean {
  *
  * A release notes where it leads (`next front`, `next read`), then moves `front`, then counts. Who
  * mourns the reader sees by `front` whether the counting is to be done, and does it. What was
- * handed out and not released (`handed` says how far) is marked as redelivered.
+ * handed out and not released (`handed` says how far) is marked as redelivered. For a message that
+ * goes to another lane see move.ts.
  */
 export class PipeReader extends YpipeReader {
   readonly #thread: Thread;
@@ -201,19 +204,21 @@ export class PipeReader extends YpipeReader {
   }
 
   /**
-   * Moves the next message to another lane. False if there is no memory for it.
-   *
-   * It leaves this lane before it is shown in the other: should we die between, it is lost, but it
-   * is not there twice.
+   * Moves the next message to another lane, and shows it there (move.ts). False if there is no
+   * memory for it. All messages before it have been moved or released.
    */
   moveTo(writer: PipeWriter): boolean {
     this.#forgetRun();
     const size = this.nextSize;
-    if (size === 0 || !writer.writeRecords(this.front, size)) return false;
-    this.advance(this.front + size);
+    if (size === 0) return false;
+    const from = this.front;
+    this.#noteNext(from + size, ONE);
+    if (!writer.moveIn(this.lane, from, size)) return false;
+    disown(this.arena.words, from, from + size);
+    this.advance(from + size);
     this.#unreleased++;
     this.#release();
-    writer.rebook(this.lane + LANE_RECEIVED, ONE); // It is not received.
+    this.arena.words[this.lane + LANE_MOVED_TO] = 0;
     return true;
   }
 
@@ -240,15 +245,21 @@ export class PipeReader extends YpipeReader {
     const by = this.#unreleased * ONE;
     this.#unreleased = 0;
     this.#controlled = false;
+    this.#noteNext(this.front, by);
     this.#read = (this.#read + by) | 0;
-    words[this.lane + LANE_NEXT_FRONT] = this.front; // First: from here on it is not `front`.
-    words[this.lane + LANE_NEXT_READ] = this.#read;
     this.giveBack();
     // SYNC(room) publish: these messages have been taken.
     // SYNC(waits) observe: wakeAt, if the bit is set.
     const before = add(words, this.lane + LANE_READ, by);
     if ((before & WAITS) === 0) return;
     if (((this.#read - load(words, this.lane + LANE_WAKE_AT)) | 0) >= 0) this.#wakeWriter();
+  }
+
+  /** Notes where a release will lead, and how many messages will then have been read. */
+  #noteNext(front: Addr, by: number): void {
+    const words = this.arena.words;
+    words[this.lane + LANE_NEXT_FRONT] = front; // First: from here on it is not `front`.
+    words[this.lane + LANE_NEXT_READ] = (this.#read + by) | 0;
   }
 
   #wakeWriter(): void {

@@ -16,25 +16,20 @@ import {
   SLOT_SENT,
   slotAt,
   store,
-  WORD_BYTES,
   type Words,
 } from "../memory/index.ts";
 import {
-  FLAGS,
   LANE_LIMIT,
   LANE_READ,
+  LANE_RECEIVED,
   LANE_SENT,
   LANE_SWAPPED,
   LANE_WAKE_AT,
   LANE_WRITTEN,
-  LENGTH,
-  RECORD_HEAD,
-  REFERENCE,
-  REFERENCE_WORDS,
-  recordSize,
   repairWriter,
 } from "../queue/index.ts";
 import { type MessageLike, MessageWriter, Prepared, prepare } from "./message.ts";
+import { noteMove } from "./move.ts";
 import { Swap } from "./swap.ts";
 
 /** In LANE_LIMIT: nobody reads, so only the writer's own watermark counts. */
@@ -196,24 +191,19 @@ export class PipeWriter extends MessageWriter {
   }
 
   /**
-   * Writes a message that is there as records of another lane, without showing it. Large bodies
-   * change hands: there, their records are then nothing but eight bytes. False if there is no
-   * memory.
+   * Shows a message that is there as records of another lane, whose large bodies are then ours: see
+   * move.ts, steps 1 to 3. False if there is no memory.
    */
-  writeRecords(from: Addr, size: number): boolean {
+  moveIn(lane: Addr, from: Addr, size: number): boolean {
+    this.flush(); // The note is of one message alone.
     const at = this.reserve(size, LEAVE_A_LINK);
     if (at === 0) return false;
     const { words } = this.arena;
     words.copyWithin(at, from, from + size);
-    for (let record = from; record < from + size; record += recordSize(words, record)) {
-      if ((words[record + FLAGS] & REFERENCE) === 0) continue;
-      const body = words[record + RECORD_HEAD];
-      this.pool.hold(body);
-      words[record + LENGTH] = WORD_BYTES * (REFERENCE_WORDS - RECORD_HEAD);
-      words[record + FLAGS] &= ~REFERENCE;
-      this.take(body);
-    }
     this.written = (this.written + ONE) | 0;
+    noteMove(words, lane, from, this.lane, this.written);
+    this.rebook(lane + LANE_RECEIVED, ONE); // It is not received.
+    this.flush();
     return true;
   }
 
@@ -272,13 +262,15 @@ export class PipeWriter extends MessageWriter {
     } while (this.swapped > 0 && !this.#starved);
   }
 
-  /** Moves the next message of the swap to another lane. False if there is no memory for it. */
+  /** Shows the next message of the swap in another lane. False if there is no memory for it. */
   moveSwapped(writer: PipeWriter): boolean {
     const swap = this.#swap as Swap;
-    if (!swap.ready()) return true; // What was left could not be read back.
-    if (!writer.writeCopy(swap.words, swap.at, swap.size, swap.large)) return false;
-    swap.shift();
-    writer.rebook(this.lane + LANE_SWAPPED, -1);
+    if (swap.ready()) {
+      if (!writer.writeCopy(swap.words, swap.at, swap.size, swap.large)) return false;
+      swap.shift();
+      writer.rebook(this.lane + LANE_SWAPPED, -1);
+      writer.flush();
+    } // Else what was left could not be read back.
     if (swap.count === 0) this.onSwap(false);
     return true;
   }
@@ -338,7 +330,8 @@ export class PipeWriter extends MessageWriter {
 
   /**
    * Counts what was shown: it is sent. The words that say so are changed together: should we die
-   * before, the messages count twice, and are in two places.
+   * before, what comes from a swap counts twice, as sent and as lost with the swap; what comes from
+   * another lane does not (move.ts).
    */
   #count(): void {
     const { arena } = this;

@@ -247,6 +247,23 @@ describe("a writer with a swap", () => {
     rig.end();
   });
 
+  it("P5: it is told that the swap is empty when the rest cannot be moved to another lane", () => {
+    const rig = createRig();
+    const other = createPair(rig.sender, rig.receiver);
+    const told: boolean[] = [];
+    rig.writer.onSwap = (used) => told.push(used);
+    const body = "b".repeat(100_000);
+    for (const text of upTo(20)) assert.ok(rig.send([text, body]));
+    rig.files.isBad = () => true;
+    while (rig.writer.swapped > 0) assert.ok(rig.writer.moveSwapped(other.writer));
+    assert.deepEqual(told, [true, false]);
+    assert.ok(counted(rig.arena, slotAt(1) + SLOT_DROPPED) > 0, "the rest is lost");
+    while (other.reader.read() !== undefined) other.reader.release();
+    other.close();
+    rig.take();
+    rig.end();
+  });
+
   it("the swap may be turned off, and its limit changed, while it holds messages", () => {
     const options = { sendHighWaterMark: 2, receiveHighWaterMark: -1, swap: 1000 };
     const rig = createRig({ mark: 2, swap: 1000 });

@@ -24,8 +24,10 @@ export {
   isHeld,
   isUnread,
   markRedelivered,
+  passTo,
   repairReader,
   repairWriter,
+  shownBy,
   YpipeReader,
   YpipeWriter,
 } from "./ypipe.ts";

@@ -21,6 +21,8 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *         +--------+--------+--------+--------+--------+--------+--------+
  *     +67 | free at| chunk  | slept  | next fr|next rd.| handed |received|   likewise
  *         +--------+--------+--------+--------+--------+--------+--------+
+ *     +74 | m. from|moved at|moved to|                     a message on its way to another lane
+ *         +--------+--------+--------+                     (pipe/move.ts); moved to: or 0
  *
  * Chunk: a block of the pool; records one after the other, and the last leads to the next chunk
  *         +--------+--------+------------------+---------+- - -+----------+
@@ -67,6 +69,9 @@ export const LANE_NEXT_FRONT: number = 2 * ROW + 6;
 export const LANE_NEXT_READ: number = 2 * ROW + 7;
 export const LANE_HANDED: number = 2 * ROW + 8;
 export const LANE_RECEIVED: number = 2 * ROW + 9;
+export const LANE_MOVED_FROM: number = 2 * ROW + 10;
+export const LANE_MOVED_AT: number = 2 * ROW + 11;
+export const LANE_MOVED_TO: number = 2 * ROW + 12;
 export const LANE_WORDS: number = 3 * ROW;
 
 export const CHUNK_HEAD = 2;

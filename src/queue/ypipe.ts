@@ -173,8 +173,14 @@ function shownUpTo(words: Words, lane: Addr): Addr {
   return c === ASLEEP ? words[lane + LANE_SLEPT] : c;
 }
 
+/** How many messages a writer has shown that is dead, or does not write now. */
+export function shownBy(words: Words, lane: Addr): number {
+  const isNoted = shownUpTo(words, lane) === words[lane + LANE_W];
+  return words[lane + (isNoted ? LANE_WRITTEN : LANE_NEXT_WRITTEN)];
+}
+
 /** Moves `front`, and notes from where on blocks are to be freed. */
-function passTo(words: Words, lane: Addr, front: Addr): void {
+export function passTo(words: Words, lane: Addr, front: Addr): void {
   words[lane + LANE_FREE_CHUNK] = words[lane + LANE_READER_CHUNK];
   words[lane + LANE_FREE_AT] = words[lane + LANE_FRONT];
   words[lane + LANE_FRONT] = front;

@@ -55,6 +55,11 @@ export abstract class Direction {
   /** Asks all pipes for a wake-up; false if it is worth trying again at once. */
   protected abstract park(): boolean;
 
+  /** Something may go now. */
+  pump(): void {
+    this.waits?.pump();
+  }
+
   /** Calls that wait. */
   get pending(): number {
     return this.waits?.size ?? 0;

@@ -7,19 +7,31 @@ import { ReceivingSocket } from "./receiving_socket.ts";
 import type { Sender } from "./sending.ts";
 import { SendingSocket } from "./sending_socket.ts";
 import type { Socket, SocketCore } from "./socket.ts";
+import type { WaitOptions } from "./waiting.ts";
 import type { Ways } from "./ways.ts";
 
 /** Options of sockets that do both. */
 export interface DuplexOptions extends SendOptions, ReceiveOptions {}
 
 /** What a socket that sends has beyond every socket. */
-type Sending<Out> = Omit<SendingSocket<Out>, keyof Socket>;
+type Sending<Out, Call extends WaitOptions> = Omit<SendingSocket<Out, Call>, keyof Socket>;
 
-export interface DuplexSocket<Out = MessageLike, In = Message> extends Sending<Out> {}
+// biome-ignore-start lint/correctness/noUnusedVariables: declarations that merge have the same.
+// biome-ignore-start lint/suspicious/noUnsafeDeclarationMerging: what is declared is copied below.
+export interface DuplexSocket<
+  Out = MessageLike,
+  In = Message,
+  Call extends WaitOptions = WaitOptions,
+> extends Sending<Out, Call> {}
 
 /** A socket that sends and receives: it has what a SendingSocket has, and a ReceivingSocket. */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: what is declared is copied below.
-export abstract class DuplexSocket<Out = MessageLike, In = Message> extends ReceivingSocket<In> {
+export abstract class DuplexSocket<
+  Out = MessageLike,
+  In = Message,
+  Call extends WaitOptions = WaitOptions,
+> extends ReceivingSocket<In> {
+  // biome-ignore-end lint/correctness/noUnusedVariables: as above.
+  // biome-ignore-end lint/suspicious/noUnsafeDeclarationMerging: as above.
   /** @internal */
   readonly sendingHalf: Sender<unknown>;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+export type { OnePart } from "./balancing.ts";
 /**
  * socket — what the user holds.
  *
@@ -15,9 +16,11 @@
  *   sending_socket     the classes that users see, one for each combination of halves
  *   receiving_socket
  *   duplex_socket
- *   pipeline           PUSH and PULL
+ *   pipeline           PUSH and PULL, SCATTER and GATHER
  *   pair               PAIR and CHANNEL
  *   router             DEALER and ROUTER
+ *   reqrep             REQ and REP
+ *   server             CLIENT, SERVER and PEER
  *   pubsub             SUB
  */
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
@@ -34,10 +37,29 @@ export type {
   SocketOptions,
 } from "./options.ts";
 export { Channel, Pair, type PairOptions } from "./pair.ts";
-export { Pull, type PullOptions, Push, type PushOptions } from "./pipeline.ts";
+export {
+  Gather,
+  type GatherOptions,
+  Pull,
+  type PullOptions,
+  Push,
+  type PushOptions,
+  Scatter,
+} from "./pipeline.ts";
 export { type Prefix, Subscriber } from "./pubsub.ts";
 export { ReceivingSocket } from "./receiving_socket.ts";
+export { Reply, type ReplyOptions, Request, type RequestOptions } from "./reqrep.ts";
 export { Dealer, type DealerOptions, Router, type RouterOptions } from "./router.ts";
 export { SendingSocket } from "./sending_socket.ts";
+export {
+  Client,
+  type ClientOptions,
+  type NumberedMessage,
+  type NumberedSendOptions,
+  Peer,
+  type PeerNumber,
+  Server,
+  type ServerOptions,
+} from "./server.ts";
 export { Socket, type SocketStats } from "./socket.ts";
 export type { WaitOptions } from "./waiting.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-import { PULL, PUSH } from "../context/index.ts";
+import { GATHER, PULL, PUSH, SCATTER } from "../context/index.ts";
 import { isRedelivered, type Message, type MessageLike } from "../pipe/index.ts";
-import { Balancer } from "./balancing.ts";
+import { Balancer, type OnePart } from "./balancing.ts";
 import type { AcknowledgeOption, CodecOption, ReceiveOptions, SendOptions } from "./options.ts";
 import { Receiver } from "./receiving.ts";
 import { ReceivingSocket } from "./receiving_socket.ts";
@@ -77,3 +77,22 @@ export class Pull<In = Message> extends ReceivingSocket<In> {
     return isRedelivered(message);
   }
 }
+
+/** SCATTER: a PUSH whose messages have one part (RFC 49, `ZMQ_SCATTER`). */
+export class Scatter<Out = OnePart> extends SendingSocket<Out> {
+  constructor(options: PushOptions<Out> = {}) {
+    super(SCATTER, options, ["codec"], (core) => {
+      return new Ways(core, { sender: new Balancer(core, { onePart: true }) });
+    });
+  }
+}
+
+/** GATHER: receives from all linked SCATTERs, as a PULL does (RFC 49, `ZMQ_GATHER`). */
+export class Gather<In = Message> extends ReceivingSocket<In> {
+  constructor(options: GatherOptions<In> = {}) {
+    super(GATHER, options, ["codec"], (core) => new Ways(core, { receiver: new Receiver(core) }));
+  }
+}
+
+/** Options of a GATHER. */
+export interface GatherOptions<In = Message> extends ReceiveOptions, CodecOption<never, In> {}

@@ -9,7 +9,10 @@ import type { WaitOptions } from "./waiting.ts";
 import type { Ways } from "./ways.ts";
 
 /** A socket that sends. */
-export abstract class SendingSocket<Out = MessageLike> extends Socket {
+export abstract class SendingSocket<
+  Out = MessageLike,
+  Call extends WaitOptions = WaitOptions,
+> extends Socket {
   /** @internal */
   readonly sendingHalf: Sender<unknown>;
 
@@ -70,18 +73,18 @@ export abstract class SendingSocket<Out = MessageLike> extends Socket {
    *   and others if it cannot be swapped, EIO once if others cannot be read back. Or the signal's
    *   reason. The message was then not accepted.
    */
-  send(message: Out, options?: WaitOptions): Promise<void> {
+  send(message: Out, options?: Call): Promise<void> {
     return this.sendingHalf.send(message, options);
   }
 
   /** As {@link send}, but blocks this thread until the message is accepted. */
-  sendSync(message: Out, options?: { timeout?: number }): void {
-    this.sendingHalf.sendSync(message, options);
+  sendSync(message: Out, options?: Omit<Call, "signal">): void {
+    this.sendingHalf.sendSync(message, options as Call);
   }
 
   /** Sends a message if that can be done at once. Never waits. */
-  trySend(message: Out): boolean {
-    return this.sendingHalf.trySend(message, undefined);
+  trySend(message: Out, options?: Omit<Call, "timeout" | "signal">): boolean {
+    return this.sendingHalf.trySend(message, options as Call);
   }
 
   /**
@@ -106,12 +109,12 @@ export abstract class SendingSocket<Out = MessageLike> extends Socket {
    *
    * @throws As {@link send}; `error.accepted` says how many were accepted before the failure.
    */
-  sendMany(messages: Iterable<Out>, options?: WaitOptions): Promise<void> {
+  sendMany(messages: Iterable<Out>, options?: Call): Promise<void> {
     return this.sendingHalf.sendMany(messages, options);
   }
 
   /** As {@link sendMany}, but blocks this thread until all are accepted. */
-  sendManySync(messages: Iterable<Out>, options?: { timeout?: number }): void {
-    this.sendingHalf.sendManySync(messages, options);
+  sendManySync(messages: Iterable<Out>, options?: Omit<Call, "signal">): void {
+    this.sendingHalf.sendManySync(messages, options as Call);
   }
 }

@@ -248,6 +248,11 @@ export abstract class Socket {
     this.#inproc.disconnect(endpoint);
   }
 
+  /** Ends one link, whichever end has made it. */
+  protected unlink(pipe: Pipe): void {
+    this.#inproc.unlink(pipe);
+  }
+
   /**
    * Closes the socket. When it returns, its names are free and nothing more is accepted for it;
    * calls that wait have failed with EBADF. Closing twice is nothing.

@@ -191,7 +191,6 @@ export class Lb {
         return this.#failed(writer);
       }
       this.#succeeded(writer);
-      writer.flush();
     }
     return true;
   }

@@ -20,6 +20,7 @@ import {
   type Directions,
   dropPipe,
   HAS_PEER,
+  LET_GO,
   PIPE_ENTRY,
   PIPE_REFUSED,
   PIPE_TYPE,
@@ -27,6 +28,7 @@ import {
   type PipeEvents,
   type PipeOptions,
   REFUSED,
+  SAME_ID,
   type Side,
 } from "../pipe/index.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
@@ -159,11 +161,9 @@ export class Inproc {
     const why = this.#member.arena.words[pipe.at + PIPE_REFUSED];
     this.#reasons.set(pipe, "refused");
     this.leave(pipe, 0);
-    const hint =
-      why === HAS_PEER
-        ? "The socket there has a peer, and takes no more than one: wait until that has closed."
-        : "The socket there has a peer with the same routingId: choose another.";
-    return new ZmqError("EADDRINUSE", { address: pipe.endpoint, hint });
+    const hint = REFUSALS[why];
+    const code = why === LET_GO ? "EHOSTUNREACH" : "EADDRINUSE";
+    return new ZmqError(code, { address: pipe.endpoint, hint });
   }
 
   /** Lets go of all pipes that were connected to the name. */
@@ -178,6 +178,16 @@ export class Inproc {
     if (mine.length === 0) throw noSuchEndpoint(address, "connected");
     this.log("socket.disconnected", { endpoint: address });
     for (const pipe of mine) this.#release(pipe, "disconnected");
+  }
+
+  /** Lets go of one pipe. */
+  unlink(pipe: Pipe): void {
+    if (pipe.draining) return;
+    if (pipe.side === "connecter") this.#release(pipe, "disconnected");
+    else {
+      this.#socket.detached(pipe);
+      this.refuse(pipe, LET_GO);
+    }
   }
 
   /** Which topics of the log the socket wants from now on. */
@@ -348,6 +358,12 @@ export class Inproc {
     this.#socket.released(pipe);
   }
 }
+
+const REFUSALS: Record<number, string> = {
+  [HAS_PEER]: "The socket there has a peer, and takes no more: wait until that has closed.",
+  [SAME_ID]: "The socket there has a peer with the same routingId: choose another.",
+  [LET_GO]: "The socket there has ended the link: connect anew if you need it.",
+};
 
 function noSuchEndpoint(address: string, how: string): ZmqError {
   return new ZmqError("ENOENT", { address, hint: `This socket is not ${how} to it.` });

@@ -4,8 +4,10 @@ import type { ZmqError } from "../base/index.ts";
 import { BLOCK_SLOT } from "../command/index.ts";
 import type { ManagedSocket, Membership } from "../context/index.ts";
 import {
-  ABSENT,
+  ASSIGNED,
+  ATTACHED,
   DRAINING,
+  type EndState,
   GONE,
   type Pipe,
   type PipeEvents,
@@ -116,13 +118,14 @@ export class Lingering implements PipeEvents, ManagedSocket {
     else {
       if (peerState !== DRAINING) this.#writer.drainSwap();
       if (this.#writer.swapped === 0) this.#end(this.#left);
-      else this.#hold(peerState !== DRAINING && peerState !== ABSENT && this.#isElsewhere());
+      else this.#hold(this.#isElsewhere(peerState));
     }
   }
 
-  /** Whether the reader is in another thread. */
-  #isElsewhere(): boolean {
+  /** Whether there is a reader, in another thread. Without one, its block says nothing. */
+  #isElsewhere(peerState: EndState): boolean {
     const { thread } = this.#member;
+    if (peerState !== ASSIGNED && peerState !== ATTACHED) return false;
     return thread.arena.words[this.pipe.peerBlock + BLOCK_SLOT] !== thread.slot;
   }
 

@@ -63,6 +63,22 @@ const ENDS: Record<string, [lines: string, stdout: string]> = {
      const s = new Push(); s.connect("inproc://a"); await s.send("x");`,
     "",
   ],
+  "a swap of a link whose peer has died, and which others are given what it left": [
+    `const w = worker('const p = new Pull({ receiveHighWaterMark: 1 });' +
+       'p.bindSync("inproc://a"); setInterval(() => {}, 1000);' +
+       '(await import("node:worker_threads")).parentPort.postMessage("bound")');
+     await new Promise((resolve) => w.once("message", resolve));
+     const s = new Push({ sendHighWaterMark: 1, swap: 100_000 });
+     s.connect("inproc://a");
+     for (let i = 0; i < 10; i++) await s.send("x");
+     const p = new Pull({ receiveHighWaterMark: 1 }); p.bindSync("inproc://b");
+     s.connect("inproc://b");
+     w.on("exit", () => setImmediate(() => {
+       console.log(s.stats().pipes); s.disconnect("inproc://a");
+     }));
+     w.terminate();`,
+    "2\n",
+  ],
   "process.exit with calls that wait": [`new Pull().receive(); process.exit(0);`, ""],
   "process.exit in a worker with calls that wait": [
     `worker('new Pull().receive(); setImmediate(() => process.exit(0));');`,

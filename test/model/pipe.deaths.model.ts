@@ -9,9 +9,19 @@
 import type { Reaper } from "#src/context/reaper.ts";
 import type { Addr } from "#src/memory/index.ts";
 import type { Pipe } from "#src/pipe/index.ts";
-import { type Change, type Env, model, type Program } from "../support/explorer/explorer.ts";
+import { type Change, type Env, model, ok, type Program } from "../support/explorer/explorer.ts";
 import { LOOK_MS, watch } from "./deaths.ts";
-import { accept, BINDER, CONNECTER, connect, NAME, openEnd, receive } from "./pipes.ts";
+import {
+  ADDRESS,
+  accept,
+  BINDER,
+  CONNECTER,
+  connect,
+  NAME,
+  openEnd,
+  PULL,
+  receive,
+} from "./pipes.ts";
 
 const FEW: readonly Change[] = [
   { file: "memory/layout.js", replace: "MAX_SLOTS = 8", by: "MAX_SLOTS = 4" },
@@ -205,6 +215,129 @@ model("who reads large bodies dies at each step: the next one gets just the rest
       file: "queue/ypipe.js",
       replace: "    if (arena.words[lane + LANE_FREE_AT] !== 0)\n        freePassed",
       by: "    if (arena.words[lane + LANE_FREE_AT] < 0)\n        freePassed",
+    },
+  },
+});
+
+/** The name of the pipe that messages are moved to. */
+const OTHER = new TextEncoder().encode("y");
+/** The last two are moved: of short ones, the first is in one chunk and the second in the next. */
+const UNREAD: readonly number[] = [1, 2, 3, 4];
+const MOVED = 2;
+
+interface Lanes {
+  /** The pipe that nobody is bound to any more, and the one of somebody who reads. */
+  readonly from: Addr;
+  readonly to: Addr;
+}
+
+/** A pipe whose binder is gone has unread messages, and its connecter has retracted it. */
+function leaveUnread(env: Env, bytes: number): Lanes {
+  const from = connect(env, 10, 10);
+  const connecter = env.as(CONNECTER);
+  const pipe = openEnd(connecter, from, "connecter", 10);
+  write(pipe, UNREAD, bytes);
+  pipe.writer?.flush();
+  const back = pipe.readBack(new env.code.pipe.Slab(env.host));
+  for (let skipped = UNREAD.length - MOVED; skipped > 0; skipped--) back.read();
+  back.release();
+  registryOf(env.as(BINDER)).unbind(NAME);
+  registryOf(connecter).retract(from);
+  return { from, to: connect(env, 10, 10, OTHER) };
+}
+
+/** Binds the name of the pipe that the mover had, and receives what it left there. */
+function readLeft(env: Env, registry: Reaper): number[] {
+  const got: number[] = [];
+  const { BIND } = env.code.command;
+  const object = env.thread.register({
+    command: (block, bits) => {
+      if ((bits & BIND) === 0) return;
+      const at = block - env.code.pipe.BINDER_BLOCK;
+      registry.attach(at);
+      const pipe = openEnd(env, at, "binder", 10);
+      got.push(...drain(pipe));
+      pipe.leave();
+      registry.leave(at, "binder", 0);
+    },
+  });
+  registry.bind(NAME, ADDRESS, { slot: BINDER, object, type: PULL, limit: 10 });
+  env.thread.dispatch();
+  registry.unbind(NAME);
+  return got;
+}
+
+/** The connecter moves messages to the binder, and dies; the binder looks what is where. */
+function moverDies(bytes: number): Program<Lanes> {
+  return {
+    ...base,
+    setup: (env) => leaveUnread(env, bytes),
+    threads: {
+      mover: (env, { from, to }) => {
+        watch(env, undefined, CONNECTER);
+        const { writer } = openEnd(env, to, "connecter", 10);
+        const back = openEnd(env, from, "connecter", 10).readBack(new env.code.pipe.Slab(env.host));
+        return () => {
+          while (back.ready) if (writer === undefined || !back.moveTo(writer)) return "no memory";
+          return "moved";
+        };
+      },
+      reader: (env, { to }) => {
+        watch(env, undefined, CONNECTER);
+        const pipe = accept(env, 10);
+        const registry = registryOf(env);
+        const { add, SLOT_SENT, SLOT_RECEIVED, slotAt } = env.code.memory;
+        return () => {
+          const got = drain(pipe);
+          if (!env.untilDead()) return "alive";
+          reap(env, registry, CONNECTER);
+          const { words } = env.arena;
+          const at = slotAt(CONNECTER);
+          const counts = `${words[at + SLOT_SENT]} sent, ${words[at + SLOT_RECEIVED]} received`;
+          got.push(...drain(pipe));
+          pipe.leave();
+          registry.leave(to, "binder", 0);
+          registry.unbind(OTHER);
+          const left = readLeft(env, registry);
+          add(words, slotAt(3), 1); // Nothing is in use any more; a word that nobody else has.
+          return `${got.join()} moved; ${left.join()} left; ${counts}`;
+        };
+      },
+    },
+    mortal: "mover",
+    final: (env) => (env.arena.words[env.code.memory.slotAt(3)] === 0 ? 0 : pagesLeft(env)),
+    outcomes: [
+      [["moved", "alive", 0], ok, "it does not die"],
+      [["dead", " moved; 3,4 left; 4 sent, 2 received", 0], ok, "before the first is shown"],
+      [["dead", "3 moved; 4 left; 4 sent, 2 received", 0], ok, "between"],
+      [["dead", "3,4 moved;  left; 4 sent, 2 received", 0], ok, "after the last is shown"],
+    ],
+  };
+}
+
+model("who moves small messages dies at each step: each is in one of the two lanes", {
+  ...moverDies(1),
+  planted: {
+    "the lane that it leaves is not asked": {
+      file: "context/reaper.js",
+      replace: "settleMove(this.arena, lane);",
+      by: "{}",
+    },
+  },
+});
+model("who moves large bodies dies at each step: each message is in one of the two lanes", {
+  ...moverDies(LARGE),
+  planted: {
+    "what has been shown is not given up by the lane that it leaves": {
+      file: "pipe/move.js",
+      replace: "disown(words, words[lane + LANE_MOVED_FROM], next);",
+      by: "",
+    },
+    "the note is taken back before the message has left": {
+      file: "pipe/reader.js",
+      replace: "disown(this.arena.words, from, from + size);",
+      by: `this.arena.words[this.lane + LANE_MOVED_TO] = 0;
+           disown(this.arena.words, from, from + size);`,
     },
   },
 });

@@ -21,18 +21,18 @@ const noEvents: PipeEvents = {
   messagesLost() {},
 };
 
-/** Connects a pipe to a name that somebody is bound to. It is assigned, and BIND is posted. */
-export function connect(env: Env, sendMark: number, receiveMark: number): Addr {
+/** Connects a pipe to a name that somebody binds to. It is assigned, and BIND is posted. */
+export function connect(env: Env, sendMark: number, receiveMark: number, name = NAME): Addr {
   const { SLOT_HEAD, slotAt, NAMES_LOCK, PAGES_LOCK } = env.code.memory;
   const { LANE_C, LANE_LIMIT, LANE_READ, LANE_WAKE_AT } = env.code.queue;
   const { PIPE_LANES, PIPE_STATE, CONNECTER_BLOCK, BINDER_BLOCK, createPipe } = env.code.pipe;
   const binder = { slot: BINDER, object: 0, type: PULL, limit: receiveMark };
-  new env.code.registry.Registry(env.as(BINDER).thread).bind(NAME, ADDRESS, binder);
+  new env.code.registry.Registry(env.as(BINDER).thread).bind(name, ADDRESS, binder);
   const connecter = env.as(CONNECTER);
   const { thread } = connecter;
   const at = createPipe(thread, PUSH, { sends: true, receives: false });
   openEnd(connecter, at, "connecter", sendMark);
-  new env.code.registry.Registry(thread).connect(NAME, ADDRESS, at);
+  new env.code.registry.Registry(thread).connect(name, ADDRESS, at);
   thread.dispatch(); // It has heard of the binder.
 
   for (const slot of [CONNECTER, BINDER]) env.name(slotAt(slot) + SLOT_HEAD, `head of ${slot}`);

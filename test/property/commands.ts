@@ -17,6 +17,9 @@ const mark = fc.constantFrom(0, 1, 1, 2, 5);
 const swap = fc.constantFrom(0, 0, 100, 1000, 100_000);
 const size = fc.oneof(fc.nat(40), fc.nat(20_000));
 const parts = fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(size, { maxLength: 3 }));
+/** Bodies with blocks of their own: so many that their records go over the end of a chunk. */
+const heavy = fc.array(fc.integer({ min: 4000, max: 6000 }), { minLength: 1, maxLength: 3 });
+const load = fc.array(heavy, { minLength: 12, maxLength: 20 });
 const kind = fc.constantFrom("push" as const, "pull" as const);
 const which = { kind, at };
 
@@ -41,6 +44,10 @@ export const command = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({ call: fc.constant("send many" as const), at, all: fc.array(parts) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ call: fc.constant("send many" as const), at, all: load }),
   },
   { weight: 5, arbitrary: fc.record({ call: fc.constant("receive" as const), at }) },
   {

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+
+import { ZmqError } from "../base/index.ts";
+import { REP, REQ } from "../context/index.ts";
+import {
+  DRAINING,
+  type Message,
+  type MessageLike,
+  type Part,
+  type Pipe,
+  prepare,
+} from "../pipe/index.ts";
+import { Balancer } from "./balancing.ts";
+import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
+import type { CodecOption, ProbeOption, RoutingOptions } from "./options.ts";
+import { Receiver } from "./receiving.ts";
+import { type Routed, Routing } from "./routing.ts";
+import type { Outgoing } from "./sending.ts";
+import type { SocketCore } from "./socket.ts";
+import type { WaitOptions } from "./waiting.ts";
+import { Ways } from "./ways.ts";
+
+/**
+ * reqrep — REQ and REP: a request, then its reply, and so on in turn (RFC 28).
+ *
+ *   REQ   send ──▶ receive ──▶ send …         REP   receive ──▶ send ──▶ receive …
+ *
+ * On its way a message has an envelope: what REQ puts in front (a number, with `correlate`, and an
+ * empty part), and what ROUTERs on the way add before that. REP keeps the envelope of a request,
+ * up to and including the first empty part, and puts it before the reply.
+ *
+ * A REQ takes the reply only from whom it has asked. When that peer is gone and has not answered,
+ * `receive` says so once (EHOSTUNREACH), and the next request may be sent; a request that nobody
+ * had read is taken back, so that no later reply can be taken for another's.
+ */
+interface Asked {
+  readonly pipe: Pipe;
+  /** Which of the binders of the pipe (pipe.ts). */
+  readonly binding: number;
+}
+
+/** Whether the other end of a pipe is still the one it was. */
+function isThere({ pipe, binding }: Asked, core: SocketCore): boolean {
+  return core.pipes.has(pipe) && pipe.binding === binding;
+}
+
+function outOfTurn(what: string, address: string | undefined): ZmqError {
+  return new ZmqError("EFSM", { address, hint: what });
+}
+
+/** What the two halves of a REQ share. */
+class Dialogue {
+  /** Who was asked, and has not answered yet. */
+  asked: Asked | undefined;
+  /** That peer is gone. */
+  lost = false;
+  /** What stands before the empty part, with `correlate`. */
+  number: number = (Math.random() * 2 ** 32) >>> 0;
+
+  /** Four bytes, as in libzmq the least significant first. */
+  get label(): Uint8Array {
+    const label = new Uint8Array(4);
+    new DataView(label.buffer).setUint32(0, this.number, true);
+    return label;
+  }
+
+  ask(pipe: Pipe): void {
+    this.asked = { pipe, binding: pipe.binding };
+    this.lost = false;
+  }
+
+  end(): void {
+    this.asked = undefined;
+    this.lost = false;
+  }
+}
+
+class RequestSender extends Balancer {
+  readonly #dialogue: Dialogue;
+  readonly #replies: ReplyReceiver;
+
+  constructor(core: SocketCore, dialogue: Dialogue, replies: ReplyReceiver) {
+    super(core, { returns: false });
+    this.#dialogue = dialogue;
+    this.#replies = replies;
+  }
+
+  protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Outgoing {
+    const { relaxed, correlate } = this.core.options;
+    if (this.pending > 0 || (this.#isDue && !relaxed)) {
+      const hint = "Receive the reply first; or set relaxed, to give it up by the next request.";
+      throw outOfTurn(hint, this.core.address);
+    }
+    const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
+    const dialogue = this.#dialogue;
+    if (correlate) dialogue.number = (dialogue.number + 1) >>> 0;
+    const envelope = correlate ? [dialogue.label, ""] : [""];
+    if (parts.length === 0) return super.prepare(parts, undefined); // That is an error.
+    return super.prepare([...envelope, ...parts], undefined);
+  }
+
+  protected override put(message: Outgoing): boolean {
+    if (!this.write(message)) return false;
+    this.flush();
+    return true;
+  }
+
+  protected override write(message: Outgoing): boolean {
+    this.#replies.discard();
+    if (!super.write(message)) return false;
+    this.#dialogue.ask(this.lb.last as Pipe);
+    return true;
+  }
+
+  override get ready(): boolean {
+    return (!this.#isDue || this.core.options.relaxed) && super.ready;
+  }
+
+  /** Whether a reply is waited for that may still come. */
+  get #isDue(): boolean {
+    return this.#dialogue.asked !== undefined && !this.#dialogue.lost;
+  }
+}
+
+/** The receiving half of REQ. */
+class ReplyReceiver extends Receiver<Message> {
+  readonly #dialogue: Dialogue;
+  isSending: () => boolean = () => false;
+
+  constructor(core: SocketCore, dialogue: Dialogue) {
+    super(core);
+    this.#dialogue = dialogue;
+  }
+
+  protected override enter(): void {
+    super.enter();
+    if (this.#dialogue.asked !== undefined || this.isSending()) return;
+    throw outOfTurn("Send a request first.", this.core.address);
+  }
+
+  /** Throws away what has come unasked. */
+  discard(): void {
+    while (this.fq.receive() !== undefined);
+  }
+
+  override get ready(): boolean {
+    return this.#dialogue.asked !== undefined && (this.#dialogue.lost || super.ready);
+  }
+
+  protected override take(): Message | undefined {
+    const dialogue = this.#dialogue;
+    if (dialogue.asked === undefined) return undefined;
+    for (let reply = this.fq.receive(); reply !== undefined; reply = this.fq.receive()) {
+      const body = this.fq.last === dialogue.asked.pipe ? this.#open(reply) : undefined;
+      if (body === undefined) continue;
+      dialogue.end();
+      this.count(1);
+      return body;
+    }
+    if (!dialogue.lost) return undefined;
+    dialogue.end();
+    const hint = "Whom the request was sent to is gone, and had not answered: send it again.";
+    throw new ZmqError("EHOSTUNREACH", { address: this.core.address, hint });
+  }
+
+  protected override takeMany(messages: Message[]): void {
+    const message = this.take();
+    if (message !== undefined) messages.push(message);
+  }
+
+  /** What is in the envelope; undefined if that is not what was asked for. */
+  #open(reply: Message): Message | undefined {
+    const empty = this.core.options.correlate ? 1 : 0;
+    if (reply[empty]?.length !== 0 || reply.length === empty + 1) return undefined;
+    if (empty === 1 && !this.#isLabel(reply[0] as Uint8Array)) return undefined;
+    return reply.slice(empty + 1);
+  }
+
+  #isLabel(bytes: Uint8Array): boolean {
+    const { label } = this.#dialogue;
+    return bytes.length === label.length && label.every((byte, index) => byte === bytes[index]);
+  }
+}
+
+class RequestWays extends Ways {
+  readonly #dialogue: Dialogue;
+
+  constructor(core: SocketCore) {
+    const dialogue = new Dialogue();
+    const receiver = new ReplyReceiver(core, dialogue);
+    const sender = new RequestSender(core, dialogue, receiver);
+    super(core, { sender, receiver });
+    receiver.isSending = () => sender.pending > 0;
+    this.#dialogue = dialogue;
+  }
+
+  override peerChanged(pipe: Pipe): void {
+    super.peerChanged(pipe);
+    this.#look();
+  }
+
+  override detached(pipe: Pipe): void {
+    super.detached(pipe);
+    if (this.#dialogue.asked?.pipe === pipe) this.#lose();
+  }
+
+  override released(pipe: Pipe): void {
+    super.released(pipe);
+    this.#look();
+  }
+
+  /** Whether who was asked can still answer. */
+  #look(): void {
+    const { asked, lost } = this.#dialogue;
+    if (asked === undefined || lost) return;
+    const { pipe } = asked;
+    if (isThere(asked, this.core) && !pipe.draining && pipe.peerState !== DRAINING) return;
+    this.#lose();
+    // What nobody has read would be answered by the next binder, when nobody asks any more.
+    const isUnread = pipe.side === "connecter" && pipe.queuedOut > 0;
+    if (isUnread && !pipe.draining && this.core.pipes.has(pipe)) this.core.renew(pipe);
+  }
+
+  #lose(): void {
+    this.#dialogue.lost = true;
+    this.receiver?.pump();
+  }
+}
+
+/** Options of a REQ. */
+export interface RequestOptions<Out = MessageLike, In = Message>
+  extends DuplexOptions,
+    RoutingOptions,
+    ProbeOption,
+    CodecOption<Out, In> {
+  /**
+   * `ZMQ_REQ_CORRELATE`: puts a number before each request, and takes only the reply with the same.
+   * A REP sends it back by itself. Default false.
+   */
+  correlate?: boolean;
+  /**
+   * `ZMQ_REQ_RELAXED`: a request may be sent while the reply to the last is due, which is then given
+   * up. Best together with `correlate`. Default false.
+   */
+  relaxed?: boolean;
+}
+
+/**
+ * REQ: sends a request, then receives the reply, and so on in turn (RFC 28, `ZMQ_REQ`).
+ *
+ * Requests go to the linked peers (REPs and ROUTERs) in turn. Out of turn a call fails with EFSM. If
+ * the peer goes without having answered, `receive` fails with EHOSTUNREACH, and the next request may
+ * be sent.
+ *
+ * @example
+ * ```ts
+ * const request = new Request({ receiveTimeout: 1000 });
+ * request.connect("inproc://service");
+ * await request.send("hello");
+ * const [reply] = await request.receive();
+ * ```
+ */
+export class Request<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+  constructor(options: RequestOptions<Out, In> = {}) {
+    const known = ["codec", "routingId", "probeRouter", "correlate", "relaxed"] as const;
+    super(REQ, options, known, (core) => new RequestWays(core));
+  }
+
+  /** `ZMQ_ROUTING_ID`; see {@link RoutingOptions.routingId}. Empty: none. */
+  get routingId(): Uint8Array {
+    return this.option("routingId").slice();
+  }
+
+  set routingId(value: string | Uint8Array) {
+    this.setOption("routingId", value as Uint8Array);
+  }
+
+  /** `ZMQ_PROBE_ROUTER`; see {@link ProbeOption.probeRouter}. For links to come. */
+  get probeRouter(): boolean {
+    return this.option("probeRouter");
+  }
+
+  set probeRouter(value: boolean) {
+    this.setOption("probeRouter", value);
+  }
+
+  /** `ZMQ_REQ_CORRELATE`; see {@link RequestOptions.correlate}. For the requests to come. */
+  get correlate(): boolean {
+    return this.option("correlate");
+  }
+
+  set correlate(value: boolean) {
+    this.setOption("correlate", value);
+  }
+
+  /** `ZMQ_REQ_RELAXED`; see {@link RequestOptions.relaxed}. Takes effect at once. */
+  get relaxed(): boolean {
+    return this.option("relaxed");
+  }
+
+  set relaxed(value: boolean) {
+    this.setOption("relaxed", value);
+  }
+}
+
+/** What the two halves of a REP share: whom the last request came from, and its envelope. */
+class Obligation {
+  due: (Asked & { readonly envelope: Message }) | undefined;
+}
+
+class RequestReceiver extends Receiver<Message> {
+  readonly #obligation: Obligation;
+
+  constructor(core: SocketCore, obligation: Obligation) {
+    super(core);
+    this.#obligation = obligation;
+  }
+
+  protected override enter(): void {
+    super.enter();
+    if (this.#obligation.due === undefined) return;
+    throw outOfTurn("Send the reply to the last request first.", this.core.address);
+  }
+
+  override get ready(): boolean {
+    return this.#obligation.due === undefined && super.ready;
+  }
+
+  protected override take(): Message | undefined {
+    const obligation = this.#obligation;
+    if (obligation.due !== undefined) return undefined; // Another receive was before this one.
+    for (let request = this.fq.receive(); request !== undefined; request = this.fq.receive()) {
+      const empty = request.findIndex((part) => part.length === 0);
+      if (empty < 0 || empty === request.length - 1) continue; // It is no request.
+      const pipe = this.fq.last as Pipe;
+      const envelope = request.slice(0, empty + 1);
+      obligation.due = { pipe, binding: pipe.binding, envelope };
+      this.count(1);
+      return request.slice(empty + 1);
+    }
+    return undefined;
+  }
+
+  protected override takeMany(messages: Message[]): void {
+    const message = this.take();
+    if (message !== undefined) messages.push(message);
+  }
+}
+
+class ReplySender extends Routing {
+  readonly #obligation: Obligation;
+  readonly #requests: RequestReceiver;
+  protected readonly drops = true;
+
+  constructor(core: SocketCore, obligation: Obligation, requests: RequestReceiver) {
+    super(core);
+    this.#obligation = obligation;
+    this.#requests = requests;
+  }
+
+  protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Routed {
+    const { due } = this.#obligation;
+    if (due === undefined) throw outOfTurn("Receive a request first.", this.core.address);
+    const { pool } = this.thread;
+    const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
+    if (parts.length === 0) prepare(parts, pool); // That is an error.
+    return {
+      pipe: () => (isThere(due, this.core) ? due.pipe : undefined),
+      message: prepare([...due.envelope, ...parts], pool),
+    };
+  }
+
+  protected override write(message: Routed): boolean {
+    super.write(message); // What cannot be sent is dropped: whoever has asked has gone, or is slow.
+    this.#obligation.due = undefined;
+    return true;
+  }
+
+  protected override flush(): void {
+    super.flush();
+    this.#requests.pump();
+  }
+
+  protected override unreachable(): void {}
+
+  override get ready(): boolean {
+    return this.#obligation.due !== undefined;
+  }
+}
+
+/** Options of a REP. */
+export interface ReplyOptions<Out = MessageLike, In = Message>
+  extends DuplexOptions,
+    RoutingOptions,
+    CodecOption<Out, In> {}
+
+/**
+ * REP: receives a request, then sends the reply to it, and so on in turn (RFC 28, `ZMQ_REP`).
+ *
+ * Requests come from the linked peers (REQs and DEALERs) fairly. Out of turn a call fails with
+ * EFSM. A reply never waits: if whoever has asked is gone, or has no room for it, it is dropped and
+ * counted (`stats().dropped`).
+ *
+ * @example
+ * ```ts
+ * const reply = new Reply();
+ * await reply.bind("inproc://service");
+ * for await (const [name] of reply) await reply.send(`hello ${name}`);
+ * ```
+ */
+export class Reply<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+  constructor(options: ReplyOptions<Out, In> = {}) {
+    super(REP, options, ["codec", "routingId"], (core) => {
+      const obligation = new Obligation();
+      const receiver = new RequestReceiver(core, obligation);
+      return new Ways(core, { sender: new ReplySender(core, obligation, receiver), receiver });
+    });
+  }
+
+  /** `ZMQ_ROUTING_ID`; see {@link RoutingOptions.routingId}. Empty: none. */
+  get routingId(): Uint8Array {
+    return this.option("routingId").slice();
+  }
+
+  set routingId(value: string | Uint8Array) {
+    this.setOption("routingId", value as Uint8Array);
+  }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+
+import { type ReceivedPart, ZmqError } from "../base/index.ts";
+import { CLIENT, PEER, SERVER } from "../context/index.ts";
+import { type Message, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
+import { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
+import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
+import type { BalanceOption, CodecOption } from "./options.ts";
+import { Receiver } from "./receiving.ts";
+import { type Routed, Routing } from "./routing.ts";
+import type { SocketCore } from "./socket.ts";
+import type { WaitOptions } from "./waiting.ts";
+import { Ways } from "./ways.ts";
+
+/** Options of a CLIENT. */
+export interface ClientOptions<Out = OnePart, In = Message>
+  extends DuplexOptions,
+    BalanceOption,
+    CodecOption<Out, In> {}
+
+/**
+ * CLIENT: sends to all linked SERVERs in turn, and receives from all of them fairly, messages of
+ * one part (RFC 41, `ZMQ_CLIENT`). What a SERVER has not received when it closes goes to the others.
+ */
+export class Client<Out = OnePart, In = Message> extends DuplexSocket<Out, In> {
+  constructor(options: ClientOptions<Out, In> = {}) {
+    super(CLIENT, options, ["codec"], (core) => {
+      const sender = new Balancer(core, { onePart: true });
+      return new Ways(core, { sender, receiver: new Receiver(core) });
+    });
+  }
+}
+
+/** Whom a message has come from, or goes to: `ZMQ_ROUTING_ID` of a message, never 0. */
+export interface PeerNumber {
+  readonly routingId: number;
+}
+
+/** A message, and whom it has come from. */
+export type NumberedMessage = [part: ReceivedPart, from: PeerNumber];
+
+/** Who is linked, by the numbers that we know them by. */
+class Numbers {
+  readonly pipes = new Map<number, Pipe>();
+  #last = (Math.random() * 2 ** 32) >>> 0;
+
+  add(pipe: Pipe): void {
+    do this.#last = (this.#last + 1) >>> 0;
+    while (this.#last === 0 || this.pipes.has(this.#last));
+    pipe.peerNumber = this.#last;
+    this.pipes.set(this.#last, pipe);
+  }
+}
+
+class NumberingWays extends Ways {
+  readonly #numbers: Numbers;
+
+  constructor(core: SocketCore) {
+    const numbers = new Numbers();
+    const sender = new NumberedSender(core, numbers);
+    super(core, { sender, receiver: new NumberedReceiver(core) });
+    this.#numbers = numbers;
+  }
+
+  find(routingId: number): Pipe | undefined {
+    return this.#numbers.pipes.get(routingId);
+  }
+
+  override attached(pipe: Pipe): void {
+    this.#numbers.add(pipe);
+    super.attached(pipe);
+  }
+
+  override released(pipe: Pipe): void {
+    super.released(pipe);
+    this.#numbers.pipes.delete(pipe.peerNumber);
+  }
+
+  override detached(pipe: Pipe): void {
+    super.detached(pipe);
+    this.#numbers.pipes.delete(pipe.peerNumber);
+  }
+}
+
+class NumberedReceiver extends Receiver<NumberedMessage> {
+  protected override take(): NumberedMessage | undefined {
+    const message: unknown[] | undefined = super.take();
+    message?.push({ routingId: (this.fq.last as Pipe).peerNumber });
+    return message as NumberedMessage | undefined;
+  }
+
+  protected override takeMany(messages: NumberedMessage[], max: number): void {
+    while (messages.length < max) {
+      const message = this.take();
+      if (message === undefined) return;
+      messages.push(message);
+    }
+  }
+}
+
+class NumberedSender extends Routing {
+  readonly #numbers: Numbers;
+  protected readonly drops = false;
+
+  constructor(core: SocketCore, numbers: Numbers) {
+    super(core);
+    this.#numbers = numbers;
+  }
+
+  protected override prepare(message: MessageLike, options: WaitOptions | undefined): Routed {
+    checkOnePart(message);
+    const { routingId } = (options ?? {}) as Partial<PeerNumber>;
+    if (typeof routingId !== "number") {
+      const hint = "Say whom it is for: send(part, { routingId }), as it came with a message.";
+      throw new ZmqError("EINVAL", { hint });
+    }
+    const { pipes } = this.#numbers;
+    return { pipe: () => pipes.get(routingId), message: prepare(message, this.thread.pool) };
+  }
+
+  protected override unreachable(): void {
+    throw nobodyHas(this.core.address);
+  }
+}
+
+/** Options of a SERVER, and of a PEER. */
+export interface ServerOptions extends DuplexOptions {}
+
+/** How a call that sends waits, and whom the message is for. */
+export interface NumberedSendOptions extends WaitOptions, PeerNumber {}
+
+/**
+ * SERVER: receives from all linked CLIENTs fairly, messages of one part, and says whom each came
+ * from; sends to the one that it is told (RFC 41, `ZMQ_SERVER`).
+ *
+ * If that one is gone, `send` fails with EHOSTUNREACH; if it has no room, `send` waits.
+ *
+ * @example
+ * ```ts
+ * const server = new Server();
+ * await server.bind("inproc://service");
+ * for await (const [part, from] of server) await server.send(part, from);
+ * ```
+ */
+export class Server extends DuplexSocket<OnePart, NumberedMessage, NumberedSendOptions> {
+  constructor(options: ServerOptions = {}) {
+    super(SERVER, options, [], (core) => new NumberingWays(core));
+  }
+}
+
+/**
+ * PEER: a SERVER that connects too, and then knows at once how to call whom it has connected to
+ * (RFC 51, `ZMQ_PEER`).
+ */
+export class Peer extends DuplexSocket<OnePart, NumberedMessage, NumberedSendOptions> {
+  constructor(options: ServerOptions = {}) {
+    super(PEER, options, [], (core) => new NumberingWays(core));
+  }
+
+  /**
+   * `zmq_connect_peer`: as `connect`, and returns the `routingId` of whoever is, or will be, bound
+   * there.
+   */
+  connectPeer(endpoint: string): number {
+    return (this.link(endpoint) as Pipe).peerNumber;
+  }
+
+  /**
+   * `zmq_disconnect_peer`: ends the link to one peer.
+   *
+   * @throws ZmqError EHOSTUNREACH if nobody has that routingId; EBADF, ETERM.
+   */
+  disconnectPeer(routingId: number): void {
+    const pipe = (this.pattern as NumberingWays).find(routingId);
+    this.enter();
+    if (pipe === undefined) throw nobodyHas(this.lastEndpoint ?? undefined);
+    this.unlink(pipe);
+  }
+}
+
+function nobodyHas(address: string | undefined): ZmqError {
+  const hint = "Nobody has that routingId: the peer has gone.";
+  return new ZmqError("EHOSTUNREACH", { address, hint });
+}
