@@ -80,6 +80,7 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
   "libzmq-poll": "libzmq polled",
   "libzmq-wait": "libzmq blocking",
   "libzmq-turn": "libzmq in turn",
+  "broker/libzmq-poll": "libzmq, `zmq_poll`",
   zeromqjs: "zeromq.js",
   "lat/wait": "Atomics.wait",
   "lat/wait-async": "Atomics.waitAsync",
