@@ -26,6 +26,16 @@ const CODES = {
   ETERM: [156384765, "Context was terminated"],
 } as const;
 
+/**
+ * What a hint shows of a value that is refused. No code of the user's runs: who gave a number that
+ * is none may have given an object that throws when it is asked for its text.
+ */
+export function shown(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "object" && value !== null) return "an object";
+  return String(value).slice(0, 80);
+}
+
 /** The names of all errors that the library raises. */
 export type ZmqErrorCode = keyof typeof CODES;
 

@@ -5,7 +5,7 @@
  */
 export { assert } from "./assert.ts";
 export * from "./config.ts";
-export { ZmqError, type ZmqErrorCode, type ZmqErrorDetail } from "./errors.ts";
+export { shown, ZmqError, type ZmqErrorCode, type ZmqErrorDetail } from "./errors.ts";
 export {
   claimOf,
   type Host,

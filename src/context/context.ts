@@ -6,6 +6,7 @@ import {
   DEFAULT_SPIN_MICROSECONDS,
   INITIAL_MEMORY,
   MAX_SOCKETS_LIMIT,
+  shown,
   ZmqError,
 } from "../base/index.ts";
 import { BLOCK_BITS, CLOSED } from "../command/index.ts";
@@ -35,7 +36,8 @@ export interface ContextOptions {
   maxSockets?: number;
   /**
    * How large the shared memory may grow, in bytes, at least 409,600. Default 1 GiB; it begins with
-   * 1 MiB.
+   * 1 MiB. With the least, one message may take four pages of 16 KiB, and there is room for one
+   * link; parts above 4 KiB begin a half page or whole pages of their own.
    */
   maxMemory?: number;
   /**
@@ -94,6 +96,7 @@ export class Context {
       if (context.closed) throw terminated();
       return context.#member;
     };
+    showAsJson(Context.prototype);
   }
 
   /** @throws ZmqError EINVAL if an option is out of range. */
@@ -334,9 +337,31 @@ export function refuseCloning(object: object, hint: string): void {
   });
 }
 
+/**
+ * Lets a console show of the objects of a class what JSON shows of them, rather than the property
+ * above. The name is a convention of several runtimes; others pass it over.
+ */
+export function showAsJson(prototype: { toJSON(): object }): void {
+  Object.defineProperty(prototype, Symbol.for("nodejs.util.inspect.custom"), {
+    value(
+      this: { toJSON(): object },
+      _depth: number,
+      options: object,
+      inspect: (value: object, options: object) => string,
+    ): string {
+      const { name } = this.constructor;
+      try {
+        return `${name} ${inspect(this.toJSON(), options)}`;
+      } catch (error) {
+        return `${name} { ${(error as Error).message} }`; // A context of another layout.
+      }
+    },
+  });
+}
+
 export function checkRange(name: string, value: unknown, least: number, most: number): void {
   if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
   throw new ZmqError("EINVAL", {
-    hint: `Give ${name} as a whole number from ${least} to ${most}; it was ${String(value)}.`,
+    hint: `Give ${name} as a whole number from ${least} to ${most}; it was ${shown(value)}.`,
   });
 }

@@ -21,6 +21,7 @@ export {
   context,
   membershipOf,
   refuseCloning,
+  showAsJson,
 } from "./context.ts";
 export {
   LOG_ENDPOINT,
@@ -30,7 +31,7 @@ export {
   type LogTopic,
   topicsThat,
 } from "./log.ts";
-export { type ManagedSocket, type Membership, terminated } from "./membership.ts";
+export { type ManagedSocket, type Membership, terminated, threadEnded } from "./membership.ts";
 export { noMemory } from "./names.ts";
 export * from "./peers.ts";
 export type { Binder, Registry } from "./registry.ts";

@@ -332,6 +332,14 @@ export function terminated(address?: string): ZmqError {
   });
 }
 
+/** What calls fail with once the thread they are made in has begun to end. */
+export function threadEnded(address?: string): ZmqError {
+  return new ZmqError("EBADF", {
+    address,
+    hint: "Its thread is about to end, and has closed its sockets: send and receive before that.",
+  });
+}
+
 /** How many sockets are open, in all threads. */
 export function openSockets(arena: Arena): number {
   let sum = 0;

@@ -17,7 +17,7 @@ import {
   WORD_BYTES,
 } from "./layout.ts";
 
-/** Half of it is kept for links (pages.ts). */
+/** Twelve of them are kept for links, and for moving what one of them holds (pages.ts). */
 const LEAST_PAGES = 16;
 
 /**

@@ -28,7 +28,7 @@ import {
 } from "./layout.ts";
 import { type Keeper, Lock, NOBODY_DIES } from "./lock.ts";
 
-/** What a link takes by itself: a page each for its name, pipe and first chunk; one to spare. */
+/** What a link takes by itself: a page each for its name, pipe, first chunk and the next. */
 const LINK_PAGES = 4;
 /**
  * How many pages an allocation leaves free. Messages leave most: in a full arena there must be a

@@ -14,7 +14,14 @@
  */
 export * from "./layout.ts";
 export * from "./link.ts";
-export { type Message, type MessageLike, type Part, type Prepared, prepare } from "./message.ts";
+export {
+  bytesOf,
+  type Message,
+  type MessageLike,
+  type Part,
+  type Prepared,
+  prepare,
+} from "./message.ts";
 export { settleMove } from "./move.ts";
 export {
   createPipe,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
-import { type Addr, Pool } from "../memory/index.ts";
+import { type Addr, PAGE_BYTES, PAGE_WORDS, Pool } from "../memory/index.ts";
 import {
   BODY_HEAD,
   CHUNK_HEAD,
@@ -35,6 +35,9 @@ export const LOOP_WORDS = 40;
 
 const encoder = new TextEncoder();
 
+/** Of any typed array, whatever the user's own class says. */
+const elementAt: (index: number) => unknown = Uint8Array.prototype.at;
+
 /** The large bodies of the message that is being written; kept from one message to the next. */
 const bodies: Addr[] = [];
 
@@ -62,7 +65,7 @@ export class MessageWriter extends YpipeWriter {
       return true;
     }
     const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
-    return this.#writeParts(prepared as Prepared);
+    return this.#writeParts((prepared as Prepared).check());
   }
 
   /**
@@ -161,6 +164,17 @@ export class Prepared {
     this.parts = parts;
     this.size = size;
   }
+
+  /**
+   * Looks whether all its bytes are there still: while it waited, a buffer may have been
+   * transferred or have shrunk, and its views read as empty from then on.
+   *
+   * @throws ZmqError EINVAL.
+   */
+  check(): this {
+    if (sizeOf(this.parts) !== this.size) throw gone();
+    return this;
+  }
 }
 
 /** The most frequent message by far: one part, neither empty (it may be detached) nor large. */
@@ -186,8 +200,11 @@ export function prepare(message: MessageLike, pool: Pool): Uint8Array | Prepared
   for (const { length: bytes } of parts) {
     if (bytes > INLINE_BYTES) memory += Pool.cost(bodyWords(bytes));
   }
-  memory += Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);
-  if (memory > pool.pages.mostWords) throw tooLarge(parts);
+  // Records that need no more than a page have one that is counted to the link.
+  const records = Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);
+  if (records > PAGE_WORDS) memory += records;
+  const most = pool.pages.mostWords;
+  if (memory > most) throw tooLarge(parts, memory, most);
   return new Prepared(parts, size);
 }
 
@@ -216,18 +233,13 @@ function toPart(part: unknown): string | Uint8Array {
     return part.length <= SHORT_TEXT && isAscii(part) ? part : encoder.encode(part);
   }
   if (part === null) return "";
-  try {
-    if (ArrayBuffer.isView(part)) {
-      // The constructor also refuses what was transferred to another thread.
-      return new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
-    }
-    if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) {
+  if (ArrayBuffer.isView(part)) return bytesOf(part);
+  if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) {
+    try {
       return new Uint8Array(part, 0, part.byteLength); // Of fixed length: it may be growing.
+    } catch {
+      throw gone();
     }
-  } catch {
-    throw new ZmqError("EINVAL", {
-      hint: "The buffer of a part is detached: it was transferred, and its bytes are gone.",
-    });
   }
   const what = Array.isArray(part) ? "an array" : `a value of type ${typeof part}`;
   throw new ZmqError("EINVAL", {
@@ -235,6 +247,28 @@ function toPart(part: unknown): string | Uint8Array {
       "A part is a string, a Buffer, typed array or DataView, an ArrayBuffer or " +
       `SharedArrayBuffer, or null; this is ${what}. ` +
       "Convert it first, for example with JSON.stringify.",
+  });
+}
+
+/**
+ * The bytes that a view shows.
+ *
+ * @throws ZmqError EINVAL if they are gone: transferred to another thread, or past the end of a
+ *   buffer that has shrunk.
+ */
+export function bytesOf(view: ArrayBufferView): Uint8Array {
+  try {
+    // A typed array whose bytes are gone says that it is empty; what does not lie is its methods.
+    if (view.byteLength === 0 && "at" in view) elementAt.call(view, 0);
+    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  } catch {
+    throw gone();
+  }
+}
+
+function gone(): ZmqError {
+  return new ZmqError("EINVAL", {
+    hint: "The bytes of a view are gone: its buffer was transferred, or has shrunk. Give a copy.",
   });
 }
 
@@ -247,11 +281,14 @@ function isAscii(text: string): boolean {
   return true;
 }
 
-function tooLarge(parts: (string | Uint8Array)[]): ZmqError {
+/** @param memory How many words of pages it would take. @param most How many it may. */
+function tooLarge(parts: (string | Uint8Array)[], memory: number, most: number): ZmqError {
   const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  const pages = Math.ceil(memory / PAGE_WORDS);
   return new ZmqError("EMSGSIZE", {
     hint:
-      `It has ${bytes} bytes in ${parts.length} part(s), more than the context can ever hold. ` +
+      `It has ${bytes} bytes in ${parts.length} part(s), which take ${pages} pages of ` +
+      `${PAGE_BYTES} bytes; a message of this context may take ${most / PAGE_WORDS}. ` +
       "Send it in pieces, or create the context with a larger maxMemory.",
   });
 }

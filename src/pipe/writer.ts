@@ -224,7 +224,7 @@ export class PipeWriter extends MessageWriter {
     const owner = this.#owner;
     if (owner === undefined || owner.swap === 0) return false;
     const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
-    const parts = prepared instanceof Prepared ? prepared.parts : [prepared];
+    const parts = prepared instanceof Prepared ? prepared.check().parts : [prepared];
     const { files } = this.#thread.host;
     this.#swap ??= new Swap(files, (lost, error) => this.#lost(lost, error));
     const swap = this.#swap;

@@ -3,8 +3,8 @@
 /** What a writer or a reader leaves that dies at any step, and how it is put in order. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Addr, type Arena, load, Pool, store } from "../memory/index.ts";
-import { assertFreed, createArena } from "../testing/index.ts";
+import { type Addr, type Arena, load, store } from "../memory/index.ts";
+import { createLane, type Lane } from "../testing/index.ts";
 import {
   BODY_HEAD,
   CHUNK_HEAD,
@@ -34,8 +34,6 @@ import {
   recordWords,
 } from "./layout.ts";
 import {
-  createYpipe,
-  destroyYpipe,
   isHeld,
   isUnread,
   markRedelivered,
@@ -64,11 +62,7 @@ class Writer extends YpipeWriter {
   }
 }
 
-interface Rig {
-  readonly arena: Arena;
-  readonly pool: Pool;
-  readonly far: Pool;
-  readonly at: Addr;
+interface Rig extends Omit<Lane, "end"> {
   readonly writer: Writer;
   /** Takes what there is, as the next reader does. */
   takeAll(): number[];
@@ -76,23 +70,13 @@ interface Rig {
 }
 
 function createRig(): Rig {
-  const arena = createArena();
-  const [pool, far] = [new Pool(arena, 1, true), new Pool(arena, 2, true)];
-  const base = pool.pages.usedBytes;
-  const at = pool.allocate(LANE_WORDS);
-  assert.ok(createYpipe(arena, pool, at));
+  const lane = createLane();
+  const { arena, pool, far, at } = lane;
   return {
-    arena,
-    pool,
-    far,
-    at,
+    ...lane,
     writer: new Writer(arena, pool, at),
     takeAll: () => takeAll(arena, new YpipeReader(arena, far, at)),
-    end() {
-      destroyYpipe(arena, far, at);
-      pool.free(at);
-      assertFreed(base, pool, far);
-    },
+    end: () => lane.end(far),
   };
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { type Addr, type Arena, LEAVE_NONE, load, PAGES_USED, Pool } from "../memory/index.ts";
-import { assertFreed, checkAll, createArena } from "../testing/index.ts";
+import { assertFreed, checkAll, createArena, createLane, type Lane } from "../testing/index.ts";
 import {
   BODY_HEAD,
   CHUNK_HEAD,
@@ -27,7 +27,7 @@ import {
   REFERENCE,
   recordWords,
 } from "./layout.ts";
-import { createYpipe, destroyYpipe, repairWriter, YpipeReader, YpipeWriter } from "./ypipe.ts";
+import { createYpipe, repairWriter, YpipeReader, YpipeWriter } from "./ypipe.ts";
 
 const ASLEEP = 1;
 /** More words than a context of a test can ever have. */
@@ -108,12 +108,7 @@ class Holder extends YpipeWriter {
 
 const one = (id: number, bytes = 8): Part[] => [{ id, bytes }];
 
-interface Rig {
-  arena: Arena;
-  /** The pools of the writing and of the reading thread. */
-  pool: Pool;
-  far: Pool;
-  at: Addr;
+interface Rig extends Omit<Lane, "end"> {
   writer: YpipeWriter;
   reader: YpipeReader;
   put(parts: Part[]): boolean;
@@ -125,17 +120,10 @@ interface Rig {
 }
 
 function createRig(maxBytes = 1 << 24): Rig {
-  const arena = createArena({ maxBytes });
-  const pool = new Pool(arena, 1, true);
-  const far = new Pool(arena, 2, true);
-  const base = pool.pages.usedBytes;
-  const at = pool.allocate(LANE_WORDS);
-  assert.ok(createYpipe(arena, pool, at));
+  const lane = createLane(maxBytes);
+  const { arena, pool, far, at } = lane;
   const rig: Rig = {
-    arena,
-    pool,
-    far,
-    at,
+    ...lane,
     writer: new YpipeWriter(arena, pool, at),
     reader: new YpipeReader(arena, far, at),
     put: (parts) => put(arena, pool, rig.writer, parts),
@@ -145,9 +133,7 @@ function createRig(maxBytes = 1 << 24): Rig {
     },
     end() {
       rig.writer.flush(); // As who leaves the role does.
-      destroyYpipe(arena, pool, at);
-      pool.free(at);
-      assertFreed(base, pool, far);
+      lane.end(pool);
     },
   };
   return rig;

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-import { DEFAULT_HIGH_WATER_MARK, type HostFiles, MAX_SWAP, ZmqError } from "../base/index.ts";
+import {
+  DEFAULT_HIGH_WATER_MARK,
+  type HostFiles,
+  MAX_SWAP,
+  shown,
+  ZmqError,
+} from "../base/index.ts";
 import { type Context, checkRange } from "../context/index.ts";
 import type { Message, MessageLike } from "../pipe/index.ts";
 
@@ -207,7 +213,7 @@ export function checkOption(name: OptionName, value: unknown): unknown {
   else if (typeof value !== typeof initial || among?.includes(value) === false) {
     const text = among === undefined ? "a string" : `one of ${among.join(", ")}`;
     const what = typeof initial === "boolean" ? "true or false" : text;
-    throw new ZmqError("EINVAL", { hint: `Give ${name} as ${what}; it was ${String(value)}.` });
+    throw new ZmqError("EINVAL", { hint: `Give ${name} as ${what}; it was ${shown(value)}.` });
   }
   return value;
 }

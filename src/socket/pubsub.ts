@@ -2,7 +2,7 @@
 
 import { ZmqError } from "../base/index.ts";
 import { SUB, topicsThat } from "../context/index.ts";
-import type { Message } from "../pipe/index.ts";
+import { bytesOf, type Message } from "../pipe/index.ts";
 import { Prefixes } from "../strategy/index.ts";
 import type { ReceiveOptions } from "./options.ts";
 import { Receiver } from "./receiving.ts";
@@ -94,9 +94,7 @@ const encoder = new TextEncoder();
 
 function toBytes(prefix: unknown): Uint8Array {
   if (typeof prefix === "string") return encoder.encode(prefix);
-  if (ArrayBuffer.isView(prefix)) {
-    return new Uint8Array(prefix.buffer, prefix.byteOffset, prefix.byteLength);
-  }
+  if (ArrayBuffer.isView(prefix)) return bytesOf(prefix);
   throw new ZmqError("EINVAL", {
     hint: "A prefix is a string, or a Buffer, typed array or DataView.",
   });

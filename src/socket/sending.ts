@@ -224,6 +224,7 @@ export abstract class Sender<P = Outgoing> extends Direction {
     try {
       for (; !batch.done; batch.next()) {
         this.check(); // The iterator may have closed the socket.
+        if (!batch.isArray && this.waits?.preceded) return undefined; // Or have sent by itself.
         if (!this.write(batch.message as P)) return undefined;
         uncounted++;
         // An iterator may take its time, or wait for the answer to what it has yielded.

@@ -103,6 +103,9 @@ export abstract class SendingSocket<
   /**
    * Sends messages one after the other. Much faster than as many sends.
    *
+   * What the iterable itself sends on this socket goes before what it yields next, although it may
+   * have to wait. A blocking call that would have to wait there fails with EAGAIN.
+   *
    * The timeout is that of the whole call. If it fails, the iterable's iterator is closed, as by a
    * `for … of` that is left. A signal's reason, and what an iterator throws, are passed on as they
    * are: `stats().sent` then says how far it came.

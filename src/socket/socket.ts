@@ -11,7 +11,9 @@ import {
   membershipOf,
   refuseCloning,
   type SocketType,
+  showAsJson,
   terminated,
+  threadEnded,
   typeName,
 } from "../context/index.ts";
 import { type Directions, type Pipe, REFUSED } from "../pipe/index.ts";
@@ -109,6 +111,10 @@ export abstract class Socket {
   #closedBy: (() => ZmqError) | undefined;
   #dropped = 0;
 
+  static {
+    showAsJson(Socket.prototype);
+  }
+
   /** @throws ZmqError EINVAL for a bad option, EMFILE, ETERM. */
   protected constructor(
     type: SocketType,
@@ -126,10 +132,10 @@ export abstract class Socket {
     this.#context = context;
     this.#member = membershipOf(context);
     checkSwap(this.#options, this.#options, this.#member.thread.host.files);
-    const ended = () => terminated(this.#lastEndpoint ?? undefined);
+    const address = () => this.#lastEndpoint ?? undefined;
     this.#managed = {
-      close: () => this.#close(ended, "thread left", false),
-      stop: () => this.#close(ended, "terminated"),
+      close: () => this.#close(() => threadEnded(address()), "thread left", false),
+      stop: () => this.#close(() => terminated(address()), "terminated"),
       memoryFreed: () => this.#pattern.memoryFreed(),
     };
     this.#member.add(this.#managed);

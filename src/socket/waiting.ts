@@ -50,6 +50,10 @@ interface Operation {
  *
  * A call is an attempt that yields a value or undefined. It is tried at once if nobody is before
  * it, then spinning, then whenever a command says that something has changed.
+ *
+ * The iterable of a sendMany is the user's code, and may send by itself. What it sends goes before
+ * what it yields next, as it is written there: also if it has to wait, and so before all who have
+ * come after that sendMany, too. Among themselves such calls go in the order they were made.
  */
 export class Waiting {
   readonly #thread: Thread;
@@ -59,6 +63,8 @@ export class Waiting {
   #referenced: boolean;
   #holding = false;
   #pumping = false;
+  /** The waiting call that is being tried; it is the first but for those that it has made. */
+  #tried: Operation | undefined;
   #resting = false;
   /** Calls that block the thread now. */
   #blocked = 0;
@@ -123,7 +129,7 @@ export class Waiting {
   /** The same for a call that blocks its thread. */
   runSync<T>(attempt: () => T | undefined, { timeout, address }: Wait): T {
     if (this.#pumping) {
-      const value = attempt();
+      const value = this.yields() ? attempt() : undefined;
       if (value !== undefined) return value;
       const hint = "It was called from the iterable of a sendMany of the same socket, which waits.";
       throw new ZmqError("EAGAIN", { address, hint });
@@ -154,7 +160,7 @@ export class Waiting {
     this.#pumping = true;
     try {
       while (!this.idle) {
-        for (const operation of this.#operations) if (!operation.attempt()) break;
+        for (const operation of this.#operations) if (!this.#try(operation)) break;
         if (this.idle || this.#resting || this.#park()) break;
       }
     } finally {
@@ -176,19 +182,51 @@ export class Waiting {
     });
   }
 
-  /**
-   * Whether a new call may go at once: those that wait have had their chance before it. One that is
-   * made by the iterable of a sendMany goes before what that yields next.
-   */
+  /** Whether a new call may go at once: those that go before it have had their chance. */
   yields(): boolean {
-    if (this.#pumping) return true;
-    this.pump();
-    return this.idle;
+    if (!this.#pumping) {
+      this.pump();
+      return this.idle;
+    }
+    for (const operation of this.#operations) {
+      if (operation === this.#tried) break;
+      if (!this.#try(operation)) return false;
+    }
+    return true;
+  }
+
+  /** Whether the call that is being tried has made others that wait: they go before its rest. */
+  get preceded(): boolean {
+    for (const first of this.#operations) return first !== this.#tried;
+    return false;
   }
 
   /** Fails all waiting calls. */
   fail(error: unknown): void {
     for (const operation of this.#operations) operation.fail(error);
+  }
+
+  #try(operation: Operation): boolean {
+    const outer = this.#tried;
+    this.#tried = operation;
+    try {
+      return operation.attempt();
+    } finally {
+      this.#tried = outer;
+    }
+  }
+
+  /** Gives a call its place: the last one, or before the call that has made it. */
+  #place(operation: Operation): void {
+    const operations = this.#operations;
+    const tried = this.#tried;
+    const later: Operation[] = [];
+    if (tried !== undefined && operations.has(tried)) {
+      for (const other of operations) if (other === tried || later.length > 0) later.push(other);
+    }
+    for (const other of later) operations.delete(other);
+    operations.add(operation);
+    for (const other of later) operations.add(other);
   }
 
   #enqueue({ attempt, fail }: Operation, { timeout, signal, address }: Wait): void {
@@ -218,7 +256,7 @@ export class Waiting {
       this.#operations.delete(operation);
       this.#hold();
     };
-    this.#operations.add(operation);
+    this.#place(operation);
     signal?.addEventListener("abort", abort);
     if (timeout > 0) {
       timer = setTimeout(() => {

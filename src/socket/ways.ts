@@ -27,11 +27,15 @@ export class Ways implements Pattern {
   readonly sender: Sender<unknown> | undefined;
   readonly receiver: Receiver<unknown> | undefined;
 
-  constructor(core: SocketCore, { sender, receiver }: Halves) {
+  /** @param directions Which ways the links have lanes, if not as the halves say. */
+  constructor(core: SocketCore, { sender, receiver }: Halves, directions?: Directions) {
     this.core = core;
     this.sender = sender;
     this.receiver = receiver;
-    this.directions = { sends: sender !== undefined, receives: receiver !== undefined };
+    this.directions = directions ?? {
+      sends: sender !== undefined,
+      receives: receiver !== undefined,
+    };
   }
 
   /** The socket is about to connect. */

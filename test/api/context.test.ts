@@ -73,6 +73,37 @@ describe("options", () => {
     assert.equal(`${pull.tryReceive()}`, "small");
   });
 
+  test("with the least maxMemory a message of four pages fits, and the hint says so", () => {
+    const c = new Context({ maxMemory: 409_600 });
+    const [push, pull] = [new Push({ context: c }), new Pull({ context: c })];
+    pull.bindSync("inproc://a");
+    push.connect("inproc://a");
+    // A body of 16,249 bytes and its head are just more than a page.
+    const fits = [
+      [Buffer.alloc(65_000)],
+      [Buffer.alloc(16_249), Buffer.alloc(16_249)],
+      Array.from({ length: 8 }, () => Buffer.alloc(8000)),
+      Array.from({ length: 15 }, () => Buffer.alloc(4000)),
+    ];
+    for (const message of fits) {
+      for (let i = 0; i < 300; i++) {
+        push.sendSync(["small", "x".repeat(i % 50)], { timeout: 0 });
+        pull.tryReceive();
+      }
+      assert.equal(push.trySend(message), true);
+      assert.equal(pull.tryReceive()?.length, message.length);
+    }
+    const tooMuch = [...(fits[1] as Buffer[]), "x".repeat(5000)];
+    assert.throws(
+      () => push.trySend(tooMuch),
+      (error) => {
+        zmq("EMSGSIZE")(error);
+        assert.match((error as ZmqError).hint ?? "", /take 5 pages .* may take 4\b/);
+        return true;
+      },
+    );
+  });
+
   for (const spin of [0, 50, 2000]) {
     play(
       `spin ${spin}: messages go to and fro between threads`,

@@ -86,6 +86,20 @@ const ENDS: Record<string, [lines: string, stdout: string]> = {
   ],
 };
 
+test("at the end of a worker, a call of an open socket is told so: EBADF", async () => {
+  const { code, stdout } = await runProgram(`${HEAD}
+    const push = "const push = new Push(); push.connect('inproc://a');";
+    const pull = "const pull = new Pull(); pull.connect('inproc://b');";
+    const show = "(call) => { try { call(); } catch (e) { console.log(e.code, e.message); } }";
+    const calls = "[() => push.sendSync('x'), () => pull.tryReceive()].forEach(" + show + ")";
+    const lines = push + pull + "process.on('exit', () => " + calls + ");";
+    const body = "import('threadmq').then(({ Pull, Push }) => {" + lines + "});";
+    new Worker(body, { eval: true });`);
+  assert.equal(code, 0);
+  assert.equal(stdout.match(/^EBADF .*thread is about to end/gm)?.length, 2, stdout);
+  assert.doesNotMatch(stdout, /[Cc]ontext/);
+});
+
 describe("a process ends by itself, with code 0, after", () => {
   for (const [name, [lines, stdout]] of Object.entries(ENDS)) {
     test(name, async () => {

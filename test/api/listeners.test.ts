@@ -73,7 +73,9 @@ describe("who hears what", () => {
   play("a bad prefix is EINVAL, and changes nothing; a closed socket is EBADF", async (g) => {
     const log = await listen(g, ["thread."]);
     for (const method of ["subscribe", "unsubscribe"]) {
-      for (const bad of [5, null, {}, ["pipe."]]) {
+      const gone = new Uint8Array(8);
+      structuredClone(gone.buffer, { transfer: [gone.buffer] });
+      for (const bad of [5, null, {}, ["pipe."], gone]) {
         await assert.rejects(async () => log.call(method, "thread.", bad), zmq("EINVAL"));
       }
     }

@@ -71,10 +71,53 @@ describe("what a part may be", () => {
   }
 });
 
+/** A view of a buffer of 16 bytes, of which then only 8 are left. */
+function shrunk<View extends ArrayBufferView>(make: (buffer: ArrayBuffer) => View): View {
+  const buffer = new ArrayBuffer(16, { maxByteLength: 16 });
+  const view = make(buffer);
+  buffer.resize(8);
+  return view;
+}
+
+test("a view that tracks the length of its buffer may be empty", () => {
+  const { push, pull } = pair();
+  push.sendSync(shrunk((buffer) => new Uint8Array(buffer, 8)));
+  push.sendSync(["a", shrunk((buffer) => new DataView(buffer, 8)), "b"]);
+  assert.deepEqual(pull.tryReceive()?.map(String), [""]);
+  assert.deepEqual(pull.tryReceive()?.map(String), ["a", "", "b"]);
+});
+
+for (const swap of [0, 100_000]) {
+  const how = swap === 0 ? "" : ", and then goes to the swap";
+  for (const size of [8, 5000]) {
+    test(`a part of ${size} bytes gone when its send has waited${how}: EINVAL`, async () => {
+      const context = new Context(SMALL);
+      const push = new Push({ context, sendHighWaterMark: 1 });
+      const pull = new Pull({ context, receiveHighWaterMark: 1 });
+      pull.bindSync("inproc://a");
+      push.connect("inproc://a");
+      while (push.trySend("before"));
+      const part = new Uint8Array(size);
+      const alone = assert.rejects(push.send(part), zmq("EINVAL"));
+      const among = assert.rejects(push.send(["first", part, "last"]), zmq("EINVAL"));
+      const after = push.send("after");
+      structuredClone(part.buffer, { transfer: [part.buffer] });
+      push.swap = swap;
+      const got: string[] = [];
+      while (got.at(-1) !== "after") got.push(`${await pull.receive({ timeout: 5000 })}`);
+      await Promise.all([alone, among, after]);
+      assert.deepEqual(got, ["before", "before", "after"]);
+      const { sent, received, queued } = context.stats().messages;
+      assert.deepEqual([sent, received, queued], [3, 3, 0]);
+    });
+  }
+}
+
 describe("what no part may be: EINVAL, and nothing was sent", () => {
   const detached = new Uint8Array(8);
   const view = new DataView(detached.buffer);
   structuredClone(detached.buffer, { transfer: [detached.buffer] });
+  const beyond = shrunk((buffer) => new Uint8Array(buffer, 8, 8));
   const BAD: Record<string, any> = {
     undefined: undefined,
     "a number": 5,
@@ -99,6 +142,13 @@ describe("what no part may be: EINVAL, and nothing was sent", () => {
     "a detached DataView": view,
     "a detached ArrayBuffer": detached.buffer,
     "a detached DataView behind others": ["text", "text", view],
+    "a Uint8Array past the end of a buffer that has shrunk": beyond,
+    "such a one behind others": ["text", beyond],
+    "a Float64Array likewise": shrunk((buffer) => new Float64Array(buffer, 8, 1)),
+    "a DataView likewise": shrunk((buffer) => new DataView(buffer, 8, 8)),
+    "a view that tracks the length, and begins past the end": shrunk(
+      (buffer) => new Uint8Array(buffer, 12),
+    ),
   };
   for (const [name, bad] of Object.entries(BAD)) {
     test(`N1: ${name}`, async () => {

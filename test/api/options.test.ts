@@ -6,11 +6,24 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { inspect } from "node:util";
 import { Context, Pull, Push, ReceivingSocket, SendingSocket, Socket } from "threadmq";
 import { DISTANCES, far, play, SMALL, zmq } from "../support/ground.ts";
 
 const MAX = 2 ** 31 - 1;
 const KINDS = { Push, Pull } as const;
+
+/** What throws when it is asked for its text. */
+const HOSTILE: readonly unknown[] = [
+  Object.create(null),
+  {
+    toString() {
+      throw new Error("it has no text");
+    },
+  },
+  Object.assign(() => {}, { toString: null }),
+  [Symbol("in a list")],
+];
 
 /** Name, default, good values, bad values. */
 const NUMBERS = {
@@ -111,6 +124,35 @@ for (const kind of ["Push", "Pull"] as const) {
       }
     });
 
+    test("A1: a value that cannot even be shown is EINVAL", async () => {
+      const context = new Context(SMALL);
+      const socket = new Class({ context });
+      const names = [...HAS[kind], "immediate", kind === "Push" ? "swapDirectory" : "acknowledge"];
+      for (const value of HOSTILE) {
+        for (const name of [...names, "nonsense"]) {
+          assert.throws(() => new Class({ context, [name]: value }).close(), zmq("EINVAL"), name);
+        }
+        const settable = names.filter((name) => name !== "acknowledge");
+        for (const name of settable) {
+          assert.throws(() => Object.assign(socket, { [name]: value }), zmq("EINVAL"), name);
+        }
+        for (const options of [{ timeout: value }, { signal: value }]) {
+          const call =
+            socket instanceof Push
+              ? socket.send("x", options as never)
+              : (socket as Pull).receive(options as never);
+          await assert.rejects(call, zmq("EINVAL"));
+        }
+        assert.throws(() => socket.bindSync(value as never), zmq("EINVAL"));
+        for (const name of ["maxSockets", "maxMemory", "spin", "nonsense"]) {
+          assert.throws(() => new Context({ [name]: value }), zmq("EINVAL"), name);
+        }
+        await assert.rejects(context.terminate({ timeout: value as never }), zmq("EINVAL"));
+      }
+      assert.equal(context.closed, false);
+      socket.close();
+    });
+
     test("what it is: type, context, closed, lastEndpoint", () => {
       const context = new Context(SMALL);
       const socket = new Class({ context });
@@ -125,6 +167,20 @@ for (const kind of ["Push", "Pull"] as const) {
       socket[Symbol.dispose]();
       assert.equal(socket.closed, true);
       socket.close();
+    });
+
+    test("what a console shows of it, and of its context", async () => {
+      const context = new Context(SMALL);
+      const socket = new Class({ context });
+      socket.connect("inproc://a");
+      const type = kind.toUpperCase();
+      const shown = `${kind} { type: '${type}', lastEndpoint: 'inproc://a', closed: false }`;
+      assert.equal(inspect(socket), shown);
+      assert.equal(inspect([socket], { showHidden: true, getters: true }).includes(shown), true);
+      assert.equal(inspect(context), "Context { maxSockets: 1023, closed: false }");
+      await context.terminate();
+      assert.match(inspect(socket), /closed: true/);
+      assert.equal(inspect(context), "Context { maxSockets: 1023, closed: true }");
     });
 
     test("what is read only throws if it is written to", () => {

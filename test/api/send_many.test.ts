@@ -283,6 +283,73 @@ test("sendMany: an iterator that calls sendSync while its call waits: EAGAIN", a
   assert.deepEqual(got, numbers(4));
 });
 
+describe("sendMany: what its iterable sends goes before what that yields next", () => {
+  const TAIL = ["first", "second", "third"];
+  /** How the iterable sends: something that has to wait. */
+  const INNER: Record<string, (push: Push, text: string) => Promise<void>> = {
+    send: (push, text) => push.send(text),
+    sendMany: (push, text) => push.sendMany([text]),
+    "sendMany of an iterable": (push, text) => push.sendMany(new Set([text])),
+  };
+  for (const [how, inner] of Object.entries(INNER)) {
+    test(`${how}, from a call that waits; and others that came meanwhile go later`, async () => {
+      const p = pair(1);
+      const sent: Promise<void>[] = [];
+      const messages = (function* () {
+        yield* numbers(3);
+        for (const text of TAIL.slice(0, 2)) sent.push(inner(p.push, text));
+        yield "3";
+        sent.push(inner(p.push, "third"));
+        yield "4";
+      })();
+      sent.push(p.push.sendMany(messages), p.push.send("later"));
+      const got: string[] = [];
+      for (let i = 0; i < 9; i++) got.push(`${await p.pull.receive({ timeout: 5000 })}`);
+      assert.deepEqual(got, [...numbers(3), "first", "second", "3", "third", "4", "later"]);
+      await Promise.all(sent);
+    });
+
+    for (const waits of [false, true]) {
+      test(`${how}, also if there is room again: the call waits ${waits}`, async () => {
+        const p = pair(1);
+        const sent: Promise<void>[] = [];
+        const got: string[] = [];
+        const messages = (function* () {
+          yield* numbers(waits ? 3 : 2);
+          sent.push(inner(p.push, "first"));
+          got.push(...drain(p.pull));
+          if (p.push.trySend("second")) got.push(...drain(p.pull));
+          else assert.fail("there is room for both");
+          yield "end";
+        })();
+        sent.push(p.push.sendMany(messages));
+        while (got.at(-1) !== "end") got.push(`${await p.pull.receive({ timeout: 5000 })}`);
+        // A receive lets the call go on, whose iterable receives, before it returns.
+        const texts = got.filter((text) => !/^\d$/.test(text));
+        assert.deepEqual(texts, ["first", "second", "end"]);
+        await Promise.all(sent);
+      });
+    }
+  }
+
+  for (const [name, call] of Object.entries(CALLS)) {
+    test(`${name}, whose iterable's send waits until that has received itself`, async () => {
+      const p = pair(1);
+      const got: string[] = [];
+      let inner: Promise<void> | undefined;
+      const messages = (function* () {
+        yield* numbers(2);
+        inner = p.push.send("inner");
+        got.push(...drain(p.pull));
+        yield "2";
+      })();
+      await call(p, messages);
+      await inner;
+      assert.deepEqual([...got, ...drain(p.pull)], [...numbers(2), "inner", "2"]);
+    });
+  }
+});
+
 test("sendMany: an abort in the middle: the reason; those before are sent", async () => {
   const p = pair(2);
   const controller = new AbortController();

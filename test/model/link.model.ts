@@ -165,8 +165,8 @@ model("the connecter leaves while the binder attaches: what it sent is received 
   planted: {
     "the peer is not told that an end has left": {
       file: "context/registry.js",
-      replace: "this.thread.post(pipe + peerBlock(side), PIPE_TERM);\n        if (side",
-      by: "if (side",
+      replace: "this.thread.post(pipe + peerBlock(side), PIPE_TERM);\n        const isFree",
+      by: "const isFree",
     },
     "a pipe is freed although its binder is there": {
       file: "context/registry.js",

@@ -42,10 +42,10 @@ import {
   WAS_STALE,
   WHY,
 } from "./control.ts";
+import { participant, type Step } from "./participant.ts";
 import { Env, type NamedProgram } from "./program.ts";
 import { Races } from "./races.ts";
 import { Runner, type Task } from "./runner.ts";
-import { participant, type Step } from "./seam.ts";
 
 /** What one thread was about to do at a decision. */
 export interface Pending {

@@ -7,8 +7,9 @@
  *
  * The threads are real: the first is this one, the others are workers, and what they run is the
  * compiled library (code.ts). Only memory/atomics.js is another: before each operation a thread
- * says what it is about to do and waits for its turn (seam.ts). One thread runs at a time, from one
- * operation to the next; so a run is decided by who goes on at each operation, and can be repeated.
+ * says what it is about to do and waits for its turn (participant.ts). One thread runs at a time,
+ * from one operation to the next; so a run is decided by who goes on at each operation, and can be
+ * repeated.
  * The search goes through these decisions (search.ts): with at most two unforced switches in the
  * ordinary run, all of them with `--all`.
  *

@@ -7,7 +7,7 @@ import type { Host, KeepAlive } from "#src/base/index.ts";
 import type { Thread } from "#src/command/index.ts";
 import type { Addr, Arena, Keeper, Pool } from "#src/memory/index.ts";
 import type { Change, Code } from "./code.ts";
-import { participant } from "./seam.ts";
+import { participant } from "./participant.ts";
 
 /** It must come out of some interleaving, or the table claims what is not so. */
 export const ok = "ok";

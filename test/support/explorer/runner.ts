@@ -5,9 +5,9 @@
  */
 import { loadCode } from "./code.ts";
 import { ABORT, Control, type ControlBuffers, DONE, NOT_ABORTED, STATUS } from "./control.ts";
+import { participant } from "./participant.ts";
 import { Env, type NamedProgram, programs } from "./program.ts";
 import { PLAIN_WRITE, Races, watchArena } from "./races.ts";
-import { participant } from "./seam.ts";
 
 /** All that a worker needs to know of an exploration. */
 export interface Task {

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * announcing — what the ends of a link between a subscriber and a publisher tell each other.
+ *
+ * Control records (pipe/reader.ts): one byte that says what, and then what it is about.
+ *
+ *   SUBSCRIBE, UNSUBSCRIBE   subscriber → publisher   a topic (SUB, XSUB) or a group (DISH)
+ *   COMPLETE                 subscriber → publisher   all that is wanted has been said, to this one
+ *                                                     of the binders of the pipe (four bytes)
+ *   FORGET_ALL               subscriber → publisher   what was said before no longer holds
+ *   GAP                      publisher → subscriber   so many messages were dropped here (four
+ *                                                     bytes), for lack of room
+ *
+ * A subscriber says all that it wants, between FORGET_ALL and COMPLETE, to each publisher that it is
+ * linked with, and to the next one when that changes; and whatever it wants later, at once. It is in the pipe when `subscribe`
+ * returns, and the publisher looks before each message that it sends: so nothing that is published
+ * after that is missed.
+ *
+ * Until it has heard COMPLETE, a publisher does not know what is wanted, and sends everything; the
+ * subscriber throws away what it does not want. So there is no moment in which a message is lost
+ * because the subscriber's thread was not quick.
+ */
+export const UNSUBSCRIBE = 0;
+export const SUBSCRIBE = 1;
+export const COMPLETE = 2;
+export const GAP = 3;
+export const FORGET_ALL = 4;
+
+/** A control record about a topic, or a group. */
+export function aboutTopic(what: number, topic: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + topic.length);
+  bytes[0] = what;
+  bytes.set(topic, 1);
+  return bytes;
+}
+
+/** A control record about a number. */
+export function aboutNumber(what: number, number: number): Uint8Array {
+  const bytes = new Uint8Array(5);
+  bytes[0] = what;
+  new DataView(bytes.buffer).setUint32(1, number);
+  return bytes;
+}
+
+/** The number that a control record is about. */
+export function numberIn(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
+}
