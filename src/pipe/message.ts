@@ -27,7 +27,7 @@ export type MessageLike = Part | readonly Part[];
 export type Message = ReceivedPart[];
 
 /** Below this, a loop is faster than the call of `set`. */
-const SHORT_BYTES = 24;
+export const SHORT_BYTES = 24;
 export const SHORT_TEXT = 64;
 
 /** Of words, below this, a loop is faster than making the view that `set` wants. */
@@ -105,7 +105,6 @@ export class MessageWriter extends YpipeWriter {
       if (part.length <= INLINE_BYTES) continue;
       const body = this.pool.allocate(bodyWords(part.length));
       if (body === 0) return false;
-      this.arena.words[body] = 1;
       this.take(body);
       bodies.push(body);
     }
@@ -272,7 +271,7 @@ function gone(): ZmqError {
   });
 }
 
-function bodyWords(bytes: number): number {
+export function bodyWords(bytes: number): number {
   return BODY_HEAD + Math.ceil(bytes / 4);
 }
 

@@ -182,13 +182,18 @@ export class Receiver<M = Message> extends Direction {
     try {
       const value = codec.decode(message);
       if (value === undefined) throw new TypeError("decode has returned undefined: no value");
-      standsFor(value, message);
+      this.decoded(value, message);
       return value as M;
     } catch (cause) {
       const hint = "The codec's decode has thrown: see cause. The message is in `received`.";
       const { address } = this.core;
       throw new ZmqError("EBADMSG", { address, hint, received: message, cause });
     }
+  }
+
+  /** A value was made of a message: what is known of the one is true of the other. */
+  protected decoded(value: unknown, message: Message): void {
+    standsFor(value, message);
   }
 
   #decodeMany(messages: M[], max: number): void {

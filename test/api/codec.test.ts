@@ -11,11 +11,13 @@ import {
   Dealer,
   framed,
   json,
+  Publisher,
   Pull,
   Push,
   Reply,
   Request,
   Router,
+  Subscriber,
   type ZmqError,
 } from "threadmq";
 import { msgpack } from "threadmq/msgpack";
@@ -264,6 +266,32 @@ play("framed: a value behind an id, or behind an id and an empty part", async (g
   for (const bad of [job(1), [id], [id, job(1), 3], undefined]) {
     await assert.rejects(untyped.send(bad), zmq("EINVAL"));
   }
+});
+
+play("a topic and a value; and what was missed before it is known by the value too", async (g) => {
+  const { context } = g;
+  const publisher = new Publisher({ context, codec: framed(json<Job>()), sendHighWaterMark: 1 });
+  const codec = framed(json<Job>());
+  const subscriber = new Subscriber({ context, codec, receiveHighWaterMark: 1 });
+  publisher.bindSync("inproc://jobs");
+  subscriber.connect("inproc://jobs");
+  subscriber.subscribe("urgent");
+  for (let number = 1; number <= 5; number++) {
+    await publisher.send(["idle", job(number)]);
+    await publisher.send(["urgent", job(number)]);
+  }
+  const received = await subscriber.receiveMany(2);
+  assert.deepEqual(
+    received.map(([topic, value]) => [`${topic}`, value]),
+    [
+      ["urgent", job(1)],
+      ["urgent", job(2)],
+    ],
+  );
+  await publisher.send(["urgent", job(6)]);
+  const last = await subscriber.receive();
+  assert.deepEqual(last[1], job(6));
+  assert.equal(subscriber.missedBefore(last), 3);
 });
 
 play("the option is checked, and can be read back", async ({ context }) => {

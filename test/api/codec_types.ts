@@ -15,12 +15,14 @@ import {
   type Message,
   Pair,
   type Part,
+  Publisher,
   Pull,
   Push,
   Reply,
   Request,
   Router,
   Scatter,
+  Subscriber,
 } from "threadmq";
 import { msgpack } from "threadmq/msgpack";
 
@@ -107,6 +109,13 @@ export async function behindFrames(): Promise<void> {
   });
   const [, first] = await named.receive();
   is<Job>().same(first);
+  const publisher = new Publisher({ codec: framed(json<Job>()) });
+  await publisher.send(["topic", job]);
+  const subscriber = new Subscriber<[topic: Buffer<ArrayBuffer>, job: Job]>({
+    codec: framed(json()),
+  });
+  for await (const [, one] of subscriber) is<Job>().same(one);
+  is<number>().same(subscriber.missedBefore(await subscriber.receive()));
   const broker = new Router({ codec: framed(json<Job>(), 2) });
   const [id, empty, last] = await broker.receive();
   is<Job>().same(last);
