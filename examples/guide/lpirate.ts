@@ -13,8 +13,8 @@ import { isMainThread, Worker } from "node:worker_threads";
 import { Reply, Request, ZmqError } from "threadmq";
 
 const REQUESTS = 6;
-const RETRIES = 3;
-const PATIENCE = 500;
+const RETRIES = 5;
+const PATIENCE = 1000;
 const ENDPOINT = "inproc://server";
 
 if (isMainThread) await client();
