@@ -177,11 +177,14 @@ describe("how it is used", () => {
 
 const CONSUMER = `
 import {
-  Context, context, Pull, Push, Socket, ZmqError,
+  Context, context, Pull, Push, Router, Socket, ZmqError,
   type ContextHandle, type ContextOptions, type ContextStats, type Message, type MessageLike,
   type Part, type ReceiveOptions, type SendOptions, type SocketOptions, type SocketStats,
   type WaitOptions, type ZmqErrorCode,
 } from "threadmq";
+import { framed, json, toReadableStream, toWritableStream, type Codec } from "threadmq";
+import { msgpack } from "threadmq/msgpack";
+import { toDuplex, toReadable, toWritable } from "threadmq/node-streams";
 
 const options: SendOptions = { sendHighWaterMark: 5, sendTimeout: -1, linger: 0, immediate: true };
 const receiving: ReceiveOptions = { receiveHighWaterMark: 0, receiveTimeout: 5, context };
@@ -225,6 +228,13 @@ export async function everything(): Promise<void> {
       console.log(code, error.errno, error.hint, error.address, accepted);
     }
   }
+  const codec: Codec<Date> = msgpack();
+  using typed = new Push<Date>({ codec });
+  const numbers: ReadableStream<number> = toReadableStream(new Pull<number>({ codec: json() }));
+  await toReadableStream(pull).pipeTo(toWritableStream(push));
+  toReadable(pull).pipe(toWritable(typed));
+  toDuplex(new Router({ codec: framed(json<Date>()) })).destroy();
+  console.log(numbers.locked);
   console.log(base, sent, text, maybe, many, figures.sent, all.messages.sent);
   // @ts-expect-error A PUSH does not receive.
   push.receive();

@@ -92,7 +92,7 @@ export interface CodecOption<Out, In = Out> {
    *
    * What cannot be decoded is told by the call that would have received it (EBADMSG), and received
    * by that: the next call goes on with the next message. `receiveMany` hands out first what was
-   * before it.
+   * before it. To a request that it could not decode a REP owes a reply all the same.
    */
   codec?: Codec<Out, In>;
 }

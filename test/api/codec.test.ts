@@ -7,17 +7,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  Channel,
+  Client,
   type Codec,
   Dealer,
+  Dish,
   framed,
+  Gather,
   json,
+  Pair,
+  Peer,
   Publisher,
   Pull,
   Push,
+  Radio,
   Reply,
   Request,
   Router,
+  Scatter,
+  Server,
   Subscriber,
+  XPublisher,
+  XSubscriber,
   type ZmqError,
 } from "threadmq";
 import { msgpack } from "threadmq/msgpack";
@@ -301,6 +312,19 @@ play("the option is checked, and can be read back", async ({ context }) => {
   const dealer = new Dealer({ context, codec });
   assert.deepEqual([push.codec, pull.codec, dealer.codec], [codec, codec, codec]);
   assert.equal(new Push({ context }).codec, undefined);
+  for (const socket of [
+    ...[new Pair({ context, codec }), new Channel({ context, codec })],
+    ...[new Request({ context, codec }), new Reply({ context, codec })],
+    ...[new Router({ context, codec }), new Client({ context, codec })],
+    ...[new Scatter({ context, codec }), new Gather({ context, codec })],
+    ...[new Publisher({ context, codec }), new Subscriber({ context, codec })],
+    ...[new XPublisher({ context, codec }), new XSubscriber({ context, codec })],
+  ]) {
+    assert.equal(socket.codec, codec, socket.constructor.name);
+  }
+  for (const Untyped of [Server, Peer, Radio, Dish]) {
+    assert.throws(() => new Untyped({ context, codec } as object), zmq("EINVAL"), Untyped.name);
+  }
   for (const bad of [null, 5, {}, { encode() {} }, { decode() {} }, "json"]) {
     assert.throws(() => new Push({ context, codec: bad as never }), zmq("EINVAL"));
   }
