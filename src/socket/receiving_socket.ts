@@ -48,6 +48,13 @@ export abstract class ReceivingSocket<In = Message> extends Socket {
     this.setOption("receiveTimeout", value);
   }
 
+  /** `ZMQ_POLLIN`: whether a message can be received at once. */
+  get readable(): boolean {
+    if (this.closed) return false;
+    this.enter();
+    return this.receivingHalf.ready;
+  }
+
   /**
    * Receives a message: an array with one entry for each part. The bytes are the receiver's own.
    *
