@@ -39,6 +39,7 @@ export type {
   ConflateOption,
   ProbeOption,
   PublishOptions,
+  Received,
   ReceiveOptions,
   RoutingOptions,
   SendOptions,

@@ -8,7 +8,7 @@ import {
   ZmqError,
 } from "../base/index.ts";
 import { type Context, checkRange } from "../context/index.ts";
-import type { Message, MessageLike } from "../pipe/index.ts";
+import type { Message, MessageLike, Part } from "../pipe/index.ts";
 import type { WhenFull } from "../strategy/index.ts";
 import { POLICIES } from "./announcing.ts";
 
@@ -83,6 +83,12 @@ export interface Codec<Out, In = Out> {
    */
   decode(message: Message): In;
 }
+
+/**
+ * What a socket that sends `Out` receives, if nothing else is said: messages, or values of the same
+ * type.
+ */
+export type Received<Out> = Part extends Out ? Message : Out;
 
 /** An option of sockets whose messages can be typed. */
 export interface CodecOption<Out, In = Out> {

@@ -87,6 +87,8 @@ export async function bothWays(): Promise<void> {
   const request = new Request<Job, Result>({ codec: json() });
   await request.send(job);
   is<Result>().same(await request.receive());
+  is<Job>().same(await new Pair<Job>({ codec: json() }).receive());
+  is<string>().same(await new Request<string>({ codec: json() }).receive());
   const reply = new Reply<Result, Job>({ codec: json() });
   for await (const one of reply) await reply.send({ words: one.line });
   is<Result>().same(await new Client<Job, Result>({ codec: msgpack() }).receive());
@@ -125,5 +127,7 @@ export async function behindFrames(): Promise<void> {
 export async function plain(): Promise<void> {
   is<Message>().same(await new Pull().receive());
   is<Message>().same(await new Router().receive());
+  is<Message>().same(await new Channel().receive());
+  is<Message>().same(await new Client().receive());
   await new Push().send(["a", new Uint8Array(1)]);
 }
