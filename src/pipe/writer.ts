@@ -280,6 +280,15 @@ export class PipeWriter extends MessageWriter {
     return true;
   }
 
+  /** Whether `store` would find room for a message. */
+  hasSwapFor(message: MessageLike | Prepared): boolean {
+    const limit = this.#owner?.swap ?? 0;
+    if (limit === 0) return false;
+    const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
+    const parts = prepared instanceof Prepared ? prepared.parts : [prepared];
+    return (this.#swap?.used ?? 0) + Swap.sizeOf(parts) <= limit;
+  }
+
   /**
    * Takes out of the swap what there is room for, and asks to be woken for the rest.
    *

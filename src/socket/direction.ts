@@ -13,6 +13,10 @@ export class Mishap {
     this.#error = error;
   }
 
+  get isTold(): boolean {
+    return this.#error === undefined;
+  }
+
   take(): ZmqError | undefined {
     const error = this.#error;
     this.#error = undefined;
@@ -38,8 +42,10 @@ export abstract class Direction {
   protected readonly core: SocketCore;
   protected readonly thread: Thread;
   readonly #way: Way;
-  /** What calls fail with from now on; or only the next one. */
-  #failure: (() => ZmqError | undefined) | undefined;
+  /** What calls fail with from now on. */
+  #failure: (() => ZmqError) | undefined;
+  /** What the next one fails with. */
+  #mishap: Mishap | undefined;
   protected holds = true;
   /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
   protected waits: Waiting | undefined;
@@ -86,12 +92,12 @@ export abstract class Direction {
     this.tell(new Mishap(error));
   }
 
-  /** Likewise; if it concerns two directions, it is told by one of them. */
+  /**
+   * Likewise; if it concerns two directions, it is told by one of them. Of several that have come
+   * before any call, the first is told.
+   */
   tell(mishap: Mishap): void {
-    this.#failure ??= () => {
-      this.#failure = undefined;
-      return mishap.take();
-    };
+    if (this.#mishap === undefined || this.#mishap.isTold) this.#mishap = mishap;
   }
 
   /** Fails the calls that wait. */
@@ -106,8 +112,10 @@ export abstract class Direction {
   }
 
   protected check(): void {
-    const failure = this.#failure?.();
-    if (failure !== undefined) throw failure;
+    if (this.#failure !== undefined) throw this.#failure();
+    const error = this.#mishap?.take();
+    this.#mishap = undefined;
+    if (error !== undefined) throw error;
   }
 
   protected count(messages: number): void {
