@@ -30,7 +30,7 @@ export interface PublisherOptions<Out = MessageLike>
   extends SendOptions,
     PublishOptions,
     ConflateOption,
-    CodecOption<Out, never> {}
+    CodecOption<Out, unknown> {}
 
 /**
  * PUB: sends each message to all linked SUBs that have subscribed to what its first part begins
@@ -315,7 +315,7 @@ class XPublishing extends Publishing {
 
 /**
  * XPUB: a PUB that receives what is subscribed to: messages of one part, a byte 1 (or 0: no longer)
- * and the topic; and what XSUBs send (RFC 29, `ZMQ_XPUB`).
+ * and the topic; and what XSUBs send (RFC 29, `ZMQ_XPUB`). A codec has to decode all of these.
  *
  * @example
  * ```ts

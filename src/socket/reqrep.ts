@@ -14,7 +14,7 @@ import {
 } from "../pipe/index.ts";
 import { Balancer } from "./balancing.ts";
 import type { DuplexOptions } from "./duplex_socket.ts";
-import type { CodecOption, ProbeOption, RoutingOptions } from "./options.ts";
+import type { CodecOption, ProbeOption, Received, RoutingOptions } from "./options.ts";
 import { Receiver } from "./receiving.ts";
 import { ProbingSocket, RoutedSocket } from "./routed_socket.ts";
 import { type Routed, Routing } from "./routing.ts";
@@ -261,7 +261,7 @@ class RequestWays extends Ways {
 }
 
 /** Options of a REQ. */
-export interface RequestOptions<Out = MessageLike, In = Message>
+export interface RequestOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     ProbeOption,
@@ -293,7 +293,7 @@ export interface RequestOptions<Out = MessageLike, In = Message>
  * const [reply] = await request.receive();
  * ```
  */
-export class Request<Out = MessageLike, In = Message> extends ProbingSocket<Out, In> {
+export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
   constructor(options: RequestOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "correlate", "relaxed"] as const;
     super(REQ, options, known, (core) => new RequestWays(core));
@@ -405,7 +405,7 @@ class ReplySender extends Routing {
 }
 
 /** Options of a REP. */
-export interface ReplyOptions<Out = MessageLike, In = Message>
+export interface ReplyOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     CodecOption<Out, In> {}
@@ -424,7 +424,7 @@ export interface ReplyOptions<Out = MessageLike, In = Message>
  * for await (const [name] of reply) await reply.send(`hello ${name}`);
  * ```
  */
-export class Reply<Out = MessageLike, In = Message> extends RoutedSocket<Out, In> {
+export class Reply<Out = MessageLike, In = Received<Out>> extends RoutedSocket<Out, In> {
   constructor(options: ReplyOptions<Out, In> = {}) {
     super(REP, options, ["codec", "routingId"], (core) => {
       const obligation = new Obligation();

@@ -23,6 +23,7 @@ import {
   type ConflateOption,
   checkRoutingId,
   type ProbeOption,
+  type Received,
   type RoutingOptions,
 } from "./options.ts";
 import { Receiver } from "./receiving.ts";
@@ -33,7 +34,7 @@ import type { WaitOptions } from "./waiting.ts";
 import { Ways } from "./ways.ts";
 
 /** Options of a DEALER. */
-export interface DealerOptions<Out = MessageLike, In = Message>
+export interface DealerOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     ProbeOption,
@@ -55,7 +56,7 @@ export interface DealerOptions<Out = MessageLike, In = Message>
  * await dealer.send(["", "ready"]);
  * ```
  */
-export class Dealer<Out = MessageLike, In = Message> extends ProbingSocket<Out, In> {
+export class Dealer<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
   constructor(options: DealerOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "conflate", "balance"] as const;
     super(DEALER, options, known, (core) => {
@@ -313,7 +314,7 @@ class RouterSender extends Routing {
 }
 
 /** Options of a ROUTER. */
-export interface RouterOptions<Out = MessageLike, In = Message>
+export interface RouterOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     ProbeOption,
@@ -344,7 +345,7 @@ export interface RouterOptions<Out = MessageLike, In = Message>
  * for await (const [id, ...parts] of router) await router.send([id, ...parts]);
  * ```
  */
-export class Router<Out = MessageLike, In = Message> extends ProbingSocket<Out, In> {
+export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
   constructor(options: RouterOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "mandatory", "handover"] as const;
     super(ROUTER, options, known, (core) => new RouterWays(core));
