@@ -297,6 +297,12 @@ export class PipeReader extends YpipeReader {
     this.#cell.free();
   }
 
+  /** Leaves a chunk that has nothing more in it, if the writer has gone on in another. */
+  trim(): void {
+    this.run();
+    if (this.hasPassed && this.#unreleased === 0) this.#release();
+  }
+
   /** Ends the role. What was not acknowledged is left to the next reader, who will know. */
   leave(): void {
     if (this.#acknowledges) {
@@ -463,7 +469,10 @@ export class PipeReader extends YpipeReader {
   /** Reads a message from where it lies: it has large bodies, or the run has not all of it. */
   #readInPlace(): Message | undefined {
     this.#forgetRun();
-    if (this.run() === 0) return undefined;
+    if (this.run() === 0) {
+      this.trim();
+      return undefined;
+    }
     const { words } = this.arena;
     if ((words[this.front + FLAGS] & CONTROL) !== 0) return this.#readControl();
     const message: Message = [];

@@ -136,7 +136,10 @@ export abstract class Socket {
     this.#managed = {
       close: () => this.#close(() => threadEnded(address()), "thread left", false),
       stop: () => this.#close(() => terminated(address()), "terminated"),
-      memoryFreed: () => this.#pattern.memoryFreed(),
+      memoryFreed: () => {
+        for (const pipe of this.#inproc.pipes) pipe.writer?.trim();
+        this.#pattern.memoryFreed();
+      },
     };
     this.#member.add(this.#managed);
     this.#object = this.#member.thread.register(this.#target());

@@ -52,6 +52,9 @@ export class Dist implements OutletOwner {
   /** Those that are to be left. */
   readonly #slow: Outlet[] = [];
   #starving = 0;
+  /** Whether this message, and the one before, found no memory in some pipe. */
+  #isShort = false;
+  #wasShort = false;
 
   constructor(thread: Thread, owner: DistOwner) {
     this.#thread = thread;
@@ -175,6 +178,8 @@ export class Dist implements OutletOwner {
     const prepared = message instanceof Prepared ? message : prepare(message, this.#thread.pool);
     if (lanes === 0) return true;
     if ((noDrop || this.#blocks) && !this.#haveRoom(prepared)) return false;
+    this.#wasShort = this.#isShort;
+    this.#isShort = false;
     const publication = this.#publication;
     publication.begin(prepared, lanes);
     for (let i = 0; i < lanes; i++) {
@@ -211,6 +216,10 @@ export class Dist implements OutletOwner {
   }
 
   dropped(outlet: Outlet, count: number, why: DropCause): void {
+    if (why === "memory") {
+      if (!this.#isShort && !this.#wasShort) this.#thread.askForMemory(); // For those to come.
+      this.#isShort = true;
+    }
     this.#owner.dropped(outlet.pipe, count, why);
   }
 

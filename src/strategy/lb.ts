@@ -247,8 +247,10 @@ export class Lb {
   /** A message could not be written, to the pipe that had room, if there was one. */
   #failed(writer: PipeWriter | undefined): false {
     // If no pipe has room, memory is not what is waited for.
-    if (writer !== undefined) this.#noMemory = true;
-    else if (this.#noMemory) this.#gotMemory();
+    if (writer !== undefined) {
+      if (!this.#noMemory) this.#thread.askForMemory(); // Also for those who do not wait.
+      this.#noMemory = true;
+    } else if (this.#noMemory) this.#gotMemory();
     return false;
   }
 
