@@ -163,6 +163,11 @@ export class Swap {
     return this.#writeAt - this.#readAt;
   }
 
+  /** Whether the smallest message fits, of one empty part, if there may be so many bytes. */
+  hasRoom(limit: number): boolean {
+    return this.used + recordWords(0) * 4 + SWAP_OVERHEAD <= limit;
+  }
+
   /**
    * Stores a message.
    *

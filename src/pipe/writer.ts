@@ -177,6 +177,13 @@ export class PipeWriter extends MessageWriter {
     return this.#owner !== undefined && this.#owner.swap > 0;
   }
 
+  /** Whether the swap has room for a message, if it is small. */
+  get hasSwapRoom(): boolean {
+    const owner = this.#owner;
+    if (owner === undefined || owner.swap === 0) return false;
+    return this.#swap === undefined || this.#swap.hasRoom(owner.swap);
+  }
+
   /** Writes a message without showing it. False if there is no memory; throws if it is none. */
   override write(message: MessageLike | Prepared): boolean {
     if (!super.write(message)) return false;

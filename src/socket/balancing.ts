@@ -76,7 +76,7 @@ export class Balancer extends Sender<Outgoing> {
   }
 
   get ready(): boolean {
-    return !this.lb.returning && this.lb.hasRoom;
+    return this.lb.ready;
   }
 
   attached(pipe: Pipe): void {

@@ -13,6 +13,10 @@ export class Mishap {
     this.#error = error;
   }
 
+  get isTold(): boolean {
+    return this.#error === undefined;
+  }
+
   take(): ZmqError | undefined {
     const error = this.#error;
     this.#error = undefined;
@@ -38,8 +42,9 @@ export abstract class Direction {
   protected readonly core: SocketCore;
   protected readonly thread: Thread;
   readonly #way: Way;
-  /** What calls fail with from now on; or only the next one. */
-  #failure: (() => ZmqError | undefined) | undefined;
+  /** What calls fail with from now on; and what only the next one does. */
+  #end: (() => ZmqError) | undefined;
+  #mishap: Mishap | undefined;
   protected holds = true;
   /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
   protected waits: Waiting | undefined;
@@ -54,6 +59,29 @@ export abstract class Direction {
 
   /** Asks all pipes for a wake-up; false if it is worth trying again at once. */
   protected abstract park(): boolean;
+
+  /** Whether a message could go now; which then depends on the other end, and the pattern. */
+  abstract get ready(): boolean;
+
+  /** Whether a call would not have to wait: a message can go, or there is an error to tell. */
+  get answers(): boolean {
+    if (this.#end !== undefined || this.#mishap?.isTold === false) return true;
+    return this.first && this.ready;
+  }
+
+  /** Who follows looks whenever something may have changed, after the calls that wait. */
+  follow(follower: Waiting): void {
+    this.waiting.followers.add(follower);
+  }
+
+  unfollow(follower: Waiting): void {
+    this.waits?.followers.delete(follower);
+  }
+
+  /** As `park`, for who follows: if calls wait, they will say when all of them are done. */
+  parkFollower(): boolean {
+    return this.#end !== undefined || !this.first || this.park();
+  }
 
   /** Something may go now. */
   pump(): void {
@@ -77,7 +105,7 @@ export abstract class Direction {
 
   /** Every call fails from now on. @param settle Whether those that wait are told. */
   end(error: () => ZmqError, settle: boolean): void {
-    this.#failure = error;
+    this.#end = error;
     if (settle) this.waits?.fail(error());
   }
 
@@ -88,10 +116,8 @@ export abstract class Direction {
 
   /** Likewise; if it concerns two directions, it is told by one of them. */
   tell(mishap: Mishap): void {
-    this.#failure ??= () => {
-      this.#failure = undefined;
-      return mishap.take();
-    };
+    if (this.#mishap?.isTold !== false) this.#mishap = mishap;
+    this.waits?.follow();
   }
 
   /** Fails the calls that wait. */
@@ -106,8 +132,11 @@ export abstract class Direction {
   }
 
   protected check(): void {
-    const failure = this.#failure?.();
-    if (failure !== undefined) throw failure;
+    if (this.#end !== undefined) throw this.#end();
+    if (this.#mishap === undefined) return;
+    const error = this.#mishap.take();
+    this.#mishap = undefined;
+    if (error !== undefined) throw error;
   }
 
   protected count(messages: number): void {

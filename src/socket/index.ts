@@ -22,6 +22,7 @@ export type { OnePart } from "./balancing.ts";
  *   reqrep             REQ and REP
  *   server             CLIENT, SERVER and PEER
  *   pubsub             SUB
+ *   poller             waits for any of many sockets
  */
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 export type {
@@ -47,6 +48,7 @@ export {
   Scatter,
 } from "./pipeline.ts";
 export { type Prefix, Subscriber } from "./pubsub.ts";
+export { type PollEvent, Poller, type PollOptions } from "./poller.ts";
 export { ReceivingSocket } from "./receiving_socket.ts";
 export { Reply, type ReplyOptions, Request, type RequestOptions } from "./reqrep.ts";
 export { Dealer, type DealerOptions, Router, type RouterOptions } from "./router.ts";

@@ -3,7 +3,7 @@
 import { ZmqError } from "../base/index.ts";
 import { SUB, topicsThat } from "../context/index.ts";
 import { bytesOf, type Message } from "../pipe/index.ts";
-import { Prefixes } from "../strategy/index.ts";
+import { Prefixes, type Wants } from "../strategy/index.ts";
 import type { ReceiveOptions } from "./options.ts";
 import { Receiver } from "./receiving.ts";
 import { ReceivingSocket } from "./receiving_socket.ts";
@@ -15,6 +15,9 @@ export type Prefix = string | ArrayBufferView;
 /** The receiving half of SUB: what is not subscribed to is not handed out. */
 class Filter extends Receiver<Message> {
   readonly prefixes = new Prefixes();
+  protected override readonly wants: Wants = ([topic]) => {
+    return this.prefixes.matches(topic as Uint8Array);
+  };
 
   protected override take(): Message | undefined {
     for (;;) {

@@ -4,7 +4,7 @@ import { ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
 import { checkRange } from "../context/index.ts";
 import type { Message, Pipe } from "../pipe/index.ts";
-import { Fq } from "../strategy/index.ts";
+import { Fq, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
 import type { SocketCore } from "./socket.ts";
@@ -15,6 +15,8 @@ const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 /** The receiving half of a pattern: fair queueing, and the calls that wait for a message. */
 export class Receiver<M = Message> extends Direction {
   protected readonly fq: Fq;
+  /** Which messages are handed out, if not all are. */
+  protected readonly wants: Wants | undefined;
   readonly #codec: Codec<unknown> | undefined;
   /** What is to be done when a pipe has been read to its end. */
   readonly #ends = new Map<Pipe, () => void>();
@@ -133,9 +135,8 @@ export class Receiver<M = Message> extends Direction {
 
   memoryFreed(): void {}
 
-  /** Whether a message could be received now. */
   get ready(): boolean {
-    return this.#undecoded !== undefined || this.fq.ready;
+    return this.#undecoded !== undefined || this.fq.has(this.wants);
   }
 
   protected override park(): boolean {

@@ -24,6 +24,8 @@ export abstract class Routing extends Sender<Routed> {
   /** Memory is what is missing; and all threads were asked for some. */
   #noMemory = false;
   #wantsMemory = false;
+  /** Likewise; and none has come free since. */
+  #starved = false;
 
   /** Whether what cannot be sent now is dropped. */
   protected abstract readonly drops: boolean;
@@ -56,7 +58,7 @@ export abstract class Routing extends Sender<Routed> {
       this.core.dropped(1);
       return true;
     }
-    if (hasRoom) this.#noMemory = true;
+    if (hasRoom) this.#noMemory = this.#starved = true;
     else this.#full.add(writer);
     return false;
   }
@@ -69,18 +71,27 @@ export abstract class Routing extends Sender<Routed> {
   protected override park(): boolean {
     this.flush();
     if (this.#noMemory) {
-      if (this.#wantsMemory) return true;
-      this.#wantsMemory = true;
-      this.thread.wantMemory();
-      return false; // What others gave back may be enough.
+      return !this.#wantMemory(); // What others gave back may be enough.
     }
     for (const writer of this.#full) if (!writer.wait()) return false;
     this.#full.clear();
     return true;
   }
 
+  /** Whom a message is for is not known before: whether some peer has room for one. */
   get ready(): boolean {
-    return true;
+    if (this.drops) return true;
+    let hasRoom = false;
+    for (const pipe of this.core.pipes) {
+      const { writer } = pipe;
+      if (writer === undefined || pipe.draining || !this.isUsable(pipe)) continue;
+      if (writer.hasSwapRoom) return true;
+      if (writer.hasRoom) hasRoom = true;
+      else this.#full.add(writer);
+    }
+    if (!hasRoom && this.#noMemory) this.#gotMemory();
+    if (this.#starved) this.#wantMemory();
+    return hasRoom && !this.#starved;
   }
 
   attached(pipe: Pipe): void {
@@ -111,6 +122,7 @@ export abstract class Routing extends Sender<Routed> {
   }
 
   override memoryFreed(): void {
+    this.#starved = false;
     for (const pipe of [...this.core.pipes]) pipe.writer?.drainSwap();
     super.memoryFreed();
     if (this.waits?.busy !== true) this.#gotMemory();
@@ -121,8 +133,16 @@ export abstract class Routing extends Sender<Routed> {
     return super.closed(error, settle);
   }
 
+  /** False if that was done before. */
+  #wantMemory(): boolean {
+    if (this.#wantsMemory) return false;
+    this.#wantsMemory = true;
+    this.thread.wantMemory();
+    return true;
+  }
+
   #gotMemory(): void {
-    this.#noMemory = false;
+    this.#noMemory = this.#starved = false;
     if (!this.#wantsMemory) return;
     this.#wantsMemory = false;
     this.thread.gotMemory();

@@ -65,9 +65,6 @@ export abstract class Sender<P = Outgoing> extends Direction {
     return prepare(message, this.thread.pool) as P;
   }
 
-  /** Whether a message could be sent now. */
-  abstract get ready(): boolean;
-
   /** What goes before the calls that wait. */
   protected settle(): void {}
 

@@ -334,8 +334,8 @@ export abstract class Socket {
     if (name === "receiveHighWaterMark") this.#inproc.changeLimit(value as number);
   }
 
-  /** Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */
-  protected enter(): void {
+  /** @internal Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */
+  enter(): void {
     const { thread } = this.#member;
     if (thread.hasMail) thread.dispatch();
     if (this.#closedBy !== undefined) throw this.#closedBy();

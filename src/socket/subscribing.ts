@@ -3,6 +3,7 @@
 import type { ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import { ABSENT, ASSIGNED, ATTACHED, type Message, type Pipe } from "../pipe/index.ts";
+import type { Wants } from "../strategy/index.ts";
 import {
   aboutNumber,
   aboutTopic,
@@ -41,6 +42,7 @@ export function missedBefore(message: object): number {
 /** The receiving half: what is not wanted is not handed out, although it has come. */
 export class Filter extends Receiver<Message> {
   readonly #wants: (topic: Uint8Array) => boolean;
+  protected override readonly wants: Wants = ([topic]) => this.#wants(topic as Uint8Array);
   /** What has been dropped in a pipe since the last message of it that was handed out. */
   readonly #gaps = new Map<Pipe, number>();
   /** How many messages were dropped in all. */

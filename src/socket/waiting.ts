@@ -54,6 +54,8 @@ interface Operation {
  * The iterable of a sendMany is the user's code, and may send by itself. What it sends goes before
  * what it yields next, as it is written there: also if it has to wait, and so before all who have
  * come after that sendMany, too. Among themselves such calls go in the order they were made.
+ *
+ * Who only looks, as a Poller does, follows: it has its turn when no call is left that waits.
  */
 export class Waiting {
   readonly #thread: Thread;
@@ -66,8 +68,11 @@ export class Waiting {
   /** The waiting call that is being tried; it is the first but for those that it has made. */
   #tried: Operation | undefined;
   #resting = false;
+  /** Whether `pump` was called since the last attempts began. */
+  #changed = false;
   /** Calls that block the thread now. */
   #blocked = 0;
+  readonly followers: Set<Waiting> = new Set();
 
   /**
    * @param park Asks for a wake-up; false if it is worth trying again at once.
@@ -86,9 +91,9 @@ export class Waiting {
     return this.#operations.size === 0;
   }
 
-  /** Whether any call waits, one that blocks the thread included. */
+  /** Whether any call waits, one that blocks the thread included, or somebody follows. */
   get busy(): boolean {
-    return this.#operations.size > 0 || this.#blocked > 0;
+    return this.#operations.size > 0 || this.#blocked > 0 || this.followers.size > 0;
   }
 
   get size(): number {
@@ -155,17 +160,25 @@ export class Waiting {
 
   /** Something has changed: lets the waiting calls try, in their order. */
   pump(): void {
-    // If an attempt has called the library, the loop below goes on anyway.
+    this.#changed = true; // If an attempt has called the library, the loop below goes on.
     if (this.#pumping || this.#resting) return;
     this.#pumping = true;
     try {
       while (!this.idle) {
+        this.#changed = false;
         for (const operation of this.#operations) if (!this.#try(operation)) break;
-        if (this.idle || this.#resting || this.#park()) break;
+        if (this.idle || this.#resting || (this.#park() && !this.#changed)) break;
       }
     } finally {
       this.#pumping = false;
     }
+    this.follow();
+  }
+
+  /** Something has changed, and no call waits: lets the followers look. */
+  follow(): void {
+    if (this.followers.size === 0 || !this.idle || this.#pumping) return;
+    for (const follower of this.followers) follower.pump();
   }
 
   /**
@@ -185,7 +198,7 @@ export class Waiting {
   /** Whether a new call may go at once: those that go before it have had their chance. */
   yields(): boolean {
     if (!this.#pumping) {
-      this.pump();
+      if (!this.idle) this.pump();
       return this.idle;
     }
     for (const operation of this.#operations) {
@@ -204,6 +217,7 @@ export class Waiting {
   /** Fails all waiting calls. */
   fail(error: unknown): void {
     for (const operation of this.#operations) operation.fail(error);
+    this.follow();
   }
 
   #try(operation: Operation): boolean {
@@ -255,6 +269,7 @@ export class Waiting {
       signal?.removeEventListener("abort", abort);
       this.#operations.delete(operation);
       this.#hold();
+      this.follow();
     };
     this.#place(operation);
     signal?.addEventListener("abort", abort);
@@ -280,7 +295,7 @@ export class Waiting {
   }
 }
 
-function timedOut(address: string | undefined): ZmqError {
+export function timedOut(address: string | undefined): ZmqError {
   return new ZmqError("EAGAIN", {
     address,
     hint: "Nothing was sent or received; the socket may be used as before.",

@@ -9,7 +9,7 @@
  *   routes     where an id leads to
  *   prefixes   which topics are subscribed to
  */
-export { Fq } from "./fq.ts";
+export { Fq, type Wants } from "./fq.ts";
 export { Lb } from "./lb.ts";
 export { Prefixes } from "./prefixes.ts";
 export { Routes } from "./routes.ts";
