@@ -390,6 +390,8 @@ class ReplySender extends Routing {
   readonly #obligation: Obligation;
   readonly #requests: RequestReceiver;
   protected readonly drops = true;
+  /** The next request may be received, which is still to be told. */
+  #replied = false;
 
   constructor(core: SocketCore, obligation: Obligation, requests: RequestReceiver) {
     super(core);
@@ -413,11 +415,14 @@ class ReplySender extends Routing {
   protected override write(message: Routed): boolean {
     super.write(message); // What cannot be sent is dropped: whoever has asked has gone, or is slow.
     this.#obligation.due = undefined;
+    this.#replied = true;
     return true;
   }
 
   protected override flush(): void {
     super.flush();
+    if (!this.#replied) return;
+    this.#replied = false;
     this.#requests.pump();
   }
 
