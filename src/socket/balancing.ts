@@ -59,7 +59,7 @@ export class Balancer extends Sender<Outgoing> {
     return this.lb.write(message);
   }
 
-  protected flush(): void {
+  flush(): void {
     this.lb.flush();
   }
 

@@ -66,6 +66,11 @@ export abstract class Direction {
   /** Whether a call would not have to wait: a message can go, or there is an error to tell. */
   get answers(): boolean {
     if (this.#end !== undefined || this.#mishap?.isTold === false) return true;
+    return this.goes;
+  }
+
+  /** Whether a message can go now, and no call waits that came before. */
+  get goes(): boolean {
     return this.first && this.ready;
   }
 

@@ -23,6 +23,7 @@ export type { OnePart } from "./balancing.ts";
  *   server             CLIENT, SERVER and PEER
  *   pubsub             SUB
  *   poller             waits for any of many sockets
+ *   proxy              passes messages on between two sockets
  */
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 export type {
@@ -49,6 +50,7 @@ export {
 } from "./pipeline.ts";
 export { type Prefix, Subscriber } from "./pubsub.ts";
 export { type PollEvent, Poller, type PollOptions } from "./poller.ts";
+export { Proxy, type ProxyOptions, type ProxyStats, type ProxyTraffic } from "./proxy.ts";
 export { ReceivingSocket } from "./receiving_socket.ts";
 export { Reply, type ReplyOptions, Request, type RequestOptions } from "./reqrep.ts";
 export { Dealer, type DealerOptions, Router, type RouterOptions } from "./router.ts";

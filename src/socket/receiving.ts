@@ -22,6 +22,8 @@ export class Receiver<M = Message> extends Direction {
   readonly #ends = new Map<Pipe, () => void>();
   /** A message that could not be decoded, behind others that are handed out first. */
   #undecoded: ZmqError | undefined;
+  /** A message that was taken to be passed on, and put back. */
+  #returned: readonly unknown[] | undefined;
 
   constructor(core: SocketCore) {
     super(core, WAY);
@@ -135,7 +137,21 @@ export class Receiver<M = Message> extends Direction {
 
   memoryFreed(): void {}
 
+  /** The next message as it came, to be passed on. */
+  takePassing(): readonly unknown[] | undefined {
+    const returned = this.#returned;
+    this.#returned = undefined;
+    return returned ?? (this.take() as readonly unknown[] | undefined);
+  }
+
+  /** Puts back a message that could not be passed on: it is the next again. */
+  putBack(message: readonly unknown[]): void {
+    this.#returned = message;
+    this.waits?.pump();
+  }
+
   get ready(): boolean {
+    if (this.#returned !== undefined) return true;
     return this.#undecoded !== undefined || this.fq.has(this.wants);
   }
 
@@ -151,6 +167,9 @@ export class Receiver<M = Message> extends Direction {
   #attemptMany(max: number): M[] | undefined {
     this.check();
     const messages: M[] = [];
+    if (this.#returned !== undefined && this.#codec === undefined) {
+      messages.push(this.takePassing() as M);
+    }
     if (this.#codec === undefined) this.takeMany(messages, max);
     else this.#decodeMany(messages, max);
     return messages.length === 0 ? undefined : messages;
@@ -165,12 +184,14 @@ export class Receiver<M = Message> extends Direction {
 
   /** Appends up to `max` messages; as many as there are. */
   protected takeMany(messages: M[], max: number): void {
+    const before = messages.length;
     this.fq.receiveMany(messages as Message[], max);
-    if (messages.length > 0) this.count(messages.length);
+    if (messages.length > before) this.count(messages.length - before);
   }
 
   #takeOne(): M | undefined {
-    return this.#codec === undefined ? this.take() : this.#decode(this.#codec);
+    if (this.#codec !== undefined) return this.#decode(this.#codec);
+    return this.#returned === undefined ? this.take() : (this.takePassing() as M);
   }
 
   /** @throws ZmqError EBADMSG, which has the message. */
@@ -178,7 +199,7 @@ export class Receiver<M = Message> extends Direction {
     const undecoded = this.#undecoded;
     this.#undecoded = undefined;
     if (undecoded !== undefined) throw undecoded;
-    const message = this.take() as Message | undefined;
+    const message = this.takePassing() as Message | undefined;
     if (message === undefined) return undefined;
     try {
       return codec.decode(message) as M;

@@ -419,7 +419,7 @@ class ReplySender extends Routing {
     return true;
   }
 
-  protected override flush(): void {
+  override flush(): void {
     super.flush();
     if (!this.#replied) return;
     this.#replied = false;

@@ -63,7 +63,7 @@ export abstract class Routing extends Sender<Routed> {
     return false;
   }
 
-  protected flush(): void {
+  flush(): void {
     for (const writer of this.#dirty) writer.flush();
     this.#dirty.clear();
   }

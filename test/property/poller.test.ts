@@ -172,8 +172,11 @@ test("a poller says what a call then does", { timeout: 120_000 }, async () => {
   const steps = fc.array(step, { minLength: 10, maxLength: 60 });
   const property = fc.asyncProperty(fc.boolean(), steps, async (linked, all) => {
     const play = new Play();
-    for (const each of linked ? [...LINKED, ...all] : all) await play.do(each);
-    await play.end();
+    try {
+      for (const each of linked ? [...LINKED, ...all] : all) await play.do(each);
+    } finally {
+      await play.end();
+    }
   });
   await checkAllAsync("property/poller", RUNS, property);
 });
