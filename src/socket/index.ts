@@ -48,9 +48,9 @@ export {
   type PushOptions,
   Scatter,
 } from "./pipeline.ts";
-export { type Prefix, Subscriber } from "./pubsub.ts";
 export { type PollEvent, Poller, type PollOptions } from "./poller.ts";
 export { Proxy, type ProxyOptions, type ProxyStats, type ProxyTraffic } from "./proxy.ts";
+export { type Prefix, Subscriber } from "./pubsub.ts";
 export { ReceivingSocket } from "./receiving_socket.ts";
 export { Reply, type ReplyOptions, Request, type RequestOptions } from "./reqrep.ts";
 export { Dealer, type DealerOptions, Router, type RouterOptions } from "./router.ts";
