@@ -47,10 +47,13 @@ class Flow {
   readonly sent: ProxyTraffic = { messages: 0, bytes: 0 };
   /** The next message cannot go, whatever the other side says: for lack of memory, or its peer. */
   #isStuck = false;
+  /** Back to where it came from: whether that has room is known when it has come. */
+  readonly #isLoop: boolean;
   dropped = 0;
   uncaptured = 0;
 
-  constructor(from: Receiver<unknown>, to: Sender<unknown>) {
+  constructor(from: Receiver<unknown>, to: Sender<unknown>, isLoop: boolean) {
+    this.#isLoop = isLoop;
     this.from = from;
     this.to = to;
   }
@@ -61,7 +64,7 @@ class Flow {
     this.#isStuck = false;
     let moved = 0;
     if (!from.goes) return 0;
-    while (moved < FLUSH_EVERY && to.goes) {
+    while (moved < FLUSH_EVERY && (this.#isLoop || to.goes)) {
       const message = from.takePassing();
       if (message === undefined) break;
       if (!this.#pass(message)) {
@@ -79,7 +82,7 @@ class Flow {
 
   /** Asks for a wake-up when something can be moved; false if that may be now. */
   park(): boolean {
-    if (this.#isStuck || this.from.goes) return this.to.parkFollower();
+    if (this.#isStuck || (this.from.goes && !this.#isLoop)) return this.to.parkFollower();
     return this.from.parkFollower();
   }
 
@@ -317,7 +320,7 @@ function flow(from: Socket, to: Socket): Flow | undefined {
   const { receiver } = waysOf(from);
   const { sender } = waysOf(to);
   if (receiver === undefined || sender === undefined) return undefined;
-  return new Flow(receiver, sender);
+  return new Flow(receiver, sender, from === to);
 }
 
 function trafficOf(traffic: ProxyTraffic | undefined): ProxyTraffic {
