@@ -122,6 +122,20 @@ describe("how it is used", () => {
     await prints("dynamic.cjs", lines, "it works\n");
   });
 
+  test("by the names of zeromq.js, from an ES module and from CommonJS", async () => {
+    const talk = `
+      const pull = new Pull(); pull.bindSync("inproc://a");
+      const push = new Push(); push.connect("inproc://a"); push.send(["it", "works"]);
+      pull.receive().then((parts) => console.log(parts.join(" ")));
+      new Dish().close();`;
+    const both = "threadmq/zeromq/draft";
+    const imports = `import { Pull, Push } from "threadmq/zeromq"; import { Dish } from "${both}";`;
+    await prints("names.mjs", imports + talk, "it works\n");
+    const requires = `const { Pull, Push } = require("threadmq/zeromq");
+      const { Dish } = require("${both}");`;
+    await prints("names.cjs", requires + talk, "it works\n");
+  });
+
   test("between threads, one of ES modules and one of CommonJS, by the default context", () =>
     prints(
       "threads.mjs",

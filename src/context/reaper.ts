@@ -13,6 +13,7 @@ import {
   load,
   MAX_SLOTS,
   NAMES_DOOMED,
+  SLOT_BODIES,
   SLOT_HAND,
   SLOT_MAKING,
   SLOT_RECEIVED,
@@ -27,6 +28,7 @@ import {
   CONNECTER_BLOCK,
   destroyPipe,
   GONE,
+  isPublished,
   move,
   NO_READER,
   PIPE_ENTRY,
@@ -41,6 +43,7 @@ import {
   repairPipeWriter,
   type Side,
   settleMove,
+  settlePublication,
   stateOf,
 } from "../pipe/index.ts";
 import { isHeld, isUnread, LANE_LIMIT } from "../queue/index.ts";
@@ -68,6 +71,8 @@ import { ownBlock, peerBlock, Registry } from "./registry.ts";
  *   destroying              `doomed`                            unlinked and freed
  *   moving a message        `moved to` of the lane it leaves    it is in one lane, before all else:
  *                                                               what it refers to may be another's
+ *   publishing              `bodies` of the slot                what was not given to a lane is
+ *                                                               taken back (pipe/publication.ts)
  *   anywhere                a block in the hand of the slot     freed, if nothing leads to it
  */
 const SIDES: readonly Side[] = ["connecter", "binder"];
@@ -93,8 +98,11 @@ export class Reaper extends Registry {
   reap(dead: number, finish: () => void): ReapReport | undefined {
     return this.lock.hold(() => {
       if (!this.isGone(dead)) return undefined; // Somebody was quicker.
+      const { arena, pool } = this.thread;
+      pool.settleOwners(); // Before anything is asked of what the dead has left.
       this.#settleMoves();
-      this.thread.pool.settleHand(dead, (block) => this.isLinked(block));
+      pool.settleHand(dead, (block) => this.isLinked(block));
+      settlePublication(arena, pool, dead); // While the lanes are as the dead has left them.
       // First, while a pipe that is connected already is still on its list.
       this.#dropUnmade(dead);
       const report = { names: 0, pipes: 0 };
@@ -180,6 +188,7 @@ export class Reaper extends Registry {
     this.arena.refresh();
     const { arena, pool } = this.thread;
     const words = this.words;
+    pool.settleOwners();
     this.#settleMoves();
     for (let slot = 1; slot < MAX_SLOTS; slot++) {
       if (words[slotAt(slot) + SLOT_HAND] === 0 || !this.isGone(slot)) continue;
@@ -217,6 +226,8 @@ export class Reaper extends Registry {
     for (let slot = 1; slot < MAX_SLOTS; slot++) {
       const making = words[slotAt(slot) + SLOT_MAKING];
       if (making !== 0 && this.isGone(slot)) unlisted.push(making);
+      if (words[slotAt(slot) + SLOT_BODIES] === 0 || !this.isGone(slot)) continue;
+      if (isPublished(words, slot, block)) return true;
     }
     if (block === 0 || unlisted.includes(block)) return true;
     for (const pipe of unlisted) {

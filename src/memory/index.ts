@@ -8,6 +8,7 @@
  *   arena     the growable buffer and this thread's views of it
  *   lock      mutual exclusion on the cold path, with an owner
  *   pages     runs of pages, and whose they are
+ *   owners    blocks that several own: who gives up the last ownership frees
  *   pool      blocks: allocated by their owner, freed by anybody
  */
 export * from "./arena.ts";

@@ -7,7 +7,7 @@
  * turn has a row to itself, so that nobody disturbs a third.
  *
  *        0 ┌──────────────────────────────┐
- *          │ header                       │  who we are, counters, two locks
+ *          │ header                       │  who we are, counters, three locks
  *      256 ├──────────────────────────────┤
  *          │ buckets                      │  the names: heads of 256 lists (context/registry.ts)
  *     1024 ├──────────────────────────────┤
@@ -34,6 +34,10 @@
  *         +-----------+-----------+
  *     +96 | lock      | doomed    | names                     lock: Atomics; doomed: under it
  *         +-----------+-----------+
+ *         +-----------+-----------+-----------+-----------+-----------+
+ *    +128 | lock      | place     | before    | block     | count     | owners (owners.ts)
+ *         +-----------+-----------+-----------+-----------+-----------+
+ *                                                      lock: Atomics; all others under it
  *
  * Slot
  *           +0          +1          +2          +3          +4          +5          +6
@@ -49,7 +53,10 @@
  *         | taken     | making    |             claim, birth, thread, parent: who has it (slots.ts)
  *         +-----------+-----------+             hand, taken: pool.ts; making: reaper.ts
  *         | sent lo,hi            | received lo,hi        | dropped lo,hi         | from +80; owner
- *         +-----------------------+-----------------------+-----------------------+
+ *         +-----------+-----------+-----------+-----------+-----------+-----------+
+ *         | bodies    | left      | next left | showing   | w         |             from +86
+ *         +-----------+-----------+-----------+-----------+-----------+
+ *                                         what is being published (pipe/publication.ts); owner
  *     +96 | partial, one for each size class                              pool: the slot's owner
  *         +- -
  */
@@ -57,7 +64,7 @@
 /** Tells our arena from any other shared memory. "TMQ" and a one. */
 export const MAGIC_VALUE: number = 0x544d5101 | 0;
 /** Changes with any change of the meaning of a shared word. */
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 
 export const WORD_BYTES = 4;
 export const ROW = 32;
@@ -92,6 +99,11 @@ export const PAGES_WORD: number = 2 * ROW + 5;
 export const PAGES_SCARCE: number = 2 * ROW + 6;
 export const NAMES_LOCK: number = 3 * ROW;
 export const NAMES_DOOMED: number = 3 * ROW + 1;
+export const OWNERS_LOCK: number = 4 * ROW;
+export const OWNERS_PLACE: number = 4 * ROW + 1;
+export const OWNERS_BEFORE: number = 4 * ROW + 2;
+export const OWNERS_BLOCK: number = 4 * ROW + 3;
+export const OWNERS_COUNT: number = 4 * ROW + 4;
 
 export const BUCKETS = 256;
 export const BUCKET_COUNT = 256;
@@ -117,6 +129,11 @@ export const SLOT_MAKING: number = 2 * ROW + 13;
 export const SLOT_SENT: number = 2 * ROW + 16;
 export const SLOT_RECEIVED: number = 2 * ROW + 18;
 export const SLOT_DROPPED: number = 2 * ROW + 20;
+export const SLOT_BODIES: number = 2 * ROW + 22;
+export const SLOT_LEFT: number = 2 * ROW + 23;
+export const SLOT_NEXT_LEFT: number = 2 * ROW + 24;
+export const SLOT_SHOWING: number = 2 * ROW + 25;
+export const SLOT_SHOWING_W: number = 2 * ROW + 26;
 export const SLOT_PARTIAL: number = 3 * ROW;
 
 /** Where a slot begins. */

@@ -24,6 +24,7 @@ import {
   slotAt,
 } from "./layout.ts";
 import { type Keeper, NOBODY_DIES } from "./lock.ts";
+import { Owners } from "./owners.ts";
 import { LEAVE_A_MOVE, Pages } from "./pages.ts";
 
 /**
@@ -116,6 +117,7 @@ export class Pool {
   readonly #arena: Arena;
   readonly #slot: number;
   readonly #pages: Pages;
+  readonly #owners: Owners;
   readonly #partial: Addr;
   readonly #hand: Addr;
   readonly #taken: Addr;
@@ -126,6 +128,7 @@ export class Pool {
     this.#arena = arena;
     this.#slot = slot;
     this.#pages = new Pages(arena, slot, canBlock, keeper.isGone);
+    this.#owners = new Owners(arena, slot, canBlock, keeper);
     this.#partial = slotAt(slot) + SLOT_PARTIAL;
     this.#hand = slotAt(slot) + SLOT_HAND;
     this.#taken = slotAt(slot) + SLOT_TAKEN;
@@ -182,6 +185,21 @@ export class Pool {
     this.#freeOne(at);
     // A flag: a thread that waits for memory looks again after it has announced itself.
     if (load(this.#arena.words, MEMORY_WANTED) !== 0) this.onRelease();
+  }
+
+  /**
+   * Gives up ownerships of a block that several own, and frees it with the last; see owners.ts.
+   *
+   * @param place A word that leads to the block on behalf of these ownerships. @param next What it
+   *   is to be then.
+   */
+  release(block: Addr, ownerships: number, place: Addr, next: number): void {
+    if (this.#owners.release(block, ownerships, place, next)) this.free(block);
+  }
+
+  /** What a dead thread was giving up is as if it had not begun. */
+  settleOwners(): void {
+    this.#owners.settle();
   }
 
   /** Takes back what others freed, and gives away all pages with nothing in use. */

@@ -10,6 +10,8 @@
  *   writer    the end that messages go into, with its watermark
  *   reader    the end that they come out of
  *   move      from one lane to another
+ *   records   a message as records, in memory of this thread
+ *   publication  one message into many lanes
  *   pipe      an end: its roles, its state, what it hears
  */
 export * from "./layout.ts";
@@ -19,7 +21,7 @@ export {
   type Message,
   type MessageLike,
   type Part,
-  type Prepared,
+  Prepared,
   prepare,
 } from "./message.ts";
 export { settleMove } from "./move.ts";
@@ -34,5 +36,7 @@ export {
   putBytes,
   readBytes,
 } from "./pipe.ts";
+export { isPublished, Publication, settlePublication } from "./publication.ts";
 export { isRedelivered, type PipeReader, repairPipeReader, Slab } from "./reader.ts";
+export type { Kept } from "./records.ts";
 export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";

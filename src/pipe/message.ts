@@ -27,7 +27,7 @@ export type MessageLike = Part | readonly Part[];
 export type Message = ReceivedPart[];
 
 /** Below this, a loop is faster than the call of `set`. */
-const SHORT_BYTES = 24;
+export const SHORT_BYTES = 24;
 export const SHORT_TEXT = 64;
 
 /** Of words, below this, a loop is faster than making the view that `set` wants. */
@@ -92,7 +92,7 @@ export class MessageWriter extends YpipeWriter {
   }
 
   #writeParts({ parts, size }: Prepared): boolean {
-    bodies.length = 0;
+    if (bodies.length > 0) bodies.length = 0;
     const at = this.#allocateBodies(parts) ? this.reserve(size) : 0;
     if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
     else this.#fill(at, parts);
@@ -105,7 +105,6 @@ export class MessageWriter extends YpipeWriter {
       if (part.length <= INLINE_BYTES) continue;
       const body = this.pool.allocate(bodyWords(part.length));
       if (body === 0) return false;
-      this.arena.words[body] = 1;
       this.take(body);
       bodies.push(body);
     }
@@ -189,13 +188,32 @@ function isSimple(message: unknown): message is Uint8Array {
  */
 export function prepare(message: MessageLike, pool: Pool): Uint8Array | Prepared {
   if (isSimple(message)) return message;
-  const parts = Array.from(Array.isArray(message) ? message : [message], toPart);
-  if (parts.length === 0) {
+  const isList = Array.isArray(message);
+  const count = isList ? message.length : 1;
+  const parts = new Array<string | Uint8Array>(count);
+  let size = 0;
+  let isLarge = false;
+  for (let i = 0; i < count; i++) {
+    const part = toPart(isList ? message[i] : message);
+    parts[i] = part;
+    const fits = part.length <= INLINE_BYTES;
+    size += fits ? recordWords(part.length) : REFERENCE_WORDS;
+    if (!fits) isLarge = true;
+  }
+  if (count === 0) {
     throw new ZmqError("EINVAL", {
       hint: "A message has at least one part; send null or an empty string for an empty one.",
     });
   }
-  const size = sizeOf(parts);
+  if (isLarge || size > SMALL_WORDS) checkMemory(parts, size, pool);
+  return new Prepared(parts, size);
+}
+
+/** Records of so many words together fit into a page, whatever chunk they are in. */
+const SMALL_WORDS = PAGE_WORDS >> 1;
+
+/** @throws ZmqError EMSGSIZE if a message could never be stored. */
+function checkMemory(parts: readonly (string | Uint8Array)[], size: number, pool: Pool): void {
   let memory = 0;
   for (const { length: bytes } of parts) {
     if (bytes > INLINE_BYTES) memory += Pool.cost(bodyWords(bytes));
@@ -205,7 +223,6 @@ export function prepare(message: MessageLike, pool: Pool): Uint8Array | Prepared
   if (records > PAGE_WORDS) memory += records;
   const most = pool.pages.mostWords;
   if (memory > most) throw tooLarge(parts, memory, most);
-  return new Prepared(parts, size);
 }
 
 /** The parts of a message that lies as records, with all bodies inside. */
@@ -233,6 +250,8 @@ function toPart(part: unknown): string | Uint8Array {
     return part.length <= SHORT_TEXT && isAscii(part) ? part : encoder.encode(part);
   }
   if (part === null) return "";
+  // Of fixed length, and not empty: should its bytes go while it waits, `Prepared.check` sees it.
+  if (part instanceof Uint8Array && part.length > 0 && !isElastic(part.buffer)) return part;
   if (ArrayBuffer.isView(part)) return bytesOf(part);
   if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) {
     try {
@@ -266,13 +285,19 @@ export function bytesOf(view: ArrayBufferView): Uint8Array {
   }
 }
 
+/** Whether a buffer may get another length, and with it its views. */
+function isElastic(buffer: ArrayBufferLike): boolean {
+  const { resizable, growable } = buffer as { resizable?: boolean; growable?: boolean };
+  return resizable === true || growable === true;
+}
+
 function gone(): ZmqError {
   return new ZmqError("EINVAL", {
     hint: "The bytes of a view are gone: its buffer was transferred, or has shrunk. Give a copy.",
   });
 }
 
-function bodyWords(bytes: number): number {
+export function bodyWords(bytes: number): number {
   return BODY_HEAD + Math.ceil(bytes / 4);
 }
 
@@ -282,7 +307,7 @@ function isAscii(text: string): boolean {
 }
 
 /** @param memory How many words of pages it would take. @param most How many it may. */
-function tooLarge(parts: (string | Uint8Array)[], memory: number, most: number): ZmqError {
+function tooLarge(parts: readonly (string | Uint8Array)[], memory: number, most: number): ZmqError {
   const bytes = parts.reduce((sum, part) => sum + part.length, 0);
   const pages = Math.ceil(memory / PAGE_WORDS);
   return new ZmqError("EMSGSIZE", {

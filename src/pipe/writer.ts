@@ -292,7 +292,8 @@ export class PipeWriter extends MessageWriter {
   wait(): boolean {
     const words = this.arena.words;
     // Never more than all that there is: after a watermark was lowered, the limit may be behind.
-    const half = Math.max(0, ((this.#limit - load(words, this.lane + LANE_READ)) | 0) >> 1);
+    const read = load(words, this.lane + LANE_READ) & ~WAITS; // It may have been asked before.
+    const half = Math.max(0, ((this.#limit - read) | 0) >> 1);
     store(words, this.lane + LANE_WAKE_AT, (this.written - half) | 0);
     const before = this.swapped;
     // SYNC(waits) publish: wakeAt. The count is looked at once more, after this.

@@ -21,6 +21,7 @@ export * from "./layout.ts";
 export {
   createYpipe,
   destroyYpipe,
+  hasShown,
   isHeld,
   isUnread,
   markRedelivered,

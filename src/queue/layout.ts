@@ -35,6 +35,7 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *         +--------+--------+------------------+
  *           MORE        another part of the same message follows
  *           REFERENCE   the body is a block of its own, and here is its address
+ *           SHARED      and it is referred to from other lanes, too (memory/owners.ts)
  *           CONTROL     no message: what one end of a pipe tells the other (pipe/reader.ts)
  *           END         no part: `length` is the address of the next chunk
  *           REDELIVERED the message was in the hands of an application that did not acknowledge it;
@@ -42,7 +43,7 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *
  * Body in a block of its own
  *         +--------+--------+------------------+
- *         | owners | held   | bytes …          |
+ *         | owners | held   | bytes …          |      owners: if it is shared
  *         +--------+--------+------------------+
  */
 export const LANE_C = 0;
@@ -82,6 +83,7 @@ export const MORE = 1;
 export const REFERENCE = 2;
 export const END = 4;
 export const REDELIVERED = 8;
+export const SHARED = 16;
 export const CONTROL = 32;
 
 /** The first chunk of a pipe holds six messages of 64 bytes: most pipes are idle. */

@@ -444,7 +444,6 @@ describe("a role", () => {
     const { words } = arena;
     const other = pool.allocate(BODY_HEAD + 1);
     const body = pool.allocate(BODY_HEAD + 1);
-    words[body] = 1;
     const writer = new Holder(arena, pool, at);
     writer.hold(body);
     const from = writer.reserve(1000); // In a chunk that lies behind the body.
@@ -455,7 +454,7 @@ describe("a role", () => {
     writer.flush();
     words.set(before, at + LANE_W); // It has moved c, and nothing more.
     far.free(other);
-    assert.equal(rig.take()?.length, 1); // Where the body counted its owners is now a link.
+    assert.equal(rig.take()?.length, 1); // Its first word is now a link.
     repairWriter(arena, far, at);
     assert.equal(words[at + LANE_W], load(words, at + LANE_C));
     assert.equal(words[at + LANE_WRITER_CHUNK], chunk);

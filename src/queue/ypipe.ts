@@ -4,7 +4,6 @@ import { assert } from "../base/index.ts";
 import {
   type Addr,
   type Arena,
-  add,
   LEAVE_A_MOVE,
   LEAVE_NONE,
   load,
@@ -45,6 +44,7 @@ import {
   REFERENCE_WORDS,
   recordSize,
   recordWords,
+  SHARED,
 } from "./layout.ts";
 
 /**
@@ -115,7 +115,8 @@ import {
  *   next, beginning in `held`.
  *
  *   A reader notes from where on it gives back (`free at`, `free chunk`), moves `front`, and then
- *   frees the chunks and bodies between the two, one by one, moving `free at` along.
+ *   frees the chunks and bodies between the two, one by one, moving `free at` along. Of a body that
+ *   is in other lanes, too, it gives up its part (memory/owners.ts).
  *
  * A reader that has gone to sleep has left `c` in `slept`.
  *
@@ -157,7 +158,7 @@ export function destroyYpipe(arena: Arena, pool: Pool, at: Addr): void {
   arena.refresh();
   const words = arena.words;
   if (words[at + LANE_READER_CHUNK] === 0) return; // Nothing is left, or was ever made.
-  if (words[at + LANE_FREE_AT] !== 0) freePassed(arena, pool, at);
+  repairReader(arena, pool, at);
   passTo(words, at, shownUpTo(words, at));
   freePassed(arena, pool, at);
   const last = words[at + LANE_READER_CHUNK];
@@ -207,23 +208,16 @@ function freePassed(arena: Arena, pool: Pool, lane: Addr): void {
     } else if ((flags & REFERENCE) !== 0) {
       const body = words[at + RECORD_HEAD];
       at += REFERENCE_WORDS;
-      freeBody(arena, pool, body, lane, at);
+      if ((flags & SHARED) !== 0) pool.release(body, 1, lane + LANE_FREE_AT, at);
+      else {
+        pool.hold(body);
+        words[lane + LANE_FREE_AT] = at;
+        pool.free(arena.reach(body));
+      }
     } else at += recordWords(words[at + LENGTH]);
   }
   words[lane + LANE_READER_CHUNK] = chunk;
   words[lane + LANE_FREE_AT] = 0;
-}
-
-/** Gives up one ownership of a body in a block of its own. What is freed next is at `next`. */
-function freeBody(arena: Arena, pool: Pool, body: Addr, lane: Addr, next: Addr): void {
-  const words = arena.words;
-  arena.reach(body);
-  // A counter. Of a single owner nobody can become another.
-  const shared = load(arena.words, body) !== 1;
-  if (!shared) pool.hold(body);
-  words[lane + LANE_FREE_AT] = next;
-  // A counter; the pool's SYNC(free) publishes that our last use is over.
-  if (!shared || add(arena.words, body, -1) === 1) pool.free(body);
 }
 
 /** Finishes or takes back what a dead writer was about. Nobody else may have its role. */
@@ -249,7 +243,9 @@ export function repairWriter(arena: Arena, pool: Pool, lane: Addr): void {
 /** Finishes what a dead reader was giving back. Nobody else may have its role. */
 export function repairReader(arena: Arena, pool: Pool, lane: Addr): void {
   arena.refresh();
-  if (arena.words[lane + LANE_FREE_AT] !== 0) freePassed(arena, pool, lane);
+  if (arena.words[lane + LANE_FREE_AT] === 0) return;
+  pool.settleOwners(); // Before that `free at` may say too much.
+  freePassed(arena, pool, lane);
 }
 
 /** Marks all messages from `front` up to what was handed out: they will be handed out again. */
@@ -269,6 +265,11 @@ export function markRedelivered(words: Words, lane: Addr): void {
     at += recordSize(words, at);
   }
   words[lane + LANE_HANDED] = 0;
+}
+
+/** Whether a writer that is dead, or does not write now, has shown anything since `c` was `w`. */
+export function hasShown(words: Words, lane: Addr, w: Addr): boolean {
+  return shownUpTo(words, lane) !== w;
 }
 
 /** Whether a block is among those that a writer has not shown. */
@@ -304,7 +305,7 @@ export function isUnread(words: Words, lane: Addr, block: Addr): boolean {
 export class YpipeWriter {
   protected readonly arena: Arena;
   protected readonly pool: Pool;
-  protected readonly lane: Addr;
+  readonly lane: Addr;
   #position: Addr;
   /** Where records of this chunk must end: the record that leads to the next chunk fits behind. */
   #limit: Addr;

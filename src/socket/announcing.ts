@@ -1,31 +1,48 @@
 // SPDX-License-Identifier: MIT
 
+import type { WhenFull } from "../strategy/index.ts";
+
 /**
- * announcing — what the ends of a link between a subscriber and a publisher tell each other.
+ * announcing — what a subscriber's end of a link tells the publisher's.
  *
  * Control records (pipe/reader.ts): one byte that says what, and then what it is about.
  *
- *   SUBSCRIBE, UNSUBSCRIBE   subscriber → publisher   a topic (SUB, XSUB) or a group (DISH)
- *   COMPLETE                 subscriber → publisher   all that is wanted has been said, to this one
- *                                                     of the binders of the pipe (four bytes)
- *   FORGET_ALL               subscriber → publisher   what was said before no longer holds
- *   GAP                      publisher → subscriber   so many messages were dropped here (four
- *                                                     bytes), for lack of room
+ *   SUBSCRIBE, UNSUBSCRIBE   a topic (SUB, XSUB) or a group (DISH)
+ *   FORGET_ALL               what was said before no longer holds
+ *   COMPLETE                 all that is wanted has been said, to this one of the binders of the
+ *                            pipe (four bytes)
+ *   WHEN_FULL                what is to become of messages that the pipe has no room for (a byte)
  *
- * A subscriber says all that it wants, between FORGET_ALL and COMPLETE, to each publisher that it is
- * linked with, and to the next one when that changes; and whatever it wants later, at once. It is in the pipe when `subscribe`
- * returns, and the publisher looks before each message that it sends: so nothing that is published
- * after that is missed.
+ * The other way goes the number of messages that were dropped (strategy/outlet.ts), and
+ *
+ *   BEGIN                    from here on everything is sent
+ *   KNOWN                    from here on what is wanted is sent
+ *
+ * A subscriber says all that it wants, between FORGET_ALL and COMPLETE, to each publisher that it
+ * is linked with, and to the next one when that changes; and whatever it wants later, at once. It
+ * is in the pipe when `subscribe` returns, and the publisher looks before each message that it
+ * sends: so nothing that is published after that is missed.
  *
  * Until it has heard COMPLETE, a publisher does not know what is wanted, and sends everything; the
- * subscriber throws away what it does not want. So there is no moment in which a message is lost
- * because the subscriber's thread was not quick.
+ * subscriber throws away what it does not want, up to KNOWN. So there is no moment in which a
+ * message is lost because the subscriber's thread was not quick.
  */
 export const UNSUBSCRIBE = 0;
 export const SUBSCRIBE = 1;
-export const COMPLETE = 2;
-export const GAP = 3;
+export const COMPLETE = 3;
 export const FORGET_ALL = 4;
+export const WHEN_FULL = 5;
+export const BEGIN = 6;
+export const KNOWN = 7;
+
+/** In the order of their numbers in a record. */
+export const POLICIES: readonly WhenFull[] = [
+  "drop-newest",
+  "drop-oldest",
+  "latest-per-topic",
+  "block",
+  "disconnect",
+];
 
 /** A control record about a topic, or a group. */
 export function aboutTopic(what: number, topic: Uint8Array): Uint8Array {

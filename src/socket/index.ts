@@ -11,7 +11,10 @@ export type { OnePart } from "./balancing.ts";
  *   sending            the sending half: the calls; where a message goes is the pattern's
  *     balancing        to the next peer with room
  *     routing          to the one that is named
+ *   publishing         to all that want it, and who that is
  *   receiving          the receiving half
+ *   subscribing        what is wanted, and that publishers know it
+ *   announcing         how they are told
  *   ways               the halves together: what becomes of a pipe
  *   sending_socket     the classes that users see, one for each combination of halves
  *   receiving_socket
@@ -21,7 +24,8 @@ export type { OnePart } from "./balancing.ts";
  *   router             DEALER and ROUTER
  *   reqrep             REQ and REP
  *   server             CLIENT, SERVER and PEER
- *   pubsub             SUB
+ *   pubsub             PUB, SUB, XPUB and XSUB
+ *   radio              RADIO and DISH
  *   poller             waits for any of many sockets
  *   proxy              passes messages on between two sockets
  */
@@ -33,10 +37,13 @@ export type {
   CodecOption,
   ConflateOption,
   ProbeOption,
+  PublishOptions,
   ReceiveOptions,
   RoutingOptions,
   SendOptions,
   SocketOptions,
+  SubscribeOptions,
+  Verbosity,
 } from "./options.ts";
 export { Channel, Pair, type PairOptions } from "./pair.ts";
 export {
@@ -50,7 +57,26 @@ export {
 } from "./pipeline.ts";
 export { type PollEvent, Poller, type PollOptions } from "./poller.ts";
 export { Proxy, type ProxyOptions, type ProxyStats, type ProxyTraffic } from "./proxy.ts";
-export { type Prefix, Subscriber } from "./pubsub.ts";
+export {
+  type Prefix,
+  Publisher,
+  type PublisherOptions,
+  Subscriber,
+  type SubscriberOptions,
+  XPublisher,
+  type XPublisherOptions,
+  XSubscriber,
+  type XSubscriberOptions,
+} from "./pubsub.ts";
+export {
+  Dish,
+  type DishOptions,
+  type Group,
+  type GroupMessage,
+  type GroupSendOptions,
+  Radio,
+  type RadioOptions,
+} from "./radio.ts";
 export { ReceivingSocket } from "./receiving_socket.ts";
 export { Reply, type ReplyOptions, Request, type RequestOptions } from "./reqrep.ts";
 export { Dealer, type DealerOptions, Router, type RouterOptions } from "./router.ts";

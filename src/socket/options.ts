@@ -9,6 +9,8 @@ import {
 } from "../base/index.ts";
 import { type Context, checkRange } from "../context/index.ts";
 import type { Message, MessageLike } from "../pipe/index.ts";
+import type { WhenFull } from "../strategy/index.ts";
+import { POLICIES } from "./announcing.ts";
 
 /** Options that every socket has. */
 export interface SocketOptions {
@@ -115,6 +117,32 @@ export interface BalanceOption {
   balance?: Balance;
 }
 
+/** Options of sockets that publish. */
+export interface PublishOptions {
+  /**
+   * `ZMQ_XPUB_NODROP`: where a subscriber that a message is for has no room, it goes to nobody and
+   * `send` waits. Default false: that subscriber loses it, and sees how many it has lost.
+   */
+  noDrop?: boolean;
+  /** `ZMQ_INVERT_MATCHING`: sends to those who have not subscribed. Default false. */
+  invertMatching?: boolean;
+}
+
+/** Options of sockets that subscribe. */
+export interface SubscribeOptions {
+  /**
+   * What becomes of messages for which this socket's pipe has no room, at each publisher. Default
+   * `"drop-newest"`.
+   *
+   *   drop-newest        they are dropped
+   *   drop-oldest        the newest are kept aside, as many as the publisher's watermark says
+   *   latest-per-topic   of these, only the newest of each first part
+   *   block              the publisher waits, as with its `noDrop`
+   *   disconnect         they are dropped, and the publisher ends the link
+   */
+  whenFull?: WhenFull;
+}
+
 export type Balance = "round-robin" | "least-loaded";
 
 /** All options that a socket keeps, by name. */
@@ -138,7 +166,19 @@ export interface OptionValues {
   handover: boolean;
   conflate: boolean;
   balance: Balance;
+  noDrop: boolean;
+  invertMatching: boolean;
+  whenFull: WhenFull;
+  manual: boolean;
+  manualLastValue: boolean;
+  verbosity: Verbosity;
+  welcomeMessage: Uint8Array | null;
+  onlyFirstSubscribe: boolean;
+  verboseUnsubscribe: boolean;
 }
+
+/** Which subscriptions an XPUB's user hears of. */
+export type Verbosity = null | "allSubs" | "allSubsUnsubs";
 
 export type OptionName = keyof OptionValues;
 
@@ -180,6 +220,15 @@ const TABLE: { [Name in OptionName]: Entry<OptionValues[Name]> } = {
   handover: { initial: false },
   conflate: { initial: false },
   balance: { initial: "round-robin", among: ["round-robin", "least-loaded"] },
+  noDrop: { initial: false },
+  invertMatching: { initial: false },
+  whenFull: { initial: "drop-newest", among: POLICIES },
+  manual: { initial: false },
+  manualLastValue: { initial: false },
+  verbosity: { initial: null, among: [null, "allSubs", "allSubsUnsubs"] },
+  welcomeMessage: { initial: null, check: checkWelcome },
+  onlyFirstSubscribe: { initial: false },
+  verboseUnsubscribe: { initial: false },
 };
 
 /** The options of a new socket: what was given, checked, and the defaults. */
@@ -210,8 +259,8 @@ export function checkOption(name: OptionName, value: unknown): unknown {
   const { initial, least, most = MAX, among, check }: Entry<unknown> = TABLE[name];
   if (check !== undefined) return check(value);
   if (least !== undefined) checkRange(name, value, least, most);
-  else if (typeof value !== typeof initial || among?.includes(value) === false) {
-    const text = among === undefined ? "a string" : `one of ${among.join(", ")}`;
+  else if (among === undefined ? typeof value !== typeof initial : !among.includes(value)) {
+    const text = among === undefined ? "a string" : `one of ${among.map(String).join(", ")}`;
     const what = typeof initial === "boolean" ? "true or false" : text;
     throw new ZmqError("EINVAL", { hint: `Give ${name} as ${what}; it was ${shown(value)}.` });
   }
@@ -222,6 +271,13 @@ function checkCodec(value: unknown): Codec<unknown> {
   const { encode, decode } = (value ?? {}) as Partial<Codec<unknown>>;
   if (typeof encode === "function" && typeof decode === "function") return value as Codec<unknown>;
   throw new ZmqError("EINVAL", { hint: "Give codec as an object with encode and decode." });
+}
+
+function checkWelcome(value: unknown): Uint8Array | null {
+  if (value === null) return null;
+  if (typeof value === "string") return new TextEncoder().encode(value);
+  if (value instanceof Uint8Array) return value.slice();
+  throw new ZmqError("EINVAL", { hint: "Give welcomeMessage as a string, bytes, or null." });
 }
 
 /** A routing id, as bytes of our own. @throws ZmqError EINVAL if it cannot be one. */

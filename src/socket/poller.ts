@@ -7,7 +7,7 @@ import type { Direction } from "./direction.ts";
 import { END } from "./receiving.ts";
 import { Socket } from "./socket.ts";
 import { checkWait, timedOut, Waiting, type WaitOptions } from "./waiting.ts";
-import type { Ways } from "./ways.ts";
+import { halvesOf } from "./ways.ts";
 
 /** What a poller looks for at a socket: `ZMQ_POLLIN`, `ZMQ_POLLOUT`. */
 export interface PollOptions {
@@ -137,7 +137,7 @@ export class Poller<S extends Socket = Socket> {
     if (!(socket instanceof Socket)) throw invalid("Give a socket of this library.");
     if (this.#items.has(socket)) throw invalid("It was added before: use modify.");
     socket.enter();
-    const receives = (socket.pattern as Ways).receiver !== undefined;
+    const receives = halvesOf(socket).receiver !== undefined;
     const wanted = directionsOf(socket, options ?? { readable: receives, writable: !receives });
     const lookout = this.#lookoutFor(socket);
     this.#items.set(socket, wanted);
@@ -306,7 +306,7 @@ function directionsOf<S extends Socket>(socket: S, options: PollOptions): Item<S
   if (typeof readable !== "boolean" || typeof writable !== "boolean") {
     throw invalid("Give readable and writable as true or false.");
   }
-  const { receiver, sender } = socket.pattern as Ways;
+  const { receiver, sender } = halvesOf(socket);
   if (readable && receiver === undefined) throw invalid("Sockets of this type do not receive.");
   if (writable && sender === undefined) throw invalid("Sockets of this type do not send.");
   return {

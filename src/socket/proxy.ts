@@ -8,7 +8,7 @@ import type { Receiver } from "./receiving.ts";
 import type { Sender } from "./sending.ts";
 import { Socket } from "./socket.ts";
 import { Waiting } from "./waiting.ts";
-import type { Ways } from "./ways.ts";
+import { halvesOf } from "./ways.ts";
 
 /** What has come through on one side of a proxy. */
 export interface ProxyTraffic {
@@ -169,12 +169,12 @@ export class Proxy {
     if (this.#flows.length === 0) {
       throw invalid("One of the sockets must receive, and the other send.");
     }
-    this.#capture = capture === undefined ? undefined : waysOf(capture).sender;
+    this.#capture = capture === undefined ? undefined : halvesOf(capture).sender;
     if (capture !== undefined && this.#capture === undefined) {
       throw invalid("Give capture as a socket that sends.");
     }
     this.#control = control;
-    if (control !== undefined && waysOf(control).receiver === undefined) {
+    if (control !== undefined && halvesOf(control).receiver === undefined) {
       throw invalid("Give control as a socket that receives.");
     }
     this.#thread = membershipOf(front.context).thread;
@@ -259,7 +259,7 @@ export class Proxy {
   #directions(): Set<Direction> {
     const directions = new Set<Direction>();
     for (const { from, to } of this.#flows) directions.add(from).add(to);
-    const control = this.#control && waysOf(this.#control).receiver;
+    const control = this.#control && halvesOf(this.#control).receiver;
     if (control !== undefined) directions.add(control);
     return directions;
   }
@@ -282,7 +282,7 @@ export class Proxy {
   }
 
   #park(): boolean {
-    const control = this.#control && waysOf(this.#control).receiver;
+    const control = this.#control && halvesOf(this.#control).receiver;
     let isParked = control?.parkFollower() ?? true;
     if (this.#paused) return isParked;
     for (const each of this.#flows) if (!each.park()) isParked = false;
@@ -293,7 +293,8 @@ export class Proxy {
   #obey(): void {
     const control = this.#control;
     if (control === undefined) return;
-    const { receiver, sender } = waysOf(control) as Ways & { receiver: Receiver<unknown> };
+    const { sender } = halvesOf(control);
+    const receiver = halvesOf(control).receiver as Receiver<unknown>;
     while (receiver.goes) {
       const command = receiver.takePassing();
       if (command === undefined) return;
@@ -311,14 +312,10 @@ export class Proxy {
 
 const FOR_EVER = { timeout: -1, signal: undefined, address: undefined };
 
-function waysOf(socket: Socket): Ways {
-  return socket.pattern as Ways;
-}
-
 /** What goes one way, if the types are such. */
 function flow(from: Socket, to: Socket): Flow | undefined {
-  const { receiver } = waysOf(from);
-  const { sender } = waysOf(to);
+  const { receiver } = halvesOf(from);
+  const { sender } = halvesOf(to);
   if (receiver === undefined || sender === undefined) return undefined;
   return new Flow(receiver, sender, from === to);
 }

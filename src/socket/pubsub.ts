@@ -1,64 +1,112 @@
 // SPDX-License-Identifier: MIT
 
 import { ZmqError } from "../base/index.ts";
-import { SUB, topicsThat } from "../context/index.ts";
-import { bytesOf, type Message } from "../pipe/index.ts";
-import { Prefixes, type Wants } from "../strategy/index.ts";
-import type { ReceiveOptions } from "./options.ts";
-import { Receiver } from "./receiving.ts";
+import { PUB, SUB, topicsThat, XPUB, XSUB } from "../context/index.ts";
+import { bytesOf, type Message, type MessageLike, type Part, type Pipe } from "../pipe/index.ts";
+import { type Dist, type Outlet, Prefixes, Subscriptions } from "../strategy/index.ts";
+import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
+import type {
+  CodecOption,
+  PublishOptions,
+  ReceiveOptions,
+  SendOptions,
+  SubscribeOptions,
+  Verbosity,
+} from "./options.ts";
+import { Distributor, Publishing } from "./publishing.ts";
 import { ReceivingSocket } from "./receiving_socket.ts";
-import { Ways } from "./ways.ts";
+import type { Outgoing } from "./sending.ts";
+import { SendingSocket } from "./sending_socket.ts";
+import type { SocketCore, SocketStats } from "./socket.ts";
+import { Filter, missedBefore, Subscribing } from "./subscribing.ts";
+import type { WaitOptions } from "./waiting.ts";
 
 /** What a topic may begin with. Text is compared as UTF-8. */
 export type Prefix = string | ArrayBufferView;
 
-/** The receiving half of SUB: what is not subscribed to is not handed out. */
-class Filter extends Receiver<Message> {
-  readonly prefixes = new Prefixes();
-  protected override readonly wants: Wants = ([topic]) => {
-    return this.prefixes.matches(topic as Uint8Array);
-  };
+/** Options of a PUB. */
+export interface PublisherOptions<Out = MessageLike>
+  extends SendOptions,
+    PublishOptions,
+    CodecOption<Out, never> {}
 
-  protected override take(): Message | undefined {
-    for (;;) {
-      const message = this.fq.receive();
-      if (message === undefined) return undefined;
-      if (!this.prefixes.matches(message[0] as Uint8Array)) continue;
-      this.count(1);
-      return message;
-    }
+/**
+ * PUB: sends each message to all linked SUBs that have subscribed to what its first part begins
+ * with (RFC 29, `ZMQ_PUB`).
+ *
+ * Who has not subscribed gets nothing; a subscriber without room loses the message, and sees how
+ * many it has lost. What is subscribed to when `subscribe` returns, in whatever thread, is sent
+ * from then on.
+ *
+ * @example
+ * ```ts
+ * const publisher = new Publisher();
+ * await publisher.bind("inproc://weather");
+ * await publisher.send(["berlin", "18"]);
+ * ```
+ */
+export class Publisher<Out = MessageLike> extends SendingSocket<Out> {
+  constructor(options: PublisherOptions<Out> = {}) {
+    const known = ["codec", "noDrop", "invertMatching"] as const;
+    super(PUB, options, known, (core) => new Publishing(core, new Subscriptions(), false));
   }
 
-  protected override takeMany(messages: Message[], max: number): void {
-    while (messages.length < max) {
-      const message = this.take();
-      if (message === undefined) return;
-      messages.push(message);
-    }
+  /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
+  get noDrop(): boolean {
+    return this.option("noDrop");
   }
+
+  set noDrop(value: boolean) {
+    this.setOption("noDrop", value);
+  }
+
+  /** `ZMQ_INVERT_MATCHING`; see {@link PublishOptions.invertMatching}. Takes effect at once. */
+  get invertMatching(): boolean {
+    return this.option("invertMatching");
+  }
+
+  set invertMatching(value: boolean) {
+    this.setOption("invertMatching", value);
+  }
+}
+
+/** Options of a SUB. */
+export interface SubscriberOptions<In = Message>
+  extends ReceiveOptions,
+    SubscribeOptions,
+    CodecOption<never, In> {
+  /** `ZMQ_INVERT_MATCHING`: receives what is not subscribed to. Default false. */
+  invertMatching?: boolean;
 }
 
 /**
  * SUB: receives from all linked PUBs, fairly, the messages whose first part begins with a prefix
  * that it has subscribed to (RFC 29, `ZMQ_SUB`).
  *
- * Without a subscription it receives nothing. In this version there is one publisher: the library,
- * which tells on `sys://log` what happens in all threads.
+ * Without a subscription it receives nothing. Connected to `sys://log`, it hears what happens in
+ * all threads.
  *
  * @example
  * ```ts
- * const log = new Subscriber();
- * log.connect("sys://log");
- * log.subscribe("thread.", "pipe.full");
- * for await (const [topic, json] of log) console.log(`${topic}`, JSON.parse(`${json}`));
+ * const subscriber = new Subscriber();
+ * subscriber.connect("inproc://weather");
+ * subscriber.subscribe("berlin", "paris");
+ * for await (const [city, degrees] of subscriber) console.log(`${city}: ${degrees}`);
  * ```
  */
-export class Subscriber extends ReceivingSocket {
+export class Subscriber<In = Message> extends ReceivingSocket<In> {
   readonly #prefixes: Prefixes;
+  readonly #ways: Subscribing;
 
-  constructor(options: ReceiveOptions = {}) {
-    super(SUB, options, [], (core) => new Ways(core, { receiver: new Filter(core) }));
-    this.#prefixes = (this.receivingHalf as Filter).prefixes;
+  constructor(options: SubscriberOptions<In> = {}) {
+    const prefixes = new Prefixes();
+    const known = ["codec", "whenFull", "invertMatching"] as const;
+    super(SUB, options, known, (core) => {
+      const wants = (topic: Uint8Array) => prefixes.matches(topic) !== core.options.invertMatching;
+      return new Subscribing(core, prefixes, { receiver: new Filter(core, wants) });
+    });
+    this.#prefixes = prefixes;
+    this.#ways = this.pattern as Subscribing;
   }
 
   /**
@@ -69,7 +117,12 @@ export class Subscriber extends ReceivingSocket {
    * @throws ZmqError EINVAL if it is no prefix, EBADF, ETERM.
    */
   subscribe(...prefixes: Prefix[]): void {
-    this.#change(prefixes, (prefix) => this.#prefixes.add(prefix));
+    this.enter();
+    for (const prefix of toTopics(prefixes)) {
+      this.#prefixes.add(prefix);
+      this.#ways.announce(true, prefix);
+    }
+    this.#tune();
   }
 
   /**
@@ -79,25 +132,381 @@ export class Subscriber extends ReceivingSocket {
    * @throws ZmqError EINVAL if it is no prefix, EBADF, ETERM.
    */
   unsubscribe(...prefixes: Prefix[]): void {
-    this.#change(prefixes, (prefix) => this.#prefixes.remove(prefix));
+    this.enter();
+    for (const prefix of toTopics(prefixes)) {
+      if (this.#prefixes.remove(prefix)) this.#ways.announce(false, prefix);
+    }
+    this.#tune();
   }
 
-  /** Changes all or, if one of them is no prefix, nothing. */
-  #change(prefixes: Prefix[], change: (prefix: Uint8Array) => void): void {
-    this.enter();
-    for (const prefix of prefixes.length === 0 ? [EVERYTHING] : prefixes.map(toBytes)) {
-      change(prefix);
-    }
+  /** `ZMQ_TOPICS_COUNT`: to how many different prefixes it has subscribed. */
+  get topicsCount(): number {
+    return this.#prefixes.size;
+  }
+
+  /** How many messages a publisher has dropped immediately before this one, for lack of room. */
+  missedBefore(message: In): number {
+    return missedBefore(message as object);
+  }
+
+  /** As of every socket; and how many messages publishers have dropped, as far as we know. */
+  override stats(): SocketStats & { missed: number } {
+    return { ...super.stats(), missed: (this.receivingHalf as Filter).missed };
+  }
+
+  /** What publishers do when there is no room; see {@link SubscribeOptions.whenFull}. */
+  get whenFull(): SubscriberOptions["whenFull"] & string {
+    return this.option("whenFull");
+  }
+
+  set whenFull(value: SubscriberOptions["whenFull"] & string) {
+    this.setOption("whenFull", value);
+    if (!this.closed) this.#ways.tellAgain();
+  }
+
+  /** `ZMQ_INVERT_MATCHING`; see {@link SubscriberOptions.invertMatching}. Takes effect at once. */
+  get invertMatching(): boolean {
+    return this.option("invertMatching");
+  }
+
+  set invertMatching(value: boolean) {
+    this.setOption("invertMatching", value);
+  }
+
+  /** Which topics of the log are wanted. */
+  #tune(): void {
     this.tune(topicsThat((topic) => this.#prefixes.matches(topic)));
+  }
+}
+
+/** Options of an XPUB. */
+export interface XPublisherOptions<Out = MessageLike, In = Message>
+  extends DuplexOptions,
+    PublishOptions,
+    CodecOption<Out, In> {
+  /**
+   * `ZMQ_XPUB_VERBOSE`, `ZMQ_XPUB_VERBOSER`: null, the default: a subscription is received if it is
+   * the first to its topic, an unsubscription if it is the last. `"allSubs"`: all subscriptions.
+   * `"allSubsUnsubs"`: all of both.
+   */
+  verbosity?: Verbosity;
+  /**
+   * `ZMQ_XPUB_MANUAL`: what subscribers ask for is only received; `subscribe` and `unsubscribe` say
+   * what the one whose message was received last gets. Default false.
+   */
+  manual?: boolean;
+  /**
+   * `ZMQ_XPUB_MANUAL_LAST_VALUE`: as `manual`; and the first message after a `subscribe` goes only
+   * to that subscriber. Default false.
+   */
+  manualLastValue?: boolean;
+  /**
+   * `ZMQ_XPUB_WELCOME_MSG`: is sent to each new subscriber first; it receives it if it has
+   * subscribed to it. Default null: none.
+   */
+  welcomeMessage?: string | Uint8Array | null;
+}
+
+/** What the user of an XPUB hears of its subscribers, and may decide. */
+class XPublishing extends Publishing {
+  /** With `manual`: what was asked for, as against what is given. */
+  readonly #asked = new Subscriptions<Outlet>();
+  /** The next message is for this one only. */
+  #only: Outlet | undefined;
+
+  constructor(core: SocketCore) {
+    super(core, new Subscriptions(), true);
+  }
+
+  get topicsCount(): number {
+    return this.wishes.count;
+  }
+
+  /** What the one whose message was received last gets, or no longer. */
+  decide(isWanted: boolean, topic: Uint8Array): void {
+    const { from } = this.upstream;
+    const outlet = from === undefined ? undefined : this.distributor.dist.outlet(from);
+    if (outlet === undefined) return; // It is gone.
+    if (isWanted) this.wishes.add(topic, outlet);
+    else this.wishes.remove(topic, outlet);
+    if (isWanted && this.core.options.manualLastValue) this.#only = outlet;
+  }
+
+  protected override select(topic: Uint8Array, dist: Dist): void {
+    const only = this.#only;
+    this.#only = undefined;
+    if (only === undefined || !dist.has(only.pipe)) super.select(topic, dist);
+    else dist.match(only);
+  }
+
+  protected override want(topic: Uint8Array, outlet: Outlet): void {
+    const isFirst = (this.#isManual ? this.#asked : this.wishes).add(topic, outlet);
+    if (isFirst || this.core.options.verbosity !== null) this.#tell(1, topic, outlet.pipe);
+  }
+
+  protected override unwant(topic: Uint8Array, outlet: Outlet): void {
+    const removal = (this.#isManual ? this.#asked : this.wishes).remove(topic, outlet);
+    if (removal !== "remaining" || this.#tellsAll) this.#tell(0, topic, outlet.pipe);
+  }
+
+  protected override forget(outlet: Outlet): void {
+    const gone = (topic: Uint8Array) => this.#tell(0, topic, outlet.pipe);
+    if (!this.#isManual) this.wishes.removeAll(outlet, gone, this.#tellsAll);
+    else {
+      this.wishes.removeAll(outlet);
+      this.#asked.removeAll(outlet, gone, true);
+    }
+  }
+
+  protected override greet({ writer }: Outlet): void {
+    const { welcomeMessage } = this.core.options;
+    if (welcomeMessage === null || !writer.hasRoom) return;
+    if (writer.write(welcomeMessage)) writer.flush();
+  }
+
+  get #isManual(): boolean {
+    return this.core.options.manual || this.core.options.manualLastValue;
+  }
+
+  get #tellsAll(): boolean {
+    return this.core.options.verbosity === "allSubsUnsubs";
+  }
+
+  #tell(what: 0 | 1, topic: Uint8Array, pipe: Pipe): void {
+    const { slab } = this.core.member;
+    const bytes = new Uint8Array(1 + topic.length);
+    bytes[0] = what;
+    bytes.set(topic, 1);
+    this.upstream.add([slab.part(bytes)], pipe);
+  }
+}
+
+/**
+ * XPUB: a PUB that receives what is subscribed to: messages of one part, a byte 1 (or 0: no longer)
+ * and the topic; and what XSUBs send (RFC 29, `ZMQ_XPUB`).
+ *
+ * @example
+ * ```ts
+ * const publisher = new XPublisher();
+ * await publisher.bind("inproc://prices");
+ * for await (const [change] of publisher) {
+ *   if (change[0] === 1) await publisher.send([change.subarray(1), "the last price"]);
+ * }
+ * ```
+ */
+export class XPublisher<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+  constructor(options: XPublisherOptions<Out, In> = {}) {
+    const own = ["verbosity", "manual", "manualLastValue", "welcomeMessage"] as const;
+    const known = ["codec", "noDrop", "invertMatching", ...own] as const;
+    super(XPUB, options, known, (core) => new XPublishing(core));
+  }
+
+  /**
+   * With `manual`: the subscriber whose message was received last gets what begins with these;
+   * without any, all. If it is gone, this does nothing.
+   */
+  subscribe(...prefixes: Prefix[]): void {
+    this.enter();
+    for (const prefix of toTopics(prefixes)) (this.pattern as XPublishing).decide(true, prefix);
+  }
+
+  /** With `manual`: that subscriber gets it no longer. */
+  unsubscribe(...prefixes: Prefix[]): void {
+    this.enter();
+    for (const prefix of toTopics(prefixes)) (this.pattern as XPublishing).decide(false, prefix);
+  }
+
+  /** `ZMQ_TOPICS_COUNT`: to how many different topics somebody has subscribed. */
+  get topicsCount(): number {
+    this.enter();
+    return (this.pattern as XPublishing).topicsCount;
+  }
+
+  /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
+  get noDrop(): boolean {
+    return this.option("noDrop");
+  }
+
+  set noDrop(value: boolean) {
+    this.setOption("noDrop", value);
+  }
+
+  /** `ZMQ_INVERT_MATCHING`; see {@link PublishOptions.invertMatching}. Takes effect at once. */
+  get invertMatching(): boolean {
+    return this.option("invertMatching");
+  }
+
+  set invertMatching(value: boolean) {
+    this.setOption("invertMatching", value);
+  }
+
+  /** `ZMQ_XPUB_VERBOSE(R)`; see {@link XPublisherOptions.verbosity}. Takes effect at once. */
+  get verbosity(): Verbosity {
+    return this.option("verbosity");
+  }
+
+  set verbosity(value: Verbosity) {
+    this.setOption("verbosity", value);
+  }
+
+  /** `ZMQ_XPUB_MANUAL`; see {@link XPublisherOptions.manual}. For subscriptions to come. */
+  get manual(): boolean {
+    return this.option("manual");
+  }
+
+  set manual(value: boolean) {
+    this.setOption("manual", value);
+  }
+
+  /** `ZMQ_XPUB_MANUAL_LAST_VALUE`; see {@link XPublisherOptions.manualLastValue}. */
+  get manualLastValue(): boolean {
+    return this.option("manualLastValue");
+  }
+
+  set manualLastValue(value: boolean) {
+    this.setOption("manualLastValue", value);
+  }
+
+  /** `ZMQ_XPUB_WELCOME_MSG`; see {@link XPublisherOptions.welcomeMessage}. For links to come. */
+  get welcomeMessage(): Uint8Array | null {
+    return this.option("welcomeMessage")?.slice() ?? null;
+  }
+
+  set welcomeMessage(value: string | Uint8Array | null) {
+    this.setOption("welcomeMessage", value as Uint8Array | null);
+  }
+}
+
+/** Options of an XSUB. */
+export interface XSubscriberOptions<Out = MessageLike, In = Message>
+  extends DuplexOptions,
+    SubscribeOptions,
+    CodecOption<Out, In> {
+  /**
+   * `ZMQ_ONLY_FIRST_SUBSCRIBE`: only the first part of a message can be a subscription. Default
+   * false: each part can.
+   */
+  onlyFirstSubscribe?: boolean;
+  /**
+   * `ZMQ_XSUB_VERBOSE_UNSUBSCRIBE`: every unsubscription is passed on, not only that which leaves
+   * nothing. Default false.
+   */
+  verboseUnsubscribe?: boolean;
+}
+
+/** The sending half of XSUB: parts that are subscriptions are not sent, but take effect. */
+class SubscriptionSender extends Distributor {
+  readonly #change: (isWanted: boolean, topic: Uint8Array) => void;
+
+  constructor(core: SocketCore, change: (isWanted: boolean, topic: Uint8Array) => void) {
+    super(core);
+    this.#change = change;
+  }
+
+  protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
+    const { onlyFirstSubscribe } = this.core.options;
+    const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
+    const left: Part[] = [];
+    for (const [index, part] of parts.entries()) {
+      const bytes = onlyFirstSubscribe && index > 0 ? undefined : subscriptionIn(part);
+      if (bytes === undefined) left.push(part);
+      else this.#change(bytes[0] === 1, bytes.slice(1));
+    }
+    if (left.length === parts.length) return super.prepare(message, options);
+    return left.length === 0 ? NOTHING : super.prepare(left, options);
+  }
+
+  protected override put(message: Outgoing): boolean {
+    return message === NOTHING || super.put(message);
+  }
+
+  protected override write(message: Outgoing): boolean {
+    return message === NOTHING || super.write(message);
+  }
+}
+
+/** What is left of a message that was a subscription. */
+const NOTHING = new Uint8Array(0);
+
+/** The bytes of a part if it is a subscription, or takes one back. */
+function subscriptionIn(part: Part): Uint8Array | undefined {
+  const isText = typeof part === "string";
+  const first = isText ? part.charCodeAt(0) : undefined;
+  if (part === null || (isText && first !== 0 && first !== 1)) return undefined;
+  const bytes = isText ? encoder.encode(part) : viewOf(part);
+  return bytes[0] === 0 || bytes[0] === 1 ? bytes : undefined;
+}
+
+function viewOf(part: Exclude<Part, string | null>): Uint8Array {
+  return ArrayBuffer.isView(part) ? bytesOf(part) : new Uint8Array(part, 0, part.byteLength);
+}
+
+/**
+ * XSUB: receives what it has subscribed to, by messages that it sends: a byte 1 (or 0: no longer)
+ * and the topic. Other messages that it sends go to all linked XPUBs (RFC 29, `ZMQ_XSUB`).
+ *
+ * @example
+ * ```ts
+ * const subscriber = new XSubscriber();
+ * subscriber.connect("inproc://prices");
+ * await subscriber.send("\x01gold");
+ * const [topic, price] = await subscriber.receive();
+ * ```
+ */
+export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+  readonly #prefixes: Prefixes;
+
+  constructor(options: XSubscriberOptions<Out, In> = {}) {
+    const known = ["codec", "whenFull", "onlyFirstSubscribe", "verboseUnsubscribe"] as const;
+    const prefixes = new Prefixes();
+    super(XSUB, options, known, (core) => {
+      const sender = new SubscriptionSender(core, (isWanted, topic) => {
+        if (isWanted) prefixes.add(topic);
+        else if (!prefixes.remove(topic) && !core.options.verboseUnsubscribe) return;
+        ways.announce(isWanted, topic);
+      });
+      const receiver = new Filter(core, (topic) => prefixes.matches(topic), true);
+      const ways = new Subscribing(core, prefixes, { sender, receiver });
+      return ways;
+    });
+    this.#prefixes = prefixes;
+  }
+
+  /** `ZMQ_TOPICS_COUNT`: to how many different topics it has subscribed. */
+  get topicsCount(): number {
+    return this.#prefixes.size;
+  }
+
+  /** `ZMQ_ONLY_FIRST_SUBSCRIBE`; see {@link XSubscriberOptions.onlyFirstSubscribe}. */
+  get onlyFirstSubscribe(): boolean {
+    return this.option("onlyFirstSubscribe");
+  }
+
+  set onlyFirstSubscribe(value: boolean) {
+    this.setOption("onlyFirstSubscribe", value);
+  }
+
+  /** `ZMQ_XSUB_VERBOSE_UNSUBSCRIBE`; see {@link XSubscriberOptions.verboseUnsubscribe}. */
+  get verboseUnsubscribe(): boolean {
+    return this.option("verboseUnsubscribe");
+  }
+
+  set verboseUnsubscribe(value: boolean) {
+    this.setOption("verboseUnsubscribe", value);
   }
 }
 
 const EVERYTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 
+/** All prefixes as bytes of our own. @throws ZmqError EINVAL if one of them is none. */
+function toTopics(prefixes: readonly unknown[]): Uint8Array[] {
+  return prefixes.length === 0 ? [EVERYTHING] : prefixes.map(toBytes);
+}
+
 function toBytes(prefix: unknown): Uint8Array {
   if (typeof prefix === "string") return encoder.encode(prefix);
-  if (ArrayBuffer.isView(prefix)) return bytesOf(prefix);
+  if (ArrayBuffer.isView(prefix)) return bytesOf(prefix).slice();
   throw new ZmqError("EINVAL", {
     hint: "A prefix is a string, or a Buffer, typed array or DataView.",
   });

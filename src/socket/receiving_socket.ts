@@ -43,6 +43,13 @@ export abstract class ReceivingSocket<In = Message> extends Socket {
     this.setOption("receiveTimeout", value);
   }
 
+  /** `ZMQ_POLLIN`: whether a message can be received at once. */
+  get readable(): boolean {
+    if (this.closed) return false;
+    this.enter();
+    return this.receivingHalf.answers;
+  }
+
   /**
    * Receives a message: an array with one entry for each part. The bytes are the receiver's own.
    *

@@ -263,8 +263,8 @@ export interface RequestOptions<Out = MessageLike, In = Message>
    */
   correlate?: boolean;
   /**
-   * `ZMQ_REQ_RELAXED`: a request may be sent while the reply to the last is due, which is then given
-   * up. Best together with `correlate`. Default false.
+   * `ZMQ_REQ_RELAXED`: a request may be sent while the reply to the last is due, which is then
+   * given up. Best together with `correlate`. Default false.
    */
   relaxed?: boolean;
 }
@@ -272,9 +272,9 @@ export interface RequestOptions<Out = MessageLike, In = Message>
 /**
  * REQ: sends a request, then receives the reply, and so on in turn (RFC 28, `ZMQ_REQ`).
  *
- * Requests go to the linked peers (REPs and ROUTERs) in turn. Out of turn a call fails with EFSM. If
- * the peer goes without having answered, `receive` fails with EHOSTUNREACH, and the next request may
- * be sent.
+ * Requests go to the linked peers (REPs and ROUTERs) in turn. Out of turn a call fails with EFSM.
+ * If the peer goes without having answered, `receive` fails with EHOSTUNREACH, and the next request
+ * may be sent.
  *
  * @example
  * ```ts

@@ -63,6 +63,13 @@ export abstract class SendingSocket<
     this.setOption("swapDirectory", value);
   }
 
+  /** `ZMQ_POLLOUT`: whether a message can be sent at once. */
+  get writable(): boolean {
+    if (this.closed) return false;
+    this.enter();
+    return this.sendingHalf.answers;
+  }
+
   /**
    * Sends a message: one part, or an array of parts, which arrive all or not at all.
    *

@@ -20,7 +20,8 @@ export interface ClientOptions<Out = OnePart, In = Message>
 
 /**
  * CLIENT: sends to all linked SERVERs in turn, and receives from all of them fairly, messages of
- * one part (RFC 41, `ZMQ_CLIENT`). What a SERVER has not received when it closes goes to the others.
+ * one part (RFC 41, `ZMQ_CLIENT`). What a SERVER has not received when it closes goes to the
+ * others.
  */
 export class Client<Out = OnePart, In = Message> extends DuplexSocket<Out, In> {
   constructor(options: ClientOptions<Out, In> = {}) {

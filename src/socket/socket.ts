@@ -85,6 +85,8 @@ export interface SocketCore {
   leave(pipe: Pipe): void;
   /** Leaves a pipe for good, which has come to one of our names (pipe/layout.ts). */
   refuse(pipe: Pipe, why: number): void;
+  /** Ends one link, whichever end has made it. */
+  unlink(pipe: Pipe): void;
   /** Leaves a pipe that we had connected, and connects anew: what lies in it is dropped. */
   renew(pipe: Pipe): void;
   /** So many messages, which the socket had accepted, are dropped. */
@@ -425,6 +427,7 @@ export abstract class Socket {
         this.#pattern.detached(pipe);
         this.#inproc.refuse(pipe, why);
       },
+      unlink: (pipe) => this.unlink(pipe),
       renew: (pipe) => {
         this.#pattern.detached(pipe);
         this.#inproc.leave(pipe, 0);

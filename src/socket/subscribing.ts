@@ -3,33 +3,23 @@
 import type { ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import { ABSENT, ASSIGNED, ATTACHED, type Message, type Pipe } from "../pipe/index.ts";
-import type { Wants } from "../strategy/index.ts";
+import { type Interests, lostBy, type Wants } from "../strategy/index.ts";
 import {
   aboutNumber,
   aboutTopic,
+  BEGIN,
   COMPLETE,
   FORGET_ALL,
-  GAP,
-  numberIn,
+  KNOWN,
+  POLICIES,
   SUBSCRIBE,
   UNSUBSCRIBE,
+  WHEN_FULL,
 } from "./announcing.ts";
 import { Receiver } from "./receiving.ts";
 import type { Sender } from "./sending.ts";
 import type { SocketCore } from "./socket.ts";
 import { Ways } from "./ways.ts";
-
-/** What a subscriber wants: each topic, or group, counted. */
-export interface Interests {
-  /** True if it was not wanted before. */
-  add(topic: Uint8Array): boolean;
-  /** Takes back one `add`. True if it is wanted no longer; false also if it was not. */
-  remove(topic: Uint8Array): boolean;
-  /** Whether a message of this topic is wanted. */
-  matches(topic: Uint8Array): boolean;
-  /** All that is wanted. */
-  topics(): Iterable<Uint8Array>;
-}
 
 /** How many messages were dropped immediately before a message. */
 const missed = new WeakMap<object, number>();
@@ -42,21 +32,30 @@ export function missedBefore(message: object): number {
 /** The receiving half: what is not wanted is not handed out, although it has come. */
 export class Filter extends Receiver<Message> {
   readonly #wants: (topic: Uint8Array) => boolean;
-  protected override readonly wants: Wants = ([topic]) => this.#wants(topic as Uint8Array);
+  /** Whether a publisher may be right that we want what we have not asked for: XSUB. */
+  readonly #trusts: boolean;
+  /** Pipes whose publishers send what is wanted, and nothing else. */
+  readonly #known = new Set<Pipe>();
+  protected override readonly wants: Wants = ([topic], pipe) => {
+    return this.#trustsIn(pipe) || this.#wants(topic as Uint8Array);
+  };
   /** What has been dropped in a pipe since the last message of it that was handed out. */
   readonly #gaps = new Map<Pipe, number>();
   /** How many messages were dropped in all. */
   missed = 0;
 
-  constructor(core: SocketCore, wants: (topic: Uint8Array) => boolean) {
+  constructor(core: SocketCore, wants: (topic: Uint8Array) => boolean, trusts = false) {
     super(core);
     this.#wants = wants;
+    this.#trusts = trusts;
   }
 
   override attached(pipe: Pipe): void {
     if (pipe.reader !== undefined) {
       pipe.reader.onControl = (bytes) => {
-        if (bytes[0] === GAP) this.#miss(pipe, numberIn(bytes));
+        if (bytes[0] === KNOWN) this.#known.add(pipe);
+        else if (bytes[0] === BEGIN) this.#known.delete(pipe);
+        else this.#miss(pipe, lostBy(bytes));
       };
     }
     super.attached(pipe);
@@ -64,6 +63,7 @@ export class Filter extends Receiver<Message> {
 
   override removed(pipe: Pipe): void {
     this.#gaps.delete(pipe);
+    this.#known.delete(pipe);
     super.removed(pipe);
   }
 
@@ -71,7 +71,7 @@ export class Filter extends Receiver<Message> {
     for (;;) {
       const message = this.fq.receive();
       if (message === undefined) return undefined;
-      if (!this.#wants(message[0] as Uint8Array)) continue;
+      if (!this.wants(message, this.fq.last as Pipe)) continue;
       if (this.#gaps.size > 0) this.#tell(message);
       this.count(1);
       return message;
@@ -86,7 +86,12 @@ export class Filter extends Receiver<Message> {
     }
   }
 
+  #trustsIn(pipe: Pipe): boolean {
+    return this.#trusts && this.#known.has(pipe);
+  }
+
   #miss(pipe: Pipe, count: number): void {
+    if (count === 0) return;
     this.missed += count;
     this.#gaps.set(pipe, (this.#gaps.get(pipe) ?? 0) + count);
   }
@@ -133,6 +138,12 @@ export class Subscribing extends Ways {
       this.#told.delete(pipe); // Everything will be said again.
       if (pipe.peerState !== ABSENT) this.#sayAll(pipe);
     }
+  }
+
+  /** What was told to publishers is to be told again: something has changed. */
+  tellAgain(): void {
+    this.#told.clear();
+    for (const pipe of this.core.pipes) this.#sayAll(pipe);
   }
 
   override attached(pipe: Pipe): void {
@@ -182,11 +193,11 @@ export class Subscribing extends Ways {
     if (writer === undefined || draining || !isThere || this.#told.get(pipe) === binding) return;
     this.#told.delete(pipe);
     this.#unheard.delete(pipe);
-    if (!writer.writeControl(FORGET)) return this.#starve();
-    for (const topic of this.#interests.topics()) {
-      if (!writer.writeControl(aboutTopic(SUBSCRIBE, topic))) return this.#starve();
-    }
-    if (this.#write(pipe, aboutNumber(COMPLETE, binding))) this.#told.set(pipe, binding);
+    const policy = POLICIES.indexOf(this.core.options.whenFull);
+    const records = [FORGET, Uint8Array.of(WHEN_FULL, policy)];
+    for (const topic of this.#interests) records.push(aboutTopic(SUBSCRIBE, topic));
+    if (!records.every((record) => writer.writeControl(record))) this.#starve();
+    else if (this.#write(pipe, aboutNumber(COMPLETE, binding))) this.#told.set(pipe, binding);
   }
 
   /** Writes one record, and shows all. False if there is no memory. */

@@ -3,13 +3,20 @@
 /**
  * strategy — which of many pipes.
  *
- *   rotation   pipes in turn, those that can be used in front
- *   lb         load balancing: where the next message goes
- *   fq         fair queueing: where the next message comes from
- *   routes     where an id leads to
- *   prefixes   which topics are subscribed to
+ *   rotation       pipes in turn, those that can be used in front
+ *   lb             load balancing: where the next message goes
+ *   fq             fair queueing: where the next message comes from
+ *   routes         where an id leads to
+ *   dist           to all that want it
+ *   outlet         one of those, and what happens to what it has no room for
+ *   radix          values by prefixes
+ *   prefixes       which topics are subscribed to
+ *   subscriptions  and by whom
  */
+export { Dist, type DistOwner } from "./dist.ts";
 export { Fq, type Wants } from "./fq.ts";
 export { Lb } from "./lb.ts";
-export { Prefixes } from "./prefixes.ts";
+export { type DropCause, lostBy, type Outlet, type WhenFull } from "./outlet.ts";
+export { type Interests, Prefixes } from "./prefixes.ts";
 export { Routes } from "./routes.ts";
+export { Groups, type Removal, Subscriptions } from "./subscriptions.ts";

@@ -213,8 +213,8 @@ model("who reads large bodies dies at each step: the next one gets just the rest
   planted: {
     "what a dead reader was giving back is not freed": {
       file: "queue/ypipe.js",
-      replace: "    if (arena.words[lane + LANE_FREE_AT] !== 0)\n        freePassed",
-      by: "    if (arena.words[lane + LANE_FREE_AT] < 0)\n        freePassed",
+      replace: "if (arena.words[lane + LANE_FREE_AT] === 0)",
+      by: "if (arena.words[lane + LANE_FREE_AT] >= 0)",
     },
   },
 });

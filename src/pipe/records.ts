@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+
+import { type Addr, WORD_BYTES } from "../memory/index.ts";
+import {
+  FLAGS,
+  INLINE_BYTES,
+  LENGTH,
+  MORE,
+  RECORD_HEAD,
+  REFERENCE,
+  REFERENCE_WORDS,
+  recordWords,
+  SHARED,
+} from "../queue/index.ts";
+import { type Prepared, SHORT_BYTES } from "./message.ts";
+
+/** A message that is kept for later, with all its bodies inside; for `writeCopy`. */
+export interface Kept {
+  readonly words: Int32Array;
+  readonly size: number;
+  /** Whether some body needs a block of its own in a lane. */
+  readonly large: boolean;
+}
+
+/**
+ * records — a message as records, in memory of this thread: made once, and copied into many lanes.
+ */
+export class Records {
+  words: Int32Array = new Int32Array(256);
+  #bytes: Uint8Array = new Uint8Array(this.words.buffer);
+  /** How many words they take. */
+  size = 0;
+
+  /** The message is of one part, which lies in the records. */
+  setOne(part: Uint8Array): void {
+    const { length } = part; // It may be a view of memory that another thread lets grow.
+    this.#ensure(recordWords(length));
+    this.size = this.#put(0, part, length, 0);
+  }
+
+  /**
+   * The message is of these parts.
+   *
+   * @param bodies Where the longer ones are, in their order.
+   * @param longest How long a part may be that lies in the records.
+   */
+  set(parts: readonly (string | Uint8Array)[], bodies: readonly Addr[], longest: number): void {
+    let size = 0;
+    for (const { length } of parts) {
+      size += length > longest ? REFERENCE_WORDS : recordWords(length);
+    }
+    this.#ensure(size);
+    let at = 0;
+    let body = 0;
+    for (let index = 0; index < parts.length; index++) {
+      const part = parts[index] as string | Uint8Array;
+      const more = index < parts.length - 1 ? MORE : 0;
+      if (part.length <= longest) at = this.#put(at, part, part.length, more);
+      else at = this.#refer(at, part.length, more, bodies[body++] as Addr);
+    }
+    this.size = size;
+  }
+
+  #put(at: number, part: string | Uint8Array, length: number, more: number): number {
+    const { words } = this;
+    const bytes = this.#bytes;
+    words[at + LENGTH] = length;
+    words[at + FLAGS] = more;
+    const to = (at + RECORD_HEAD) * WORD_BYTES;
+    if (typeof part === "string") {
+      for (let i = 0; i < length; i++) bytes[to + i] = part.charCodeAt(i);
+    } else if (length > SHORT_BYTES) {
+      bytes.set(part.length === length ? part : part.subarray(0, length), to);
+    } else for (let i = 0; i < length; i++) bytes[to + i] = part[i] as number;
+    return at + recordWords(length);
+  }
+
+  #refer(at: number, length: number, more: number, body: Addr): number {
+    const { words } = this;
+    words[at + LENGTH] = length;
+    words[at + FLAGS] = more | REFERENCE | SHARED;
+    words[at + RECORD_HEAD] = body;
+    return at + REFERENCE_WORDS;
+  }
+
+  #ensure(size: number): void {
+    if (size <= this.words.length) return;
+    this.words = new Int32Array(Math.max(size, 2 * this.words.length));
+    this.#bytes = new Uint8Array(this.words.buffer);
+  }
+}
+
+/** A copy of a message, for later. */
+export function keep(message: Uint8Array | Prepared): Kept {
+  const records = new Records();
+  const parts = message instanceof Uint8Array ? [message] : message.parts;
+  records.set(parts, [], Number.POSITIVE_INFINITY);
+  const { words, size } = records;
+  return { words, size, large: parts.some(({ length }) => length > INLINE_BYTES) };
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT
+
+import { ASSIGNED, ATTACHED, type Message, type Pipe, type PipeReader } from "../pipe/index.ts";
+import {
+  Dist,
+  type DistOwner,
+  type Outlet,
+  type Removal,
+  type WhenFull,
+} from "../strategy/index.ts";
+import {
+  BEGIN,
+  COMPLETE,
+  FORGET_ALL,
+  KNOWN,
+  numberIn,
+  POLICIES,
+  SUBSCRIBE,
+  UNSUBSCRIBE,
+  WHEN_FULL,
+} from "./announcing.ts";
+import { Receiver } from "./receiving.ts";
+import { type Outgoing, Sender } from "./sending.ts";
+import type { SocketCore } from "./socket.ts";
+import { Ways } from "./ways.ts";
+
+/**
+ * publishing — what those who publish have in common: PUB, XPUB and RADIO, and XSUB upwards.
+ *
+ *   Distributor   the sending half: to all whom a message is for
+ *   Upstream      the receiving half: hears at once what is wanted
+ *   Publishing    both; it knows who wants what
+ */
+/** Says to whom a message goes: each of them is given to `match`. */
+export type Select = (message: Outgoing, dist: Dist) => void;
+
+export const toAll: Select = (_message, dist) => dist.matchAll();
+
+/** The sending half of those who send to many. */
+export class Distributor extends Sender<Outgoing> implements DistOwner {
+  readonly dist: Dist;
+  /** Set by who knows. */
+  select: Select = toAll;
+
+  constructor(core: SocketCore) {
+    super(core);
+    this.dist = new Dist(this.thread, this);
+  }
+
+  protected put(message: Outgoing): boolean {
+    this.#aim(message);
+    return this.dist.send(message);
+  }
+
+  protected write(message: Outgoing): boolean {
+    this.#aim(message);
+    return this.dist.write(message);
+  }
+
+  flush(): void {
+    this.dist.flush();
+  }
+
+  protected override park(): boolean {
+    return this.dist.park();
+  }
+
+  protected override get busy(): boolean {
+    return this.dist.aside > 0;
+  }
+
+  get ready(): boolean {
+    this.dist.noDrop = this.core.options.noDrop;
+    return this.dist.ready;
+  }
+
+  attached(pipe: Pipe): void {
+    this.changed(pipe);
+  }
+
+  /** Whoever is not there gets nothing: nobody has subscribed. */
+  changed(pipe: Pipe): void {
+    const { peerState } = pipe;
+    const isThere = peerState === ASSIGNED || peerState === ATTACHED;
+    if (!isThere) this.dist.remove(pipe);
+    else if (!this.dist.has(pipe)) this.dist.attach(pipe);
+    this.again();
+  }
+
+  removed(pipe: Pipe): void {
+    this.dist.remove(pipe);
+  }
+
+  ended(pipe: Pipe, done: () => void): void {
+    this.dist.remove(pipe);
+    this.core.dropped(pipe.queuedOut);
+    done();
+    this.again();
+  }
+
+  activated(pipe: Pipe): void {
+    this.dist.activated(pipe);
+    this.again();
+  }
+
+  override memoryFreed(): void {
+    this.dist.memoryFreed();
+    super.memoryFreed();
+  }
+
+  get sendHighWaterMark(): number {
+    return this.core.options.sendHighWaterMark;
+  }
+
+  /** See DistOwner. */
+  dropped(_pipe: Pipe, count: number): void {
+    this.core.dropped(count);
+  }
+
+  /** See DistOwner. */
+  tooSlow(pipe: Pipe): void {
+    this.core.unlink(pipe);
+  }
+
+  #aim(message: Outgoing): void {
+    const { dist } = this;
+    dist.noDrop = this.core.options.noDrop;
+    dist.unmatch();
+    this.select(message, dist);
+  }
+}
+
+/**
+ * The receiving half of those who publish: it reads what comes at once, so that a subscription
+ * takes effect although nobody asks for messages. Messages that an XSUB sends to an XPUB wait here;
+ * their room is given back when all of their pipe were taken.
+ */
+export class Upstream extends Receiver<Message> {
+  /** Hears the control records. Set by who understands them. */
+  hear: (pipe: Pipe, record: Uint8Array) => void = () => {};
+  /** Whether messages are kept; a PUB throws them away. */
+  readonly #keeps: boolean;
+  readonly #queue: { message: Message; pipe: Pipe; isOurs: boolean }[] = [];
+  #head = 0;
+  /** How many messages of a pipe wait here. */
+  readonly #waiting = new Map<Pipe, number>();
+  /** Where the last message came from. */
+  from: Pipe | undefined;
+
+  constructor(core: SocketCore, keeps: boolean) {
+    super(core);
+    this.#keeps = keeps;
+  }
+
+  override attached(pipe: Pipe): void {
+    const reader = pipe.reader as PipeReader;
+    reader.onControl = (record) => this.hear(pipe, record);
+    this.#read(pipe);
+  }
+
+  override activated(pipe: Pipe): void {
+    this.#read(pipe);
+  }
+
+  override drain(pipe: Pipe, done: () => void): void {
+    this.#read(pipe);
+    pipe.reader?.release();
+    done();
+  }
+
+  override removed(pipe: Pipe): void {
+    this.#waiting.delete(pipe);
+    if (this.from === pipe) this.from = undefined;
+  }
+
+  /** Something is to be received that was in no message. */
+  add(message: Message, pipe: Pipe): void {
+    this.#queue.push({ message, pipe, isOurs: true });
+  }
+
+  override get ready(): boolean {
+    return this.#head < this.#queue.length;
+  }
+
+  protected override park(): boolean {
+    return !this.ready;
+  }
+
+  protected override take(): Message | undefined {
+    const entry = this.#queue[this.#head];
+    if (entry === undefined) return undefined;
+    this.#head++;
+    if (this.#head * 2 > this.#queue.length) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    const { message, pipe, isOurs } = entry;
+    this.from = this.core.pipes.has(pipe) ? pipe : undefined;
+    this.count(1);
+    if (!isOurs) this.#taken(pipe);
+    return message;
+  }
+
+  protected override takeMany(messages: Message[], max: number): void {
+    while (messages.length < max) {
+      const message = this.take();
+      if (message === undefined) return;
+      messages.push(message);
+    }
+  }
+
+  #read(pipe: Pipe): void {
+    const reader = pipe.reader as PipeReader;
+    do {
+      for (let message = reader.read(); message !== undefined; message = reader.read()) {
+        if (!this.#keeps) continue;
+        this.#queue.push({ message, pipe, isOurs: false });
+        this.#waiting.set(pipe, (this.#waiting.get(pipe) ?? 0) + 1);
+      }
+      if (!this.#waiting.has(pipe)) reader.release();
+    } while (!reader.sleep());
+    this.pump();
+  }
+
+  #taken(pipe: Pipe): void {
+    const left = (this.#waiting.get(pipe) ?? 0) - 1;
+    if (left > 0) this.#waiting.set(pipe, left);
+    else if (this.#waiting.delete(pipe)) pipe.reader?.release();
+  }
+}
+
+/** Who wants what (strategy/subscriptions.ts). */
+export interface Wishes {
+  add(topic: Uint8Array, who: Outlet): boolean;
+  remove(topic: Uint8Array, who: Outlet): Removal;
+  removeAll(who: Outlet, gone?: (topic: Uint8Array) => void, all?: boolean): void;
+  match(topic: Uint8Array, visit: (who: Outlet) => void): void;
+  readonly count: number;
+}
+
+export class Publishing extends Ways {
+  protected readonly wishes: Wishes;
+  readonly distributor: Distributor;
+  readonly upstream: Upstream;
+  /** Those who have not said all that they want: they get everything. */
+  readonly #eager = new Set<Outlet>();
+  /** Which binder of a pipe its outlet is for. */
+  readonly #bindings = new WeakMap<Outlet, number>();
+
+  /** @param keeps Whether messages from subscribers are kept. */
+  constructor(
+    core: SocketCore,
+    wishes: Wishes,
+    keeps: boolean,
+    sender: Distributor = new Distributor(core),
+  ) {
+    const receiver = new Upstream(core, keeps);
+    super(core, { sender, receiver });
+    this.wishes = wishes;
+    this.distributor = sender;
+    this.upstream = receiver;
+    sender.select = (message, dist) => this.select(topicOf(message), dist);
+    receiver.hear = (pipe, record) => this.#hear(pipe, record);
+  }
+
+  override attached(pipe: Pipe): void {
+    this.sender?.attached(pipe);
+    this.#welcome(pipe);
+    this.receiver?.attached(pipe);
+  }
+
+  override peerChanged(pipe: Pipe): void {
+    const { dist } = this.distributor;
+    const before = dist.outlet(pipe);
+    // Another is there: what the one before had wanted is of no interest, nor what it has not got.
+    if (before !== undefined && this.#bindings.get(before) !== pipe.binding) {
+      this.#forget(before);
+      dist.remove(pipe);
+    }
+    super.peerChanged(pipe);
+    const outlet = dist.outlet(pipe);
+    if (outlet === before) return;
+    if (before !== undefined) this.#forget(before);
+    if (outlet === undefined) return;
+    this.#welcome(pipe);
+    this.receiver?.activated(pipe); // It may have said something already.
+  }
+
+  override released(pipe: Pipe): void {
+    this.#forgetPipe(pipe);
+    super.released(pipe);
+  }
+
+  override detached(pipe: Pipe): void {
+    this.#forgetPipe(pipe);
+    super.detached(pipe);
+  }
+
+  protected override end(pipe: Pipe, leave: () => void): void {
+    // First what it has said and we have not heard.
+    this.receiver?.activated(pipe);
+    this.#forgetPipe(pipe);
+    super.end(pipe, leave);
+  }
+
+  /** Finds all whom a message of this topic is for. */
+  protected select(topic: Uint8Array, dist: Dist): void {
+    this.wishes.match(topic, dist.match);
+    if (this.core.options.invertMatching) dist.invert();
+    this.#eager.forEach(dist.match);
+  }
+
+  /** Somebody wants a topic. */
+  protected want(topic: Uint8Array, outlet: Outlet): void {
+    this.wishes.add(topic, outlet);
+  }
+
+  /** Somebody wants a topic no longer. */
+  protected unwant(topic: Uint8Array, outlet: Outlet): void {
+    this.wishes.remove(topic, outlet);
+  }
+
+  /** Somebody wants nothing any more. */
+  protected forget(outlet: Outlet): void {
+    this.wishes.removeAll(outlet);
+  }
+
+  /** What a new peer gets first. */
+  protected greet(_outlet: Outlet): void {}
+
+  #welcome(pipe: Pipe): void {
+    const outlet = this.distributor.dist.outlet(pipe);
+    if (outlet === undefined) return;
+    this.#bindings.set(outlet, pipe.binding);
+    this.#eager.add(outlet);
+    outlet.tell(Uint8Array.of(BEGIN));
+    this.greet(outlet);
+  }
+
+  #forgetPipe(pipe: Pipe): void {
+    const outlet = this.distributor.dist.outlet(pipe);
+    if (outlet !== undefined) this.#forget(outlet);
+  }
+
+  #forget(outlet: Outlet): void {
+    this.#eager.delete(outlet);
+    this.forget(outlet);
+  }
+
+  #hear(pipe: Pipe, record: Uint8Array): void {
+    const { dist } = this.distributor;
+    const outlet = dist.outlet(pipe);
+    if (outlet === undefined) return; // It was said to another.
+    const what = record[0];
+    if (what === SUBSCRIBE) this.want(record.subarray(1), outlet);
+    else if (what === UNSUBSCRIBE) this.unwant(record.subarray(1), outlet);
+    else if (what === WHEN_FULL)
+      dist.setWhenFull(outlet, POLICIES[record[1] as number] as WhenFull);
+    else if (what === FORGET_ALL) {
+      this.#forget(outlet);
+      this.#eager.add(outlet);
+      outlet.tell(Uint8Array.of(BEGIN));
+    } else if (what === COMPLETE && numberIn(record) === this.#bindings.get(outlet)) {
+      this.#eager.delete(outlet);
+      outlet.tell(Uint8Array.of(KNOWN));
+    }
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** The first part of a message, as bytes. */
+export function topicOf(message: Outgoing): Uint8Array {
+  const part = message instanceof Uint8Array ? message : message.parts[0];
+  return typeof part === "string" ? encoder.encode(part) : (part as Uint8Array);
+}

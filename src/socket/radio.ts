@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+
+import { type ReceivedPart, ZmqError } from "../base/index.ts";
+import { DISH, RADIO } from "../context/index.ts";
+import { type Message, type MessageLike, type Part, prepare } from "../pipe/index.ts";
+import { Groups, type Interests, type Outlet, type Removal } from "../strategy/index.ts";
+import { checkOnePart, type OnePart } from "./balancing.ts";
+import type { ReceiveOptions, SendOptions, SubscribeOptions } from "./options.ts";
+import { Distributor, Publishing, type Wishes } from "./publishing.ts";
+import { ReceivingSocket } from "./receiving_socket.ts";
+import type { Outgoing } from "./sending.ts";
+import { SendingSocket } from "./sending_socket.ts";
+import type { SocketStats } from "./socket.ts";
+import { Filter, missedBefore, Subscribing } from "./subscribing.ts";
+import type { WaitOptions } from "./waiting.ts";
+
+/**
+ * radio — RADIO and DISH: messages of one part, each of a group, to all who have joined that group
+ * (RFC 48). On its way the group is a part before the message.
+ */
+/** Which group a message is of: 0 to 255 bytes of UTF-8. */
+export interface Group {
+  readonly group: string;
+}
+
+const MAX_GROUP_BYTES = 255;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** @throws ZmqError EINVAL if it cannot be the name of a group. */
+function checkGroup(group: unknown): Uint8Array {
+  const bytes = typeof group === "string" ? encoder.encode(group) : undefined;
+  if (bytes !== undefined && bytes.length <= MAX_GROUP_BYTES) return bytes;
+  const hint = `Give group as a string of at most ${MAX_GROUP_BYTES} bytes: { group: "news" }.`;
+  throw new ZmqError("EINVAL", { hint });
+}
+
+/** Who has joined which group. */
+class Joined implements Wishes {
+  readonly #groups = new Groups<Outlet>();
+
+  get count(): number {
+    return this.#groups.count;
+  }
+
+  add(group: Uint8Array, who: Outlet): boolean {
+    return this.#groups.add(decoder.decode(group), who);
+  }
+
+  remove(group: Uint8Array, who: Outlet): Removal {
+    return this.#groups.remove(decoder.decode(group), who);
+  }
+
+  removeAll(who: Outlet): void {
+    this.#groups.removeAll(who);
+  }
+
+  match(group: Uint8Array, visit: (who: Outlet) => void): void {
+    this.#groups.match(decoder.decode(group), visit);
+  }
+}
+
+/** The sending half of RADIO: puts the group in front. */
+class GroupSender extends Distributor {
+  protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
+    checkOnePart(message);
+    const [part] = (Array.isArray(message) ? message : [message]) as [Part];
+    const { group } = (options ?? {}) as Partial<Group>;
+    return prepare([checkGroup(group), part], this.thread.pool);
+  }
+}
+
+/** How a call of a RADIO waits, and which group the message is of. */
+export interface GroupSendOptions extends WaitOptions, Group {}
+
+/** Options of a RADIO. */
+export interface RadioOptions extends SendOptions {
+  /** As {@link PublishOptions.noDrop}. */
+  noDrop?: boolean;
+}
+
+/**
+ * RADIO: sends each message to all linked DISHes that have joined its group (RFC 48, `ZMQ_RADIO`).
+ *
+ * @example
+ * ```ts
+ * const radio = new Radio();
+ * await radio.bind("inproc://air");
+ * await radio.send("hello", { group: "news" });
+ * ```
+ */
+export class Radio extends SendingSocket<OnePart, GroupSendOptions> {
+  constructor(options: RadioOptions = {}) {
+    super(RADIO, options, ["noDrop"], (core) => {
+      return new Publishing(core, new Joined(), false, new GroupSender(core));
+    });
+  }
+
+  /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
+  get noDrop(): boolean {
+    return this.option("noDrop");
+  }
+
+  set noDrop(value: boolean) {
+    this.setOption("noDrop", value);
+  }
+}
+
+/** A message, and its group. */
+export type GroupMessage = [part: ReceivedPart, of: Group];
+
+/** The groups that a DISH has joined. */
+class Memberships implements Interests {
+  readonly #groups = new Map<string, Uint8Array>();
+
+  get size(): number {
+    return this.#groups.size;
+  }
+
+  add(group: Uint8Array): boolean {
+    const name = decoder.decode(group);
+    if (this.#groups.has(name)) return false;
+    this.#groups.set(name, group);
+    return true;
+  }
+
+  remove(group: Uint8Array): boolean {
+    return this.#groups.delete(decoder.decode(group));
+  }
+
+  matches(group: Uint8Array): boolean {
+    return this.#groups.has(decoder.decode(group));
+  }
+
+  [Symbol.iterator](): IterableIterator<Uint8Array> {
+    return this.#groups.values();
+  }
+}
+
+/** The receiving half of DISH: takes the group off. */
+class GroupReceiver extends Filter {
+  protected override take(): Message | undefined {
+    const message = super.take();
+    if (message === undefined) return undefined;
+    const [group, part] = message as [ReceivedPart, ReceivedPart];
+    const received = message as unknown as GroupMessage;
+    received[0] = part;
+    received[1] = { group: decoder.decode(group) };
+    return message;
+  }
+}
+
+/** Options of a DISH. */
+export interface DishOptions extends ReceiveOptions, SubscribeOptions {}
+
+/**
+ * DISH: receives from all linked RADIOs, fairly, the messages of the groups that it has joined (RFC
+ * 48, `ZMQ_DISH`).
+ *
+ * @example
+ * ```ts
+ * const dish = new Dish();
+ * dish.connect("inproc://air");
+ * dish.join("news");
+ * for await (const [part, { group }] of dish) console.log(group, `${part}`);
+ * ```
+ */
+export class Dish extends ReceivingSocket<GroupMessage> {
+  readonly #memberships: Memberships;
+  readonly #ways: Subscribing;
+
+  constructor(options: DishOptions = {}) {
+    const memberships = new Memberships();
+    super(DISH, options, ["whenFull"], (core) => {
+      const receiver = new GroupReceiver(core, (group) => memberships.matches(group));
+      return new Subscribing(core, memberships, { receiver });
+    });
+    this.#memberships = memberships;
+    this.#ways = this.pattern as Subscribing;
+  }
+
+  /**
+   * `zmq_join`: receives from now on also what is sent to these groups.
+   *
+   * @throws ZmqError EINVAL if one was joined already, or cannot be a group; then none is joined.
+   */
+  join(...groups: string[]): void {
+    this.#change(groups, true, "It was joined already.");
+  }
+
+  /**
+   * `zmq_leave`: receives no longer what is sent to these groups.
+   *
+   * @throws ZmqError EINVAL if one was not joined; then none is left.
+   */
+  leave(...groups: string[]): void {
+    this.#change(groups, false, "It was not joined.");
+  }
+
+  /** How many messages a RADIO has dropped immediately before this one, for lack of room. */
+  missedBefore(message: GroupMessage): number {
+    return missedBefore(message);
+  }
+
+  /** As of every socket; and how many messages RADIOs have dropped, as far as we know. */
+  override stats(): SocketStats & { missed: number } {
+    return { ...super.stats(), missed: (this.receivingHalf as Filter).missed };
+  }
+
+  /** What RADIOs do when there is no room; see {@link SubscribeOptions.whenFull}. */
+  get whenFull(): DishOptions["whenFull"] & string {
+    return this.option("whenFull");
+  }
+
+  set whenFull(value: DishOptions["whenFull"] & string) {
+    this.setOption("whenFull", value);
+    if (!this.closed) this.#ways.tellAgain();
+  }
+
+  #change(groups: readonly string[], joins: boolean, hint: string): void {
+    this.enter();
+    const names = groups.map(checkGroup);
+    if (new Set(groups).size < groups.length) throw new ZmqError("EINVAL", { hint });
+    for (const group of names) {
+      if (this.#memberships.matches(group) === joins) throw new ZmqError("EINVAL", { hint });
+    }
+    for (const group of names) {
+      if (joins) this.#memberships.add(group);
+      else this.#memberships.remove(group);
+      this.#ways.announce(joins, group);
+    }
+  }
+}

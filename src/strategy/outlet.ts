@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+
+import { FLUSH_EVERY } from "../base/index.ts";
+import { count, SLOT_DROPPED, SLOT_SENT, slotAt } from "../memory/index.ts";
+import type { Kept, Pipe, PipeWriter, Publication } from "../pipe/index.ts";
+import { LANE_SWAPPED } from "../queue/index.ts";
+
+/** What becomes of a message for which a pipe has no room. */
+export type WhenFull = "drop-newest" | "drop-oldest" | "latest-per-topic" | "block" | "disconnect";
+
+/** Why messages are dropped: there was no room, or no memory, or the pipe was left. */
+export type DropCause = "full" | "memory" | "closed";
+
+/** What an outlet tells, and asks. */
+export interface OutletOwner {
+  /** How many messages may be set aside for a pipe. */
+  readonly asideLimit: number;
+  dropped(outlet: Outlet, count: number, why: DropCause): void;
+  /** It has begun, or ended, to wait for memory. */
+  starves(starved: boolean): void;
+  /** It is to be left. */
+  tooSlow(outlet: Outlet): void;
+}
+
+/** The first byte of a control record that tells how many messages are missing at its place. */
+export const GAP = 2;
+
+/**
+ * outlet — a pipe that messages for many go to, and what becomes of those it has no room for.
+ *
+ *   drop-newest        the message is dropped
+ *   drop-oldest        it is set aside; if too much is, the oldest there is dropped
+ *   latest-per-topic   it is set aside, in the place of an older one with the same first part
+ *   block              the message goes to nobody, and its sender waits (dist.ts)
+ *   disconnect         the message is dropped, and the pipe is to be left
+ *
+ * What is set aside is ordinary memory of this thread, at most as many messages as the send high
+ * watermark says. It goes into the lane, in order, as the reader makes room: at each look for room,
+ * and when we are woken for it, which we ask for. As long as anything is there, new messages go
+ * there too.
+ *
+ * Where memory is what is missing, a message is dropped or set aside likewise; also by those that
+ * block, for then others may have it already: nobody waits in vain, and it is one message.
+ *
+ * # What is promised, and what is not
+ *
+ * What goes into the lane is whole, and in the order in which it was sent. Everything dropped is
+ * counted: here, in the slot, and to the reader, by a control record before the next message that
+ * it gets. What is set aside counts as sent and queued, as what is in a swap (`LANE_SWAPPED`). It
+ * is not delivered if the pipe is left or this thread dies: then it counts as dropped.
+ */
+export class Outlet {
+  readonly pipe: Pipe;
+  readonly writer: PipeWriter;
+  whenFull: WhenFull = "drop-newest";
+  /** Where it is in the list of its owner; -1 if it was removed. */
+  index = 0;
+  /** Whether its writer is to be flushed. */
+  dirty = false;
+  /** How many messages it has lost. */
+  dropped = 0;
+  /** Those of which the reader was not told. */
+  #untold = 0;
+  /** What the reader is to be told before the next message. */
+  readonly #records: Uint8Array[] = [];
+  /** In order; by topic, or by a number. */
+  readonly #aside = new Map<string | number, Kept>();
+  #sequence = 0;
+  /** Whether we have asked to be woken when there is room. */
+  #asked = false;
+  #starved = false;
+  readonly #owner: OutletOwner;
+
+  constructor(pipe: Pipe, owner: OutletOwner) {
+    this.pipe = pipe;
+    this.writer = pipe.writer as PipeWriter;
+    this.#owner = owner;
+  }
+
+  /** How many messages are set aside. */
+  get aside(): number {
+    return this.#aside.size;
+  }
+
+  /** Whether the next message would go into the lane. */
+  get hasRoom(): boolean {
+    if (this.#aside.size === 0) return this.writer.hasRoom;
+    if (!this.#starved) this.drain(); // Else we hear of memory.
+    return this.#aside.size === 0 && this.writer.hasRoom;
+  }
+
+  /**
+   * Takes a message: into the lane, or else as it is to be when that is full.
+   *
+   * @param keeps Whether it must not be dropped.
+   * @returns whether the writer is to be flushed.
+   */
+  put(publication: Publication, keeps: boolean): boolean {
+    let why: DropCause = "full";
+    if (this.hasRoom) {
+      if (this.#tell() && publication.writeTo(this.writer)) return true;
+      why = "memory";
+    }
+    const { whenFull } = this;
+    if (keeps || whenFull === "block" || whenFull === "drop-oldest") {
+      this.#setAside(++this.#sequence, publication, why);
+    } else if (whenFull === "latest-per-topic") {
+      this.#setAside(publication.topic, publication, why);
+    } else {
+      this.#count(SLOT_SENT, 1);
+      this.#lose(1, why);
+      if (whenFull === "disconnect" && why === "full") this.#owner.tooSlow(this);
+    }
+    return false;
+  }
+
+  /** Tells the reader something, by a control record, before the next message. */
+  tell(record: Uint8Array): void {
+    this.#records.push(record);
+    if (this.#tell()) this.writer.flush();
+  }
+
+  /** The reader has made room. */
+  activated(): void {
+    this.#asked = false;
+    this.drain();
+  }
+
+  /** Moves what is set aside into the lane, and asks to be woken for the rest. */
+  drain(): void {
+    const { writer } = this;
+    const aside = this.#aside;
+    do {
+      let moved = 0;
+      let isShort = false;
+      for (const [key, { words, size, large }] of aside) {
+        if (!writer.hasRoom) break;
+        isShort = !this.#tell() || !writer.writeCopy(words, 0, size, large);
+        if (isShort) break;
+        writer.rebook(writer.lane + LANE_SWAPPED, -1); // It was sent when it was set aside.
+        aside.delete(key);
+        if (++moved % FLUSH_EVERY === 0) writer.flush();
+      }
+      writer.flush();
+      this.#starve(isShort);
+      if (isShort || this.#asked || aside.size === 0) return;
+      this.#asked = writer.wait();
+    } while (!this.#asked);
+  }
+
+  /** Asks to be woken when there is room; false if there is some now. */
+  park(): boolean {
+    if (this.#aside.size === 0) return this.writer.wait();
+    this.drain();
+    return this.#aside.size > 0;
+  }
+
+  /** The pipe is left: what is set aside is lost. */
+  leave(): void {
+    this.#starve(false);
+    const left = this.#aside.size;
+    this.#aside.clear();
+    this.#loseAside(left, "closed");
+  }
+
+  #setAside(key: string | number, publication: Publication, why: DropCause): void {
+    const aside = this.#aside;
+    if (aside.delete(key)) this.#loseAside(1, why);
+    else if (aside.size >= Math.max(1, this.#owner.asideLimit)) {
+      for (const oldest of aside.keys()) {
+        aside.delete(oldest);
+        break;
+      }
+      this.#loseAside(1, why);
+    }
+    aside.set(key, publication.keep());
+    this.pipe.thread.arena.words[this.writer.lane + LANE_SWAPPED] += 1;
+    this.#count(SLOT_SENT, 1);
+    if (!this.#asked && !this.#starved) this.drain();
+  }
+
+  #loseAside(messages: number, why: DropCause): void {
+    if (messages === 0) return;
+    this.pipe.thread.arena.words[this.writer.lane + LANE_SWAPPED] -= messages;
+    this.#lose(messages, why);
+  }
+
+  #lose(messages: number, why: DropCause): void {
+    this.#count(SLOT_DROPPED, messages);
+    this.dropped += messages;
+    this.#untold += messages;
+    this.#owner.dropped(this, messages, why);
+  }
+
+  #count(counter: number, messages: number): void {
+    const { arena, slot } = this.pipe.thread;
+    count(arena, slotAt(slot) + counter, messages);
+  }
+
+  /** Tells the reader what it is to be told, and what it has lost. False if there is no memory. */
+  #tell(): boolean {
+    while (this.#records.length > 0) {
+      if (!this.writer.writeControl(this.#records[0] as Uint8Array)) return false;
+      this.#records.shift();
+    }
+    if (this.#untold === 0) return true;
+    const record = new Uint8Array(1 + Float64Array.BYTES_PER_ELEMENT);
+    record[0] = GAP;
+    new DataView(record.buffer).setFloat64(1, this.#untold);
+    if (!this.writer.writeControl(record)) return false;
+    this.#untold = 0;
+    return true;
+  }
+
+  #starve(starved: boolean): void {
+    if (starved === this.#starved) return;
+    this.#starved = starved;
+    this.#owner.starves(starved);
+  }
+}
+
+/** How many messages are missing before the next one, by a control record; 0: it tells no gap. */
+export function lostBy(record: Uint8Array): number {
+  if (record[0] !== GAP) return 0;
+  return new DataView(record.buffer, record.byteOffset, record.length).getFloat64(1);
+}

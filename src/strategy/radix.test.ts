@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { checkAll } from "../testing/index.ts";
+import { Prefixes } from "./prefixes.ts";
+import { Radix } from "./radix.ts";
+
+const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1");
+const WORDS = ["tester", "water", "slow", "slower", "test", "team", "toast"];
+
+function prefixesOf(...words: string[]): Prefixes {
+  const prefixes = new Prefixes();
+  for (const word of words) assert.equal(prefixes.add(bytes(word)), true);
+  return prefixes;
+}
+
+function keysOf(prefixes: Prefixes): string[] {
+  return [...prefixes].map((key) => Buffer.from(key).toString("latin1")).sort();
+}
+
+describe("radix", () => {
+  it("is empty at first", () => {
+    assert.equal(new Prefixes().size, 0);
+    assert.deepEqual(keysOf(new Prefixes()), []);
+  });
+
+  for (const [what, words] of [
+    ["single entry", ["foo"]],
+    ["same", ["test"]],
+    ["a prefix of what is there", ["tester", "test"]],
+    ["prefixed by what is there", ["test", "tester"]],
+    ["that shares a beginning", ["tester", "tent"]],
+    ["bytes beyond ASCII", ["\u00ff\u0000", "\u00ff", "\u0000"]],
+    ["all", WORDS],
+  ] as const) {
+    it(`adds and removes: ${what}`, () => {
+      const prefixes = prefixesOf(...words);
+      for (const word of words) assert.equal(prefixes.add(bytes(word)), false, "a duplicate");
+      assert.equal(prefixes.size, words.length);
+      for (const word of words) assert.equal(prefixes.remove(bytes(word)), false);
+      assert.deepEqual(keysOf(prefixes), [...words].sort());
+      for (const word of words) assert.equal(prefixes.remove(bytes(word)), true, "the last");
+      assert.equal(prefixes.size, 0);
+      for (const word of words) assert.equal(prefixes.matches(bytes(word)), false);
+    });
+  }
+
+  it("does not remove what was never added: missing, longer, or a common beginning", () => {
+    const prefixes = prefixesOf("tester", "tent");
+    for (const word of ["", "t", "te", "tes", "testers", "x"]) {
+      assert.equal(prefixes.remove(bytes(word)), false, word);
+    }
+    assert.deepEqual(keysOf(prefixes), ["tent", "tester"]);
+    assert.equal(prefixes.add(bytes("te")), true);
+    assert.equal(prefixes.remove(bytes("te")), true);
+    assert.deepEqual(keysOf(prefixes), ["tent", "tester"]);
+  });
+
+  it("takes the empty key like any other", () => {
+    const prefixes = prefixesOf("");
+    assert.equal(prefixes.matches(bytes("")), true);
+    assert.equal(prefixes.matches(bytes("all")), true);
+    assert.equal(prefixes.remove(bytes("")), true);
+    assert.equal(prefixes.matches(bytes("")), false);
+  });
+
+  it("matches what begins with a key, and nothing else", () => {
+    const prefixes = prefixesOf("foo", "toasted");
+    for (const [topic, matches] of [
+      ["foo", true],
+      ["foobar", true],
+      ["fo", false],
+      ["fob", false],
+      ["", false],
+      ["toast", false],
+      ["toaste", false],
+      ["toaster", false],
+      ["toasted", true],
+    ] as const) {
+      assert.equal(prefixes.matches(bytes(topic)), matches, topic);
+    }
+  });
+
+  it("visits exactly the keys that are there", () => {
+    assert.deepEqual(keysOf(prefixesOf(...WORDS)), [...WORDS].sort());
+  });
+
+  it("keeps the value of each, in nodes with many branches too, as they come and go", () => {
+    const radix = new Radix<number>();
+    const keys = Array.from({ length: 256 }, (_, i) => Uint8Array.of(7, i));
+    for (const [i, key] of keys.entries()) radix.set(key, i);
+    for (const [i, key] of keys.entries()) assert.equal(radix.get(key), i);
+    assert.equal([...radix.entries()].length, 256);
+    for (const key of keys.slice(2)) radix.delete(key);
+    assert.deepEqual([...radix.entries()].map(([key, value]) => [...key, value]).sort(), [
+      [7, 0, 0],
+      [7, 1, 1],
+    ]);
+    radix.delete(keys[0] as Uint8Array);
+    assert.equal(radix.get(keys[1] as Uint8Array), 1);
+    assert.equal(radix.get(Uint8Array.of(7)), undefined);
+  });
+
+  it("takes very long keys, and many that go on from one another", () => {
+    const radix = new Radix<number>();
+    const long = Uint8Array.from({ length: 200_000 }, (_, i) => i % 251);
+    for (let length = 0; length <= long.length; length += 500) {
+      radix.set(long.subarray(0, length), length);
+    }
+    const seen: number[] = [];
+    radix.match(long, (value) => seen.push(value) < 0);
+    assert.equal(seen.length, 401);
+    assert.equal(radix.get(long), long.length);
+    assert.equal([...radix.entries()].length, 401);
+  });
+
+  it("is what a map says, whatever comes and goes", () => {
+    const key = fc.array(fc.constantFrom(0, 1, 97, 255), { maxLength: 5 });
+    const wide = fc.array(fc.nat(255), { minLength: 1, maxLength: 2 });
+    const step = fc.record({ adds: fc.boolean(), key: fc.oneof(key, wide), value: fc.nat(9) });
+    const check = (steps: { adds: boolean; key: number[]; value: number }[]): void => {
+      const radix = new Radix<number>();
+      const map = new Map<string, number>();
+      for (const { adds, key, value } of steps) {
+        const at = Uint8Array.from(key);
+        assert.equal(radix.get(at), map.get(key.join()));
+        const ways = key.map((_, i) => key.slice(0, i + 1).join());
+        const expected = ["", ...ways].map((way) => map.get(way)).filter((v) => v !== undefined);
+        const seen: number[] = [];
+        radix.match(at, (found) => seen.push(found) < 0);
+        assert.deepEqual(seen, expected);
+        if (adds) {
+          radix.set(at, value);
+          map.set(key.join(), value);
+        } else if (map.delete(key.join())) radix.delete(at);
+        assert.equal(radix.size, map.size);
+      }
+      const entries = [...radix.entries()].map(([at, value]) => [at.join(), value]);
+      assert.deepEqual(new Map(entries as [string, number][]), map);
+    };
+    checkAll("radix", 500, fc.property(fc.array(step, { maxLength: 120 }), check));
+  });
+});
