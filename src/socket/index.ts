@@ -26,10 +26,18 @@ export type { OnePart } from "./balancing.ts";
  *   server             CLIENT, SERVER and PEER
  *   pubsub             PUB, SUB, XPUB and XSUB
  *   radio              RADIO and DISH
+ *   events             what happens to a socket
  *   poller             waits for any of many sockets
  *   proxy              passes messages on between two sockets
  */
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
+export {
+  type SocketEvent,
+  type SocketEventListener,
+  type SocketEventReason,
+  SocketEvents,
+  type SocketEventType,
+} from "./events.ts";
 export type {
   AcknowledgeOption,
   BalanceOption,

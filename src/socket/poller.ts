@@ -4,9 +4,8 @@ import { ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE, type Thread } from "../command/index.ts";
 import { membershipOf } from "../context/index.ts";
 import type { Direction } from "./direction.ts";
-import { END } from "./receiving.ts";
 import { Socket } from "./socket.ts";
-import { checkWait, timedOut, Waiting, type WaitOptions } from "./waiting.ts";
+import { checkWait, END, timedOut, Waiting, type WaitOptions } from "./waiting.ts";
 import { halvesOf } from "./ways.ts";
 
 /** What a poller looks for at a socket: `ZMQ_POLLIN`, `ZMQ_POLLOUT`. */

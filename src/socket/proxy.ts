@@ -134,6 +134,7 @@ function copy(message: readonly unknown[], capture: Sender<unknown>): boolean {
  * await ended;
  * ```
  */
+// biome-ignore lint/suspicious/noShadowRestrictedNames: it is ZeroMQ's word.
 export class Proxy {
   readonly frontEnd: Socket;
   readonly backEnd: Socket;
@@ -189,8 +190,7 @@ export class Proxy {
   /**
    * Passes messages on, beside everything else that the thread does, until `terminate`.
    *
-   * @throws ZmqError by rejection: EINVAL if it runs already, EBADF if one of the sockets is closed,
-   *   ETERM.
+   * @throws ZmqError by rejection: EINVAL if it runs already, EBADF if a socket is closed, ETERM.
    */
   async run(): Promise<void> {
     this.#begin();

@@ -4,6 +4,7 @@ import { ASSIGNED, ATTACHED, type Message, type Pipe, type PipeReader } from "..
 import {
   Dist,
   type DistOwner,
+  type DropCause,
   type Outlet,
   type Removal,
   type WhenFull,
@@ -93,7 +94,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
 
   ended(pipe: Pipe, done: () => void): void {
     this.dist.remove(pipe);
-    this.core.dropped(pipe.queuedOut);
+    this.core.dropped(pipe.queuedOut, "peer left");
     done();
     this.again();
   }
@@ -113,8 +114,8 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
   }
 
   /** See DistOwner. */
-  dropped(_pipe: Pipe, count: number): void {
-    this.core.dropped(count);
+  dropped(_pipe: Pipe, count: number, why: DropCause): void {
+    this.core.dropped(count, why);
   }
 
   /** See DistOwner. */

@@ -8,7 +8,7 @@ import { Fq, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
 import type { SocketCore } from "./socket.ts";
-import type { WaitOptions } from "./waiting.ts";
+import { END, type WaitOptions } from "./waiting.ts";
 
 const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 
@@ -230,9 +230,6 @@ export class Receiver<M = Message> extends Direction {
     done?.();
   }
 }
-
-/** The last step of an iteration. */
-export const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 function toResult<M>(value: M): IteratorYieldResult<M> {
   return { done: false, value };

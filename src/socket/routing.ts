@@ -44,7 +44,7 @@ export abstract class Routing extends Sender<Routed> {
     const writer = pipe?.writer;
     if (pipe === undefined || writer === undefined || !this.isUsable(pipe)) {
       this.unreachable();
-      this.core.dropped(1);
+      this.core.dropped(1, "unreachable");
       return true;
     }
     const hasRoom = writer.hasRoom;
@@ -55,7 +55,7 @@ export abstract class Routing extends Sender<Routed> {
     }
     if (writer.store(message)) return true;
     if (this.drops) {
-      this.core.dropped(1);
+      this.core.dropped(1, hasRoom ? "memory" : "full");
       return true;
     }
     if (hasRoom) this.#noMemory = this.#starved = true;
@@ -111,7 +111,7 @@ export abstract class Routing extends Sender<Routed> {
 
   ended(pipe: Pipe, done: () => void): void {
     this.removed(pipe);
-    this.core.dropped(pipe.queuedOut);
+    this.core.dropped(pipe.queuedOut, "peer left");
     done();
     this.again();
   }

@@ -66,8 +66,8 @@ export abstract class Sender<P = Outgoing> extends Direction {
   }
 
   /**
-   * Passes on a message that has come from elsewhere, as it is; `flush` shows it. A second entry that
-   * is no part says what the call would be told: to whom, or to which group.
+   * Passes on a message that has come from elsewhere, as it is; `flush` shows it. A second entry
+   * that is no part says what the call would be told: to whom, or to which group.
    *
    * @returns false if it has to wait.
    * @throws ZmqError if it cannot be sent by this socket.

@@ -18,6 +18,7 @@ import {
 } from "../context/index.ts";
 import { type Directions, type Pipe, REFUSED } from "../pipe/index.ts";
 import { Inproc, type Linked } from "../transport/index.ts";
+import { type SocketEventReason, SocketEvents } from "./events.ts";
 import {
   checkOption,
   checkSwap,
@@ -90,7 +91,7 @@ export interface SocketCore {
   /** Leaves a pipe that we had connected, and connects anew: what lies in it is dropped. */
   renew(pipe: Pipe): void;
   /** So many messages, which the socket had accepted, are dropped. */
-  dropped(count: number): void;
+  dropped(count: number, why?: SocketEventReason): void;
 }
 
 /**
@@ -112,6 +113,7 @@ export abstract class Socket {
   /** Makes the error of every call after the close. */
   #closedBy: (() => ZmqError) | undefined;
   #dropped = 0;
+  #events: SocketEvents | undefined;
 
   static {
     showAsJson(Socket.prototype);
@@ -275,6 +277,15 @@ export abstract class Socket {
     this.close();
   }
 
+  /** What happens to the socket from the first use of this on: {@link SocketEvents}. */
+  get events(): SocketEvents {
+    if (this.#events === undefined) {
+      this.#events = new SocketEvents(this.#member.thread, this.#inproc.pipes);
+      if (this.closed) this.#events.close();
+    }
+    return this.#events;
+  }
+
   /** Lets calls that wait keep the event loop alive (the default). An idle socket never does. */
   ref(): this {
     this.#pattern.referenced = true;
@@ -349,7 +360,7 @@ export abstract class Socket {
     this.#closedBy = error;
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
     const returned = this.#pattern.closed(error, settle); // That may drop others too.
-    this.#dropped += returned;
+    this.#drop(returned, "closed");
     this.#inproc.close(this.#options.linger, why);
     this.#inproc.log("socket.closed", { why });
     this.#member.thread.unregister(this.#object);
@@ -393,6 +404,7 @@ export abstract class Socket {
       readActivated: (pipe) => this.#pattern.readActivated(pipe),
       writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
       peerChanged: (pipe) => {
+        this.#events?.peerChanged(pipe);
         if (pipe.peerState !== REFUSED) this.#pattern.peerChanged(pipe);
         else if (!this.#inproc.isConnecting(pipe)) {
           this.#pattern.detached(pipe);
@@ -401,13 +413,18 @@ export abstract class Socket {
       },
       left: () => this.#pattern.left(),
       messagesLost: (_pipe, count, error) => {
-        this.#dropped += count;
+        this.#drop(count, "unreadable");
         this.#pattern.messagesLost(count, error);
       },
-      dropped: (count) => {
-        this.#dropped += count;
-      },
+      dropped: (count) => this.#drop(count, undefined),
+      told: (topic, fields) => this.#events?.tell(topic, fields),
     };
+  }
+
+  #drop(count: number, why: SocketEventReason | undefined): void {
+    if (count === 0) return;
+    this.#dropped += count;
+    this.#events?.emit("drop", why === undefined ? { count } : { count, why });
   }
 
   #core(): SocketCore {
@@ -433,9 +450,7 @@ export abstract class Socket {
         this.#inproc.leave(pipe, 0);
         this.#inproc.connect(pipe.endpoint, pipe.peerId);
       },
-      dropped: (count) => {
-        this.#dropped += count;
-      },
+      dropped: (count, why) => this.#drop(count, why),
     };
   }
 }

@@ -301,3 +301,6 @@ export function timedOut(address: string | undefined): ZmqError {
     hint: "Nothing was sent or received; the socket may be used as before.",
   });
 }
+
+/** The last step of an iteration. */
+export const END: IteratorReturnResult<undefined> = { done: true, value: undefined };

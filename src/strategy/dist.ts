@@ -215,7 +215,7 @@ export class Dist implements OutletOwner {
     this.#slow.push(outlet);
   }
 
-  /** Whether the first so many, if they must not lose anything, have room; `#full` are the others. */
+  /** Whether the first so many, if they must not lose anything, have room. `#full`: the others. */
   #haveRoom(count: number): boolean {
     const full = this.#full;
     full.length = 0;

@@ -171,7 +171,7 @@ describe("a poller that waits", () => {
     assert.equal(push.trySend("x"), true);
   });
 
-  test("a signal aborts it, a closed poller ends it, and what is looked for may change", async () => {
+  test("a signal aborts it, a close ends it, and what is looked for may change", async () => {
     const { push, pull } = narrow();
     const poller = new Poller();
     poller.add(pull);

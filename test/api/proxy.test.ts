@@ -9,6 +9,7 @@ import {
   Context,
   Dealer,
   Pair,
+  // biome-ignore lint/suspicious/noShadowRestrictedNames: it is ZeroMQ's word.
   Proxy,
   Pull,
   Push,
@@ -75,7 +76,9 @@ describe("a proxy", () => {
     assert.equal(dropped, 0);
     proxy.terminate();
     await ended;
-    await thread.run(({ props }) => props.replies.forEach((reply: Reply) => reply.close()));
+    await thread.run(({ props }) => {
+      for (const reply of props.replies) reply.close();
+    });
     for (const socket of [...clients, front, back]) socket.close();
   });
 
