@@ -9,6 +9,7 @@ import {
   Pair,
   type PollEvent,
   Poller,
+  Publisher,
   Pull,
   Push,
   Reply,
@@ -16,6 +17,7 @@ import {
   Router,
   type Socket,
   Subscriber,
+  XPublisher,
 } from "threadmq";
 import { play, SMALL, zmq } from "../support/ground.ts";
 
@@ -427,6 +429,66 @@ describe("what a pattern makes of it", () => {
     assert.deepEqual(told(await waiting), [[second, "r"]]);
     assert.throws(() => second.tryReceive(), zmq("EADDRINUSE", A));
     assert.deepEqual(poller.poll(), []);
+  });
+
+  test("PUB: always writable; with noDrop, when all who might get it have room", async () => {
+    const context = new Context(SMALL);
+    const publisher = new Publisher({ context, sendHighWaterMark: 1 });
+    publisher.bindSync(A);
+    const poller = new Poller();
+    assert.throws(() => poller.add(publisher, { readable: true }), zmq("EINVAL"));
+    poller.add(publisher);
+    const subscriber = new Subscriber({ context, receiveHighWaterMark: 1 });
+    subscriber.connect(A);
+    subscriber.subscribe("a");
+    for (let sent = 0; sent < 5; sent++) assert.equal(publisher.trySend("a"), true);
+    assert.deepEqual(told(poller.poll()), [[publisher, "w"]]);
+    publisher.noDrop = true;
+    assert.equal(publisher.trySend("a"), false);
+    assert.deepEqual(poller.poll(), []);
+    const waiting = poller.wait();
+    assert.equal(await isSettled(waiting), false);
+    while (subscriber.tryReceive() !== undefined);
+    assert.deepEqual(told(await waiting), [[publisher, "w"]]);
+    assert.equal(publisher.trySend("a"), true);
+  });
+
+  test("XPUB: a subscription makes it readable", async () => {
+    const context = new Context(SMALL);
+    const publisher = new XPublisher({ context });
+    publisher.bindSync(A);
+    const poller = new Poller();
+    poller.add(publisher);
+    const waiting = poller.wait();
+    const subscriber = new Subscriber({ context });
+    subscriber.connect(A);
+    assert.equal(await isSettled(waiting), false);
+    subscriber.subscribe("a");
+    assert.deepEqual(told(await waiting), [[publisher, "r"]]);
+    assert.equal(`${publisher.tryReceive()}`, "\u0001a");
+    assert.deepEqual(poller.poll(), []);
+  });
+
+  test("memory that is used up: not writable until some comes free", async () => {
+    const context = new Context({ maxMemory: 2 << 20 });
+    const push = new Push({ context, sendHighWaterMark: 0 });
+    const pull = new Pull({ context, receiveHighWaterMark: 0 });
+    pull.bindSync(A);
+    push.connect(A);
+    const part = Buffer.alloc(50_000);
+    while (push.trySend(part));
+    const poller = new Poller();
+    poller.add(push);
+    let tries = 0;
+    let waiting = poller.wait();
+    while (await isSettled(waiting)) {
+      assert.ok(tries++ < 3, "it does not go round in circles");
+      assert.equal(push.trySend(part), false);
+      waiting = poller.wait();
+    }
+    while (pull.tryReceive() !== undefined);
+    assert.deepEqual(told(await waiting), [[push, "w"]]);
+    assert.equal(push.trySend(part), true);
   });
 
   test("a swap with room makes it writable", () => {
