@@ -266,13 +266,17 @@ export class Proxy {
 
   /** @param rests Whether it lets the event loop have its turn when that is due. */
   #attempt(rests: boolean): true | undefined {
-    for (;;) {
+    for (let wasBusy = false; ; wasBusy = true) {
       this.#obey();
       for (const socket of this.#sockets) if (socket.closed) socket.enter(); // Which throws.
       if (this.#terminated) return true;
       let moved = 0;
       if (!this.#paused) for (const each of this.#flows) moved += each.move(this.#capture);
-      if (moved === 0) return undefined;
+      if (moved === 0) {
+        // More may come at once; who blocks the thread spins anyway.
+        if (wasBusy && rests && this.#thread.spin(this.#canMove)) continue;
+        return undefined;
+      }
       if (rests && this.#thread.turn.due()) {
         this.#waiting.rest();
         return undefined;
@@ -280,6 +284,10 @@ export class Proxy {
       if (this.#thread.hasMail) this.#thread.dispatch();
     }
   }
+
+  readonly #canMove = (): boolean => {
+    return !this.#paused && this.#flows.some(({ from, to }) => from.goes && to.goes);
+  };
 
   #park(): boolean {
     const control = this.#control && halvesOf(this.#control).receiver;

@@ -453,6 +453,23 @@ describe("what a pattern makes of it", () => {
     assert.equal(publisher.trySend("a"), true);
   });
 
+  test("SUB: what a publisher tells of itself does not make it readable", async () => {
+    const context = new Context(SMALL);
+    const publisher = new Publisher({ context });
+    const subscriber = new Subscriber({ context });
+    publisher.bindSync(A);
+    subscriber.connect(A);
+    subscriber.subscribe("a");
+    const poller = new Poller();
+    poller.add(subscriber);
+    const waiting = poller.wait();
+    publisher.sendSync("b");
+    assert.deepEqual(poller.poll(), []);
+    assert.equal(await isSettled(waiting), false);
+    publisher.sendSync("a");
+    assert.deepEqual(told(await waiting), [[subscriber, "r"]]);
+  });
+
   test("XPUB: a subscription makes it readable", async () => {
     const context = new Context(SMALL);
     const publisher = new XPublisher({ context });
