@@ -30,6 +30,7 @@ export {
   type Directions,
   destroyPipe,
   dropPipe,
+  limitOf,
   Pipe,
   type PipeEvents,
   type PipeOptions,

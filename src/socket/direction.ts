@@ -3,7 +3,7 @@
 import type { ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import type { SocketCore } from "./socket.ts";
-import { checkWait, type Wait, Waiting, type WaitOptions } from "./waiting.ts";
+import { type Claims, checkWait, type Wait, Waiting, type WaitOptions } from "./waiting.ts";
 
 /** Something that has gone wrong, and is to be told once. */
 export class Mishap {
@@ -155,8 +155,13 @@ export abstract class Direction {
 
   protected get waiting(): Waiting {
     const { pauses } = this.#way;
-    this.waits ??= new Waiting(this.thread, () => this.park(), pauses, this.holds);
+    this.waits ??= new Waiting(this.thread, () => this.park(), pauses, this.holds, this.claims);
     return this.waits;
+  }
+
+  /** What calls that wait have claimed, if they may pass each other. */
+  protected get claims(): Claims | undefined {
+    return undefined;
   }
 
   /** How a call is to wait, by what it was given. @throws ZmqError EINVAL. */

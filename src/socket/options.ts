@@ -102,8 +102,10 @@ export interface ProbeOption {
 /** An option of sockets for which only the newest message counts. */
 export interface ConflateOption {
   /**
-   * `ZMQ_CONFLATE`: keeps the newest message only, of all that one peer has sent. Default false. It
-   * counts if either end of a link has it, and watermarks do not count then.
+   * `ZMQ_CONFLATE`: keeps the newest message only, of all that one peer has sent, whole with all
+   * its parts; also after that peer has closed. Default false. It counts if either end of a link
+   * has it, and watermarks do not count then. What is replaced counts as dropped. Takes effect for
+   * links to come.
    */
   conflate?: boolean;
 }
@@ -112,7 +114,13 @@ export interface ConflateOption {
 export interface BalanceOption {
   /**
    * `"round-robin"`, the default: each peer in turn, if it has room. `"least-loaded"`: the peer for
-   * which the fewest messages wait, so that none waits behind a busy one while another is idle.
+   * which the fewest messages wait, in turn among equals; so a message goes behind others only when
+   * each peer has some waiting. May be changed at any time.
+   *
+   * What a peer is working on counts as well if it has `acknowledge`. A message that was given to a
+   * peer stays there, also if another becomes idle first: set the watermarks to 1 at both ends, and
+   * no more than two are given to any peer; all others go to whoever has room first. A name that
+   * nobody is bound to is a peer as well, an idle one; unless `immediate` is set.
    */
   balance?: Balance;
 }

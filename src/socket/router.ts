@@ -15,8 +15,10 @@ import { Routes } from "../strategy/index.ts";
 import { Balancer } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import {
+  type Balance,
   type BalanceOption,
   type CodecOption,
+  type ConflateOption,
   checkRoutingId,
   type ProbeOption,
   type RoutingOptions,
@@ -32,6 +34,7 @@ export interface DealerOptions<Out = MessageLike, In = Message>
   extends DuplexOptions,
     RoutingOptions,
     ProbeOption,
+    ConflateOption,
     BalanceOption,
     CodecOption<Out, In> {}
 
@@ -51,7 +54,7 @@ export interface DealerOptions<Out = MessageLike, In = Message>
  */
 export class Dealer<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
   constructor(options: DealerOptions<Out, In> = {}) {
-    const known = ["codec", "routingId", "probeRouter"] as const;
+    const known = ["codec", "routingId", "probeRouter", "conflate", "balance"] as const;
     super(DEALER, options, known, (core) => {
       return new Ways(core, { sender: new Balancer(core), receiver: new Receiver(core) });
     });
@@ -73,6 +76,24 @@ export class Dealer<Out = MessageLike, In = Message> extends DuplexSocket<Out, I
 
   set probeRouter(value: boolean) {
     this.setOption("probeRouter", value);
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
+  }
+
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  get balance(): Balance {
+    return this.option("balance");
+  }
+
+  set balance(value: Balance) {
+    this.setOption("balance", value);
   }
 }
 

@@ -5,7 +5,7 @@ import { CLIENT, PEER, SERVER } from "../context/index.ts";
 import { type Message, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
 import { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
-import type { BalanceOption, CodecOption } from "./options.ts";
+import type { Balance, BalanceOption, CodecOption } from "./options.ts";
 import { Receiver } from "./receiving.ts";
 import { type Routed, Routing } from "./routing.ts";
 import type { SocketCore } from "./socket.ts";
@@ -25,10 +25,19 @@ export interface ClientOptions<Out = OnePart, In = Message>
  */
 export class Client<Out = OnePart, In = Message> extends DuplexSocket<Out, In> {
   constructor(options: ClientOptions<Out, In> = {}) {
-    super(CLIENT, options, ["codec"], (core) => {
+    super(CLIENT, options, ["codec", "balance"], (core) => {
       const sender = new Balancer(core, { onePart: true });
       return new Ways(core, { sender, receiver: new Receiver(core) });
     });
+  }
+
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  get balance(): Balance {
+    return this.option("balance");
+  }
+
+  set balance(value: Balance) {
+    this.setOption("balance", value);
   }
 }
 

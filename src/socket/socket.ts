@@ -344,7 +344,7 @@ export abstract class Socket {
       // What waited and went on now may have run code that let go of the pipe.
       if (name === "immediate" && this.#inproc.pipes.has(pipe)) this.#pattern.peerChanged(pipe);
     }
-    if (name === "receiveHighWaterMark") this.#inproc.changeLimit(value as number);
+    if (name === "receiveHighWaterMark") this.#inproc.changeLimit();
   }
 
   /** @internal Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */

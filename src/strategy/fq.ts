@@ -194,5 +194,5 @@ function isWanted(pipe: Pipe, wants: Wants | undefined): boolean {
   const reader = pipe.reader as PipeReader;
   if (wants === undefined) return reader.hasMessage;
   const parts = reader.peek();
-  return parts !== undefined && wants(parts, pipe);
+  return parts === undefined ? reader.hasMessage : wants(parts, pipe);
 }

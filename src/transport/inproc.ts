@@ -21,6 +21,7 @@ import {
   dropPipe,
   HAS_PEER,
   LET_GO,
+  limitOf,
   PIPE_ENTRY,
   PIPE_REFUSED,
   PIPE_TYPE,
@@ -231,7 +232,8 @@ export class Inproc {
   }
 
   /** The socket's own watermark has changed: pipes to come shall know. */
-  changeLimit(limit: number): void {
+  changeLimit(): void {
+    const limit = limitOf(this.#socket.pipeOptions);
     for (const { endpoint } of this.#binds.values()) {
       this.#member.registry.changeLimit(endpoint.name, limit);
     }
@@ -308,8 +310,9 @@ export class Inproc {
   /** The socket, as the registry knows those who bind. */
   #binder(): Binder {
     const { type, object, pipeOptions } = this.#socket;
-    const { receiveHighWaterMark: limit, routingId } = pipeOptions;
-    return { slot: this.#member.thread.slot, object, type, limit, routingId };
+    const { slot } = this.#member.thread;
+    const { routingId } = pipeOptions;
+    return { slot, object, type, limit: limitOf(pipeOptions), routingId };
   }
 
   /** Gives a name back. @param ends Whether our thread ends. @throws ZmqError ENOENT. */
@@ -326,6 +329,7 @@ export class Inproc {
     pipe.writer.onFull = (full) => {
       this.#logPipe(full ? "pipe.full" : "pipe.relieved", pipe, { queued: pipe.queuedOut });
     };
+    pipe.writer.onConflate = () => this.#socket.dropped(1);
     pipe.writer.onSwap = (used) => {
       this.#logPipe(used ? "swap.used" : "swap.drained", pipe, { queued: pipe.queuedOut });
     };

@@ -8,7 +8,7 @@
  */
 import * as threadmq from "threadmq";
 
-export type Kind = "Push" | "Pull" | "Subscriber";
+export type Kind = keyof typeof KINDS;
 /** The three ways to send and receive: promises, calls that block, and attempts with batches. */
 export type Way = "promise" | "sync" | "try";
 export const WAYS: readonly Way[] = ["promise", "sync", "try"];
@@ -20,8 +20,11 @@ const KINDS = {
   Push: threadmq.Push,
   Pull: threadmq.Pull,
   Subscriber: threadmq.Subscriber,
+  Dealer: threadmq.Dealer,
+  Scatter: threadmq.Scatter,
+  Gather: threadmq.Gather,
 } as const;
-type AnySocket = threadmq.Push | threadmq.Pull | threadmq.Subscriber;
+type AnySocket = InstanceType<(typeof KINDS)[Kind]>;
 
 /** What a function that is sent to a thread gets. */
 export interface Scene {
