@@ -38,6 +38,6 @@ export {
   readBytes,
 } from "./pipe.ts";
 export { isPublished, Publication, settlePublication } from "./publication.ts";
-export { isRedelivered, type PipeReader, repairPipeReader, Slab } from "./reader.ts";
+export { isRedelivered, type PipeReader, repairPipeReader, Slab, standsFor } from "./reader.ts";
 export type { Kept } from "./records.ts";
 export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";

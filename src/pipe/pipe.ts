@@ -25,7 +25,7 @@ import { createYpipe, destroyYpipe, LANE_LIMIT, LANE_WORDS } from "../queue/inde
 import {
   BINDER_BLOCK,
   CONNECTER_BLOCK,
-  PIPE_BINDS,
+  PIPE_BINDING,
   PIPE_IN,
   PIPE_LANES,
   PIPE_LINGER,
@@ -33,11 +33,12 @@ import {
   PIPE_OUT,
   PIPE_ROUTING,
   PIPE_SILENT,
+  PIPE_SINCE,
   PIPE_STATE,
   PIPE_TYPE,
   pipeWords,
 } from "./layout.ts";
-import { ABSENT, ATTACHED, type EndState, PENDING, type Side, stateOf } from "./link.ts";
+import { ABSENT, type EndState, PENDING, type Side, stateOf } from "./link.ts";
 import { PipeReader, type Slab } from "./reader.ts";
 import { NEWEST, NO_READER, PipeWriter, type WriterOwner } from "./writer.ts";
 
@@ -100,6 +101,9 @@ export class Pipe implements CommandTarget, WriterOwner {
   /** The lane that this end writes, or 0. */
   readonly #outward: Addr;
   #left = false;
+  /** These do not change any more: we are the binder, or have left, and nothing is ours to read. */
+  #binding: number | undefined;
+  #origin: number | undefined;
 
   /** Takes one end of the pipe at `at`, and opens its block. */
   constructor(
@@ -132,7 +136,10 @@ export class Pipe implements CommandTarget, WriterOwner {
     }
     this.#number = thread.register(this);
     if (side === "connecter") thread.open(this.block, this.#number);
-    else thread.redirect(this.block, this.#number);
+    else {
+      thread.redirect(this.block, this.#number);
+      this.#binding = this.binding;
+    }
   }
 
   /** Where commands to this end are posted. */
@@ -174,17 +181,22 @@ export class Pipe implements CommandTarget, WriterOwner {
   }
 
   /**
-   * Counts the binders: the one that is there, or else the one to come, has this number. What was
-   * told to one is to be told again to the next.
+   * The number of the binder that is there, or else of the one to come. What was told to one is to
+   * be told again to the next.
    */
   get binding(): number {
+    return this.#binding ?? load(this.thread.arena.words, this.at + PIPE_BINDING);
+  }
+
+  /** The number of the binder that has sent us the last message released; an older one's may do. */
+  get origin(): number {
+    const { reader, binding } = this;
+    if (this.#origin !== undefined) return this.#origin;
+    if (reader === undefined || this.side === "binder") return binding;
     const { words } = this.thread.arena;
-    for (;;) {
-      const state = this.side === "binder" ? ATTACHED : this.peerState;
-      const binds = load(words, this.at + PIPE_BINDS); // Changed before the state is.
-      if (state !== ABSENT) return binds;
-      if (this.peerState === ABSENT) return binds + 1;
-    }
+    const isPast = ((reader.passed - load(words, this.at + PIPE_SINCE)) | 0) <= 0;
+    if (this.binding !== binding) return this.origin;
+    return isPast ? binding - 1 : binding;
   }
 
   /** The routing id that the connecter was given; empty if none. */
@@ -229,6 +241,8 @@ export class Pipe implements CommandTarget, WriterOwner {
   leave(): void {
     this.#left = true;
     this.reader?.leave();
+    this.#origin = this.origin;
+    this.#binding = this.binding;
     this.writer?.leave();
     this.thread.withdraw(this.block);
     this.thread.unregister(this.#number);

@@ -84,7 +84,7 @@ export class Publication {
     this.#at = slotAt(thread.slot);
   }
 
-  /** Begins to publish a message for at most so many lanes. */
+  /** Begins to publish a message for at most so many lanes. @throws ZmqError as Prepared.check. */
   begin(message: Uint8Array | Prepared, lanes: number): void {
     this.#message = message;
     this.#kept = undefined;
@@ -95,6 +95,7 @@ export class Publication {
       this.#records.setOne(message);
       return;
     }
+    message.check();
     this.#failed = !this.#allocate(message.parts, lanes);
     if (this.#failed) this.end();
     else this.#records.set(message.parts, this.#bodies, INLINE_BYTES);
@@ -111,6 +112,11 @@ export class Publication {
     if (!writer.writeCopy(words, 0, size, false)) return false;
     if (this.#bodies.length > 0) this.#show(writer);
     return true;
+  }
+
+  /** Writes the message into the swap of a lane. @returns and @throws as `store` there. */
+  storeIn(writer: PipeWriter): boolean {
+    return writer.store(this.#message);
   }
 
   /** The first part, a byte a character. */

@@ -84,8 +84,13 @@ export class Slab {
     this.position = 0;
   }
 
-  /** A part with a copy of some bytes, not many. */
+  /** A part with a copy of some bytes. */
   part(bytes: Uint8Array): ReceivedPart {
+    if (bytes.length > INLINE_BYTES) {
+      const buffer = this.#host.allocate(bytes.length);
+      new Uint8Array(buffer).set(bytes);
+      return new this.#host.Part(buffer, 0, bytes.length);
+    }
     this.ensure(recordWords(bytes.length));
     const at = this.position * 4;
     this.bytes.set(bytes, at);
@@ -95,11 +100,16 @@ export class Slab {
 }
 
 /** Messages that had been in the hands of an application before, which did not acknowledge them. */
-const redelivered = new WeakSet<Message>();
+const redelivered = new WeakSet<object>();
 
 /** Whether a message has been delivered before, to somebody who died or closed with it. */
-export function isRedelivered(message: Message): boolean {
-  return redelivered.has(message);
+export function isRedelivered(message: unknown): boolean {
+  return redelivered.has(message as object);
+}
+
+/** A value was made of a message: what is known of the one is true of the other. */
+export function standsFor(value: unknown, message: Message): void {
+  if (typeof value === "object" && value !== null && isRedelivered(message)) redelivered.add(value);
 }
 
 export interface ReaderOptions {
@@ -255,6 +265,11 @@ export class PipeReader extends YpipeReader {
   /** Puts the pipe to sleep; false if there is something to read. */
   override sleep(): boolean {
     return super.sleep() && !this.#cell.full;
+  }
+
+  /** How many messages have gone through the lane, up to the last release; it wraps. */
+  get passed(): number {
+    return this.#read;
   }
 
   /** The next message, or undefined. The writer learns of the room it leaves by `release`. */

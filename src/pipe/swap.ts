@@ -163,9 +163,9 @@ export class Swap {
     return this.#writeAt - this.#readAt;
   }
 
-  /** Whether the smallest message fits, of one empty part, if there may be so many bytes. */
-  hasRoom(limit: number): boolean {
-    return this.used + recordWords(0) * 4 + SWAP_OVERHEAD <= limit;
+  /** How many bytes a message of these parts takes. */
+  static sizeOf(parts: readonly StoredPart[]): number {
+    return parts.reduce((sum, { length }) => sum + recordWords(length) * 4, SWAP_OVERHEAD);
   }
 
   /**

@@ -207,13 +207,6 @@ export class PipeWriter extends MessageWriter {
     return this.#owner !== undefined && this.#owner.swap > 0;
   }
 
-  /** Whether the swap has room for a message, if it is small. */
-  get hasSwapRoom(): boolean {
-    const owner = this.#owner;
-    if (owner === undefined || owner.swap === 0) return false;
-    return this.#swap === undefined || this.#swap.hasRoom(owner.swap);
-  }
-
   /** Whether what the lane holds is for its reader alone, and of that only the newest. */
   get conflates(): boolean {
     return this.#conflates || (this.#celled && this.#cell.full);
@@ -285,6 +278,15 @@ export class PipeWriter extends MessageWriter {
       this.drainSwap();
     }
     return true;
+  }
+
+  /** Whether `store` would find room for a message. */
+  hasSwapFor(message: MessageLike | Prepared): boolean {
+    const limit = this.#owner?.swap ?? 0;
+    if (limit === 0) return false;
+    const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
+    const parts = prepared instanceof Prepared ? prepared.parts : [prepared];
+    return (this.#swap?.used ?? 0) + Swap.sizeOf(parts) <= limit;
   }
 
   /**

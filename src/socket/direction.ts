@@ -42,8 +42,9 @@ export abstract class Direction {
   protected readonly core: SocketCore;
   protected readonly thread: Thread;
   readonly #way: Way;
-  /** What calls fail with from now on; and what only the next one does. */
-  #end: (() => ZmqError) | undefined;
+  /** What calls fail with from now on. */
+  #failure: (() => ZmqError) | undefined;
+  /** What the next one fails with. */
   #mishap: Mishap | undefined;
   protected holds = true;
   /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
@@ -65,7 +66,7 @@ export abstract class Direction {
 
   /** Whether a call would not have to wait: a message can go, or there is an error to tell. */
   get answers(): boolean {
-    if (this.#end !== undefined || this.#mishap?.isTold === false) return true;
+    if (this.#failure !== undefined || this.#mishap?.isTold === false) return true;
     return this.goes;
   }
 
@@ -85,7 +86,7 @@ export abstract class Direction {
 
   /** As `park`, for who follows: if calls wait, they will say when all of them are done. */
   parkFollower(): boolean {
-    return this.#end !== undefined || !this.first || this.park();
+    return this.#failure !== undefined || !this.first || this.park();
   }
 
   /** Something may go now. */
@@ -110,7 +111,7 @@ export abstract class Direction {
 
   /** Every call fails from now on. @param settle Whether those that wait are told. */
   end(error: () => ZmqError, settle: boolean): void {
-    this.#end = error;
+    this.#failure = error;
     if (settle) this.waits?.fail(error());
   }
 
@@ -119,9 +120,12 @@ export abstract class Direction {
     this.tell(new Mishap(error));
   }
 
-  /** Likewise; if it concerns two directions, it is told by one of them. */
+  /**
+   * Likewise; if it concerns two directions, it is told by one of them. Of several that have come
+   * before any call, the first is told.
+   */
   tell(mishap: Mishap): void {
-    if (this.#mishap?.isTold !== false) this.#mishap = mishap;
+    if (this.#mishap === undefined || this.#mishap.isTold) this.#mishap = mishap;
     this.waits?.follow();
   }
 
@@ -137,9 +141,8 @@ export abstract class Direction {
   }
 
   protected check(): void {
-    if (this.#end !== undefined) throw this.#end();
-    if (this.#mishap === undefined) return;
-    const error = this.#mishap.take();
+    if (this.#failure !== undefined) throw this.#failure();
+    const error = this.#mishap?.take();
     this.#mishap = undefined;
     if (error !== undefined) throw error;
   }

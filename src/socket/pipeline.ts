@@ -22,7 +22,7 @@ export interface PushOptions<Out = MessageLike>
   extends SendOptions,
     ConflateOption,
     BalanceOption,
-    CodecOption<Out, never> {}
+    CodecOption<Out, unknown> {}
 
 const SHARES_OUT = ["codec", "conflate", "balance"] as const;
 
@@ -113,9 +113,9 @@ export class Pull<In = Message> extends ReceivingSocket<In> {
 
   /**
    * Whether a message was in the hands of an application before, which died or closed its socket
-   * without having acknowledged it.
+   * without having acknowledged it. With a codec, of values that are objects.
    */
-  isRedelivered(message: Message): boolean {
+  isRedelivered(message: In): boolean {
     return isRedelivered(message);
   }
 }

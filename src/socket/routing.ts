@@ -147,7 +147,7 @@ export abstract class Routing extends Sender<Routed> {
       const { writer } = pipe;
       if (writer === undefined || pipe.draining || !this.isUsable(pipe)) continue;
       if (this.#claims.has(writer)) continue;
-      if (writer.hasSwapRoom) return true;
+      if (writer.hasSwapFor("")) return true;
       if (writer.hasRoom) hasRoom = true;
       else this.#full.add(writer);
     }

@@ -10,6 +10,8 @@ export interface DistOwner {
   readonly sendHighWaterMark: number;
   /** A pipe has lost messages. */
   dropped(pipe: Pipe, count: number, why: DropCause): void;
+  /** So many, since this was last said: the pipe has room again, or is left. */
+  lost(pipe: Pipe, count: number, why: DropCause): void;
   /** A pipe that is to be left when it is full was found full. */
   tooSlow(pipe: Pipe): void;
 }
@@ -63,6 +65,7 @@ export class Dist implements OutletOwner {
     outlet.index = this.#outlets.length;
     this.#outlets.push(outlet);
     this.#byPipe.set(pipe, outlet);
+    outlet.drain(); // What was swapped for another binder of the pipe goes first.
     return outlet;
   }
 
@@ -119,6 +122,11 @@ export class Dist implements OutletOwner {
     this.#matching++;
   };
 
+  /** Whether an outlet matches. */
+  matches(outlet: Outlet): boolean {
+    return outlet.index < this.#matching;
+  }
+
   /** Nobody matches. */
   unmatch(): void {
     this.#matching = 0;
@@ -149,7 +157,7 @@ export class Dist implements OutletOwner {
 
   /** Whether a message would not have to wait, whoever matches. Else `park` asks all of them. */
   get ready(): boolean {
-    return (!this.noDrop && !this.#blocks) || this.#haveRoom(this.#outlets.length);
+    return (!this.noDrop && !this.#blocks) || this.#haveRoom(this.#outlets.length, "");
   }
 
   /** Gives a message to all that match and shows it. False if it must wait: nobody has it. */
@@ -165,7 +173,7 @@ export class Dist implements OutletOwner {
     const { noDrop } = this;
     const prepared = message instanceof Prepared ? message : prepare(message, this.#thread.pool);
     if (lanes === 0) return true;
-    if ((noDrop || this.#blocks) && !this.#haveRoom(lanes)) return false;
+    if ((noDrop || this.#blocks) && !this.#haveRoom(lanes, prepared)) return false;
     const publication = this.#publication;
     publication.begin(prepared, lanes);
     for (let i = 0; i < lanes; i++) {
@@ -205,6 +213,10 @@ export class Dist implements OutletOwner {
     this.#owner.dropped(outlet.pipe, count, why);
   }
 
+  lost(outlet: Outlet, count: number, why: DropCause): void {
+    this.#owner.lost(outlet.pipe, count, why);
+  }
+
   starves(starved: boolean): void {
     this.#starving += starved ? 1 : -1;
     if (starved && this.#starving === 1) this.#thread.wantMemory();
@@ -216,12 +228,12 @@ export class Dist implements OutletOwner {
   }
 
   /** Whether the first so many, if they must not lose anything, have room. `#full`: the others. */
-  #haveRoom(count: number): boolean {
+  #haveRoom(count: number, message: MessageLike | Prepared): boolean {
     const full = this.#full;
     full.length = 0;
     for (let i = 0; i < count; i++) {
       const outlet = this.#outlets[i] as Outlet;
-      if (this.#mayBlock(outlet) && !outlet.hasRoom) full.push(outlet);
+      if (this.#mayBlock(outlet) && !outlet.takes(message)) full.push(outlet);
     }
     return full.length === 0;
   }

@@ -26,10 +26,10 @@ export interface Returned {
  *
  * # The least loaded
  *
- * The turn is blind to how fast a peer is. If `leastLoaded` says so, a message goes to the pipe with
- * the fewest messages that were not received yet, by turn among equals: with one look at a count for
- * each pipe, up to the first that is empty. Whoever acknowledges has not received what it is still
- * working on. Once given to a pipe a message stays there, whoever becomes idle first.
+ * The turn is blind to how fast a peer is. If `leastLoaded` says so, a message goes to the pipe
+ * with the fewest messages that were not received yet, by turn among equals: with one look at a
+ * count for each pipe, up to the first that is empty. Whoever acknowledges has not received what it
+ * is still working on. Once given to a pipe a message stays there, whoever becomes idle first.
  *
  * # Swap
  *
@@ -110,7 +110,7 @@ export class Lb {
     if (next === undefined && this.#noMemory) this.#gotMemory();
     if (next !== undefined && !this.#starved) return true;
     if (this.#starved) this.#wantMemory();
-    return this.#rotation.pipes.some((pipe) => pipe.writer?.hasSwapRoom === true);
+    return this.#rotation.pipes.some((pipe) => pipe.writer?.hasSwapFor("") === true);
   }
 
   /** Gives a message to the next pipe and shows it. False if none can take it. */
