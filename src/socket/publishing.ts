@@ -76,7 +76,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
     return true;
   }
 
-  protected flush(): void {
+  flush(): void {
     this.dist.flush();
   }
 
@@ -89,6 +89,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
   }
 
   get ready(): boolean {
+    this.dist.noDrop = this.core.options.noDrop;
     return this.dist.ready;
   }
 
@@ -111,7 +112,8 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
 
   ended(pipe: Pipe, done: () => void): void {
     this.dist.remove(pipe);
-    this.core.dropped(pipe.queuedOut - (pipe.writer?.swapped ?? 0)); // Who leaves counts those.
+    // Who leaves counts those in the swap.
+    this.core.dropped(pipe.queuedOut - (pipe.writer?.swapped ?? 0), "peer left");
     done();
     this.again();
   }
@@ -131,8 +133,8 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
   }
 
   /** See DistOwner. */
-  dropped(_pipe: Pipe, count: number): void {
-    this.core.dropped(count);
+  dropped(_pipe: Pipe, count: number, why: DropCause): void {
+    this.core.dropped(count, why);
   }
 
   /** See DistOwner. It may be told while a message is being written. */
