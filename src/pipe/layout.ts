@@ -18,8 +18,8 @@ import { LANE_WORDS } from "../queue/index.ts";
  *          died. silent: what it carries is the library's own, and in no count of messages.
  *         +--------+--------+--------+--------+
  *     +10 | binding| routing| refused| since  |  binding: counts the binders that have left. since:
- *         +--------+--------+--------+--------+  how many messages they had sent (link.ts). routing:
- *          where the connecter's routing id is, or 0. refused: why it was
+ *         +--------+--------+--------+--------+  how many messages they had sent (link.ts).
+ *          routing: where the connecter's routing id is, or 0. refused: why it was
  *         +--------+--------+--------+--------+
  *     +32 | next   | bits   | slot   | object |           the connecter's block (command.ts)
  *         +--------+--------+--------+--------+

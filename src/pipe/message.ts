@@ -84,6 +84,12 @@ export class MessageWriter extends YpipeWriter {
     return true;
   }
 
+  /** Puts a message, all its bodies inside, where there is room for it (`wholeSize`). */
+  protected putWhole(at: Addr, message: Uint8Array | Prepared): void {
+    if (message instanceof Prepared) this.#fill(at, message.parts, Number.POSITIVE_INFINITY);
+    else this.#putBytes(at, message, message.length, 0);
+  }
+
   /** Writes what is no message but for the other end of the pipe. False if there is no memory. */
   writeControl(bytes: Uint8Array): boolean {
     const at = this.reserve(recordWords(bytes.length));
@@ -111,7 +117,8 @@ export class MessageWriter extends YpipeWriter {
     return true;
   }
 
-  #fill(from: Addr, parts: (string | Uint8Array)[]): void {
+  /** @param most So many bytes lie in a record; longer bodies have blocks of their own. */
+  #fill(from: Addr, parts: (string | Uint8Array)[], most: number = INLINE_BYTES): void {
     let at = from;
     let body = 0;
     for (let index = 0; index < parts.length; index++) {
@@ -119,9 +126,9 @@ export class MessageWriter extends YpipeWriter {
       const length = part.length;
       const more = index < parts.length - 1 ? MORE : 0;
       if (typeof part === "string") this.#putText(at, part, more);
-      else if (length <= INLINE_BYTES) this.#putBytes(at, part, length, more);
+      else if (length <= most) this.#putBytes(at, part, length, more);
       else this.#putReference(at, part, bodies[body++] as Addr, more);
-      at += length > INLINE_BYTES ? REFERENCE_WORDS : recordWords(length);
+      at += length > most ? REFERENCE_WORDS : recordWords(length);
     }
   }
 
@@ -235,6 +242,12 @@ function preparedOf(words: Int32Array, from: number, size: number): Prepared {
     at += recordWords(length);
   }
   return new Prepared(parts, sizeOf(parts));
+}
+
+/** How many words the records of a message take with all its bodies inside. */
+export function wholeSize(message: Uint8Array | Prepared): number {
+  if (!(message instanceof Prepared)) return recordWords(message.length);
+  return message.parts.reduce((size, { length }) => size + recordWords(length), 0);
 }
 
 /** How many words the records of a message take in the queue. */

@@ -40,7 +40,7 @@ import {
 } from "./layout.ts";
 import { ABSENT, type EndState, PENDING, type Side, stateOf } from "./link.ts";
 import { PipeReader, type Slab } from "./reader.ts";
-import { NO_READER, PipeWriter, type SwapOwner } from "./writer.ts";
+import { NEWEST, NO_READER, PipeWriter, type WriterOwner } from "./writer.ts";
 
 /** What the owner of an end hears of it; always in its own thread. */
 export interface PipeEvents {
@@ -62,6 +62,8 @@ export interface PipeOptions {
   readonly linger?: number;
   /** Whether messages are only received when they are acknowledged. */
   readonly acknowledge?: boolean;
+  /** Whether only the newest message counts, in both directions. */
+  readonly conflate?: boolean;
   readonly swap?: number;
   readonly swapDirectory?: string;
   readonly routingId?: Uint8Array;
@@ -79,7 +81,7 @@ export interface PipeOptions {
  * A lane is there only if both socket types use it: PUSH and PULL have one between them. The pipe
  * is made by the connecter and outlives its binders (link.ts).
  */
-export class Pipe implements CommandTarget, SwapOwner {
+export class Pipe implements CommandTarget, WriterOwner {
   readonly thread: Thread;
   readonly at: Addr;
   readonly side: Side;
@@ -128,8 +130,7 @@ export class Pipe implements CommandTarget, SwapOwner {
       if (words[at + PIPE_SILENT] !== 0) this.writer.silence();
     }
     if (inward !== 0) {
-      const { acknowledge = false } = options;
-      this.reader = new PipeReader(thread, inward, this.peerBlock, slab, acknowledge);
+      this.reader = new PipeReader(thread, inward, this.peerBlock, slab, options);
       if (words[at + PIPE_SILENT] !== 0) this.reader.silence();
       this.reader.highWaterMark = options.receiveHighWaterMark;
     }
@@ -215,6 +216,10 @@ export class Pipe implements CommandTarget, SwapOwner {
     return this.writer?.queued ?? 0;
   }
 
+  get conflate(): boolean {
+    return this.#options.conflate ?? false;
+  }
+
   get swap(): number {
     return this.#options.swap ?? 0;
   }
@@ -256,6 +261,11 @@ export function readBytes(arena: Arena, at: Addr): Uint8Array {
 export function putBytes(arena: Arena, at: Addr, bytes: Uint8Array): void {
   arena.words[at] = bytes.length;
   arena.bytes.set(bytes, (at + 1) * WORD_BYTES);
+}
+
+/** The watermark that a socket reads by, as its peers see it. */
+export function limitOf({ conflate, receiveHighWaterMark }: PipeOptions): number {
+  return conflate === true ? NEWEST : receiveHighWaterMark;
 }
 
 /** Which way a socket type sends messages. */

@@ -5,6 +5,7 @@ export type { OnePart } from "./balancing.ts";
  * socket — what the user holds.
  *
  *   options            what can be set, and the defaults
+ *   codec              messages that are values
  *   waiting            the calls that wait, first come first served
  *   socket             bind, connect, close, options
  *   direction          what sending and receiving have in common
@@ -27,7 +28,9 @@ export type { OnePart } from "./balancing.ts";
  *   server             CLIENT, SERVER and PEER
  *   pubsub             PUB, SUB, XPUB and XSUB
  *   radio              RADIO and DISH
+ *   streams            sockets as Web Streams
  */
+export { framed, json, onlyPart } from "./codec.ts";
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 export type {
   AcknowledgeOption,
@@ -37,6 +40,7 @@ export type {
   ConflateOption,
   ProbeOption,
   PublishOptions,
+  Received,
   ReceiveOptions,
   RoutingOptions,
   SendOptions,
@@ -90,4 +94,5 @@ export {
   type ServerOptions,
 } from "./server.ts";
 export { Socket, type SocketStats } from "./socket.ts";
+export { type Receives, type Sends, toReadableStream, toWritableStream } from "./streams.ts";
 export type { WaitOptions } from "./waiting.ts";

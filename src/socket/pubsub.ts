@@ -7,6 +7,7 @@ import { type Dist, type Outlet, Prefixes, Subscriptions } from "../strategy/ind
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type {
   CodecOption,
+  ConflateOption,
   PublishOptions,
   ReceiveOptions,
   SendOptions,
@@ -28,7 +29,8 @@ export type Prefix = string | ArrayBufferView;
 export interface PublisherOptions<Out = MessageLike>
   extends SendOptions,
     PublishOptions,
-    CodecOption<Out, never> {}
+    ConflateOption,
+    CodecOption<Out, unknown> {}
 
 /**
  * PUB: sends each message to all linked SUBs that have subscribed to what its first part begins
@@ -47,8 +49,17 @@ export interface PublisherOptions<Out = MessageLike>
  */
 export class Publisher<Out = MessageLike> extends SendingSocket<Out> {
   constructor(options: PublisherOptions<Out> = {}) {
-    const known = ["codec", "noDrop", "invertMatching"] as const;
+    const known = ["codec", "conflate", "noDrop", "invertMatching"] as const;
     super(PUB, options, known, (core) => new Publishing(core, new Subscriptions(), false));
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
   }
 
   /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
@@ -74,6 +85,7 @@ export class Publisher<Out = MessageLike> extends SendingSocket<Out> {
 export interface SubscriberOptions<In = Message>
   extends ReceiveOptions,
     SubscribeOptions,
+    ConflateOption,
     CodecOption<never, In> {
   /** `ZMQ_INVERT_MATCHING`: receives what is not subscribed to. Default false. */
   invertMatching?: boolean;
@@ -100,7 +112,7 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
 
   constructor(options: SubscriberOptions<In> = {}) {
     const prefixes = new Prefixes();
-    const known = ["codec", "whenFull", "invertMatching"] as const;
+    const known = ["codec", "conflate", "whenFull", "invertMatching"] as const;
     super(SUB, options, known, (core) => {
       const wants = (topic: Uint8Array) => prefixes.matches(topic) !== core.options.invertMatching;
       return new Subscribing(core, prefixes, { receiver: new Filter(core, wants) });
@@ -152,6 +164,15 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
   /** As of every socket; and how many messages publishers have dropped, as far as we know. */
   override stats(): SocketStats & { missed: number } {
     return { ...super.stats(), missed: (this.receivingHalf as Filter).missed };
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
   }
 
   /** What publishers do when there is no room; see {@link SubscribeOptions.whenFull}. */
@@ -293,7 +314,7 @@ class XPublishing extends Publishing {
 
 /**
  * XPUB: a PUB that receives what is subscribed to: messages of one part, a byte 1 (or 0: no longer)
- * and the topic; and what XSUBs send (RFC 29, `ZMQ_XPUB`).
+ * and the topic; and what XSUBs send (RFC 29, `ZMQ_XPUB`). A codec has to decode all of these.
  *
  * @example
  * ```ts

@@ -3,7 +3,7 @@
 import { DEFAULT_RECEIVE_MANY } from "../base/index.ts";
 import type { SocketType } from "../context/index.ts";
 import type { Message } from "../pipe/index.ts";
-import { EVERY, type OptionName, RECEIVES, type ReceiveOptions } from "./options.ts";
+import { type Codec, EVERY, type OptionName, RECEIVES, type ReceiveOptions } from "./options.ts";
 import { END, type Receiver } from "./receiving.ts";
 import { Socket, type SocketCore } from "./socket.ts";
 import type { WaitOptions } from "./waiting.ts";
@@ -23,6 +23,11 @@ export abstract class ReceivingSocket<In = Message> extends Socket {
   ) {
     super(type, options, [...EVERY, ...RECEIVES, ...known], ways);
     this.receivingHalf = (this.pattern as Ways).receiver as Receiver<unknown>;
+  }
+
+  /** See {@link CodecOption.codec}; undefined if messages are received as they are. */
+  get codec(): Codec<never, In> | undefined {
+    return this.option("codec") as Codec<never, In> | undefined;
   }
 
   /** `ZMQ_RCVHWM`; see {@link ReceiveOptions.receiveHighWaterMark}. Takes effect at once. */

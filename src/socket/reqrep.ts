@@ -14,7 +14,7 @@ import {
 } from "../pipe/index.ts";
 import { Balancer } from "./balancing.ts";
 import type { DuplexOptions } from "./duplex_socket.ts";
-import type { CodecOption, ProbeOption, RoutingOptions } from "./options.ts";
+import type { CodecOption, ProbeOption, Received, RoutingOptions } from "./options.ts";
 import { Receiver } from "./receiving.ts";
 import { ProbingSocket, RoutedSocket } from "./routed_socket.ts";
 import { type Routed, Routing } from "./routing.ts";
@@ -211,16 +211,12 @@ class RequestWays extends Ways {
 
   override detached(pipe: Pipe): void {
     super.detached(pipe);
-    const dialogue = this.#dialogue;
-    if (dialogue.asked?.pipe !== pipe) return;
-    // That we are refused is the error to tell, and the only one.
-    if (pipe.peerState === REFUSED) dialogue.end();
-    else this.#lose();
+    if (this.#dialogue.asked?.pipe === pipe) this.#lose();
   }
 
   override released(pipe: Pipe): void {
-    super.released(pipe);
     this.#look();
+    super.released(pipe);
   }
 
   /** Whether who was asked can still answer. */
@@ -228,9 +224,16 @@ class RequestWays extends Ways {
     const { asked, lost } = this.#dialogue;
     if (asked === undefined || lost) return;
     const { pipe } = asked;
-    if (isThere(asked, this.core) && !pipe.draining && pipe.peerState !== DRAINING) return;
-    if (pipe.queuedIn === 0) this.#giveUp(); // Else the answer may have come.
-    this.#lose();
+    const { draining, peerState } = pipe;
+    if (isThere(asked, this.core) && !draining && peerState !== DRAINING) return;
+    if (pipe.queuedIn > 0)
+      this.#lose(); // But the answer may have come.
+    else if (peerState === REFUSED)
+      this.#dialogue.end(); // That error will be told.
+    else {
+      this.#giveUp();
+      this.#lose();
+    }
   }
 
   /**
@@ -258,14 +261,14 @@ class RequestWays extends Ways {
 }
 
 /** Options of a REQ. */
-export interface RequestOptions<Out = MessageLike, In = Message>
+export interface RequestOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     ProbeOption,
     CodecOption<Out, In> {
   /**
-   * `ZMQ_REQ_CORRELATE`: puts a number before each request, and takes only the reply with the same.
-   * A REP sends it back by itself. Default false.
+   * `ZMQ_REQ_CORRELATE`: puts a number before each request, and takes only the reply with the
+   * same. A REP sends it back by itself. Default false.
    */
   correlate?: boolean;
   /**
@@ -290,7 +293,7 @@ export interface RequestOptions<Out = MessageLike, In = Message>
  * const [reply] = await request.receive();
  * ```
  */
-export class Request<Out = MessageLike, In = Message> extends ProbingSocket<Out, In> {
+export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
   constructor(options: RequestOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "correlate", "relaxed"] as const;
     super(REQ, options, known, (core) => new RequestWays(core));
@@ -402,7 +405,7 @@ class ReplySender extends Routing {
 }
 
 /** Options of a REP. */
-export interface ReplyOptions<Out = MessageLike, In = Message>
+export interface ReplyOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     CodecOption<Out, In> {}
@@ -421,7 +424,7 @@ export interface ReplyOptions<Out = MessageLike, In = Message>
  * for await (const [name] of reply) await reply.send(`hello ${name}`);
  * ```
  */
-export class Reply<Out = MessageLike, In = Message> extends RoutedSocket<Out, In> {
+export class Reply<Out = MessageLike, In = Received<Out>> extends RoutedSocket<Out, In> {
   constructor(options: ReplyOptions<Out, In> = {}) {
     super(REP, options, ["codec", "routingId"], (core) => {
       const obligation = new Obligation();

@@ -17,10 +17,13 @@ import { Routes } from "../strategy/index.ts";
 import { Balancer } from "./balancing.ts";
 import type { DuplexOptions } from "./duplex_socket.ts";
 import {
+  type Balance,
   type BalanceOption,
   type CodecOption,
+  type ConflateOption,
   checkRoutingId,
   type ProbeOption,
+  type Received,
   type RoutingOptions,
 } from "./options.ts";
 import { Receiver } from "./receiving.ts";
@@ -31,10 +34,11 @@ import type { WaitOptions } from "./waiting.ts";
 import { Ways } from "./ways.ts";
 
 /** Options of a DEALER. */
-export interface DealerOptions<Out = MessageLike, In = Message>
+export interface DealerOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     ProbeOption,
+    ConflateOption,
     BalanceOption,
     CodecOption<Out, In> {}
 
@@ -52,12 +56,30 @@ export interface DealerOptions<Out = MessageLike, In = Message>
  * await dealer.send(["", "ready"]);
  * ```
  */
-export class Dealer<Out = MessageLike, In = Message> extends ProbingSocket<Out, In> {
+export class Dealer<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
   constructor(options: DealerOptions<Out, In> = {}) {
-    const known = ["codec", "routingId", "probeRouter"] as const;
+    const known = ["codec", "routingId", "probeRouter", "conflate", "balance"] as const;
     super(DEALER, options, known, (core) => {
       return new Ways(core, { sender: new Balancer(core), receiver: new Receiver(core) });
     });
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
+  }
+
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  get balance(): Balance {
+    return this.option("balance");
+  }
+
+  set balance(value: Balance) {
+    this.setOption("balance", value);
   }
 }
 
@@ -101,13 +123,17 @@ class Peers {
     return this.#known.get(pipe)?.binding === pipe.binding;
   }
 
-  /** Calls the other end of a pipe as the user has said, or it has itself, or by a made-up id. */
-  add(pipe: Pipe): void {
+  /**
+   * Calls the other end of a pipe as the user has said, or it has itself, or by a made-up id.
+   *
+   * @param isThere Whether messages can be sent there, not only received.
+   */
+  add(pipe: Pipe, isThere: boolean): void {
     const { binding, peerId } = pipe;
     const id = peerId ?? this.#ownId(pipe) ?? this.#makeUp();
     this.remove(pipe);
     this.#known.set(pipe, { id, binding, before: this.#known.get(pipe)?.id });
-    this.#routes.set(id, pipe);
+    if (isThere) this.#routes.set(id, pipe);
   }
 
   remove(pipe: Pipe): void {
@@ -171,7 +197,7 @@ class RouterWays extends Ways {
   }
 
   override admit(pipe: Pipe): number {
-    const other = this.#peers.namesake(pipe);
+    const other = hasLeft(pipe) ? undefined : this.#peers.namesake(pipe);
     if (other === undefined) return 0;
     if (!this.core.options.handover) return SAME_ID;
     this.core.unlink(other, SAME_ID); // What it has sent is still received.
@@ -207,14 +233,17 @@ class RouterWays extends Ways {
   #identify(pipe: Pipe): ZmqError | undefined {
     if (pipe.draining) return undefined;
     const isNamed = pipe.peerId !== undefined;
-    if (hasLeft(pipe) && !isNamed) this.#forget(pipe);
-    else if (!this.#peers.knows(pipe)) {
+    if (pipe.peerState === ABSENT && !isNamed) this.#forget(pipe);
+    else if (hasLeft(pipe) && !isNamed) {
+      if (!this.#peers.knows(pipe)) this.#peers.add(pipe, false);
+      this.#forget(pipe);
+    } else if (!this.#peers.knows(pipe)) {
       if (!isNamed && this.admit(pipe) !== 0) {
         const hint = "Who is bound there has the same routingId as another peer of this socket.";
         this.core.leave(pipe);
         return new ZmqError("EADDRINUSE", { address: pipe.endpoint, hint });
       }
-      this.#peers.add(pipe);
+      this.#peers.add(pipe, true);
     }
     return undefined;
   }
@@ -285,7 +314,7 @@ class RouterSender extends Routing {
 }
 
 /** Options of a ROUTER. */
-export interface RouterOptions<Out = MessageLike, In = Message>
+export interface RouterOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     ProbeOption,
@@ -316,7 +345,7 @@ export interface RouterOptions<Out = MessageLike, In = Message>
  * for await (const [id, ...parts] of router) await router.send([id, ...parts]);
  * ```
  */
-export class Router<Out = MessageLike, In = Message> extends ProbingSocket<Out, In> {
+export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
   constructor(options: RouterOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "mandatory", "handover"] as const;
     super(ROUTER, options, known, (core) => new RouterWays(core));

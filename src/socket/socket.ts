@@ -84,7 +84,7 @@ export interface SocketCore {
   readonly lingering: number;
   leave(pipe: Pipe): void;
   /** Lets go of a pipe, whichever end has made it; what has arrived is still read. */
-  unlink(pipe: Pipe, why: number): void;
+  unlink(pipe: Pipe, why?: number): void;
   /** Leaves a pipe that we had connected, and connects anew: what lies in it is dropped. */
   renew(pipe: Pipe): void;
   /** So many messages, which the socket had accepted, are dropped. */
@@ -326,7 +326,7 @@ export abstract class Socket {
       // What waited and went on now may have run code that let go of the pipe.
       if (name === "immediate" && this.#inproc.pipes.has(pipe)) this.#pattern.peerChanged(pipe);
     }
-    if (name === "receiveHighWaterMark") this.#inproc.changeLimit(value as number);
+    if (name === "receiveHighWaterMark") this.#inproc.changeLimit();
   }
 
   /** Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */
@@ -387,8 +387,7 @@ export abstract class Socket {
       writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
       peerChanged: (pipe) => {
         if (pipe.peerState !== REFUSED) this.#pattern.peerChanged(pipe);
-        else if (!this.#inproc.isConnecting(pipe)) {
-          this.#pattern.detached(pipe);
+        else if (!pipe.draining && !this.#inproc.isConnecting(pipe)) {
           this.#pattern.refused(this.#inproc.refused(pipe));
         }
       },

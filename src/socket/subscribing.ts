@@ -92,6 +92,11 @@ export class Filter extends Receiver<Message> {
     this.#gaps.set(pipe, (this.#gaps.get(pipe) ?? 0) + count);
   }
 
+  protected override decoded(value: unknown, message: Message): void {
+    const gap = missed.get(message);
+    if (gap !== undefined && typeof value === "object" && value !== null) missed.set(value, gap);
+  }
+
   #tell(message: Message): void {
     const pipe = this.fq.last as Pipe;
     const gap = this.#gaps.get(pipe);

@@ -21,6 +21,7 @@ import {
   dropPipe,
   HAS_PEER,
   LET_GO,
+  limitOf,
   PIPE_ENTRY,
   PIPE_REFUSED,
   PIPE_TYPE,
@@ -140,7 +141,6 @@ export class Inproc {
     thread.dispatch();
     this.#connecting = undefined;
     if (pipe.peerState !== REFUSED || !this.pipes.has(pipe)) return pipe;
-    socket.detached(pipe);
     throw this.refused(pipe);
   }
 
@@ -149,13 +149,14 @@ export class Inproc {
     return pipe === this.#connecting;
   }
 
-  /** Leaves a pipe that the binder has refused. Returns the error that says so. */
+  /** Lets go of a pipe that the binder has refused. Returns the error that says so. */
   refused(pipe: Pipe): ZmqError {
     const why = this.#member.arena.words[pipe.at + PIPE_REFUSED];
     this.#reasons.set(pipe, "refused");
     const { writer, queuedOut } = pipe;
     this.#socket.dropped(queuedOut - (writer?.swapped ?? 0));
-    this.leave(pipe, 0);
+    pipe.draining = true; // What had arrived is still read.
+    this.#socket.released(pipe);
     const hint = REFUSALS[why];
     const code = why === LET_GO ? "EHOSTUNREACH" : "EADDRINUSE";
     return new ZmqError(code, { address: pipe.endpoint, hint });
@@ -180,7 +181,7 @@ export class Inproc {
    *
    * @param why What its connecter is told (pipe/layout.ts).
    */
-  unlink(pipe: Pipe, why: number): void {
+  unlink(pipe: Pipe, why: number = LET_GO): void {
     if (pipe.draining) return;
     if (pipe.side === "binder") this.#refusals.set(pipe, why);
     this.#release(pipe, "disconnected");
@@ -225,7 +226,8 @@ export class Inproc {
   }
 
   /** The socket's own watermark has changed: pipes to come shall know. */
-  changeLimit(limit: number): void {
+  changeLimit(): void {
+    const limit = limitOf(this.#socket.pipeOptions);
     for (const { endpoint } of this.#binds.values()) {
       this.#member.registry.changeLimit(endpoint.name, limit);
     }
@@ -247,7 +249,8 @@ export class Inproc {
   leave(pipe: Pipe, lingerMs: number): void {
     if (!this.pipes.delete(pipe)) return;
     const swapped = pipe.writer?.swapped ?? 0;
-    if (swapped > 0 && lingerMs !== 0 && !this.#refusals.has(pipe)) this.#linger(pipe, lingerMs);
+    const isRefused = pipe.peerState === REFUSED || this.#refusals.has(pipe);
+    if (swapped > 0 && lingerMs !== 0 && !isRefused) this.#linger(pipe, lingerMs);
     else {
       this.#socket.dropped(swapped);
       this.#leave(pipe, lingerMs);
@@ -306,8 +309,9 @@ export class Inproc {
   /** The socket, as the registry knows those who bind. */
   #binder(): Binder {
     const { type, object, pipeOptions } = this.#socket;
-    const { receiveHighWaterMark: limit, routingId } = pipeOptions;
-    return { slot: this.#member.thread.slot, object, type, limit, routingId };
+    const { slot } = this.#member.thread;
+    const { routingId } = pipeOptions;
+    return { slot, object, type, limit: limitOf(pipeOptions), routingId };
   }
 
   /** Gives a name back. @param ends Whether our thread ends. @throws ZmqError ENOENT. */
@@ -324,6 +328,7 @@ export class Inproc {
     pipe.writer.onFull = (full) => {
       this.#logPipe(full ? "pipe.full" : "pipe.relieved", pipe, { queued: pipe.queuedOut });
     };
+    pipe.writer.onConflate = () => this.#socket.dropped(1);
     pipe.writer.onSwap = (used) => {
       this.#logPipe(used ? "swap.used" : "swap.drained", pipe, { queued: pipe.queuedOut });
     };
