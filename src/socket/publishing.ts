@@ -148,6 +148,13 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
   }
 }
 
+/** What is to be received, and who has said it; by a message in which pipe, if by one. */
+interface Arrival {
+  readonly message: Message;
+  readonly from: Outlet | undefined;
+  readonly pipe: Pipe | undefined;
+}
+
 /**
  * The receiving half of those who publish: it reads what comes at once, so that a subscription
  * takes effect although nobody asks for messages. Messages that an XSUB sends to an XPUB wait here;
@@ -158,16 +165,18 @@ export class Upstream extends Receiver<Message> {
   hear: (pipe: Pipe, record: Uint8Array) => void = () => {};
   /** Whether messages are kept; a PUB throws them away. */
   readonly #keeps: boolean;
-  readonly #queue: { message: Message; pipe: Pipe; isOurs: boolean }[] = [];
+  readonly #queue: Arrival[] = [];
   #head = 0;
   /** How many messages of a pipe wait here. */
   readonly #waiting = new Map<Pipe, number>();
-  /** Where the last message came from. */
-  from: Pipe | undefined;
+  /** Where the last message came from. It may be gone. */
+  from: Outlet | undefined;
+  readonly #dist: Dist;
 
-  constructor(core: SocketCore, keeps: boolean) {
+  constructor(core: SocketCore, keeps: boolean, dist: Dist) {
     super(core);
     this.#keeps = keeps;
+    this.#dist = dist;
   }
 
   override attached(pipe: Pipe): void {
@@ -188,12 +197,11 @@ export class Upstream extends Receiver<Message> {
 
   override removed(pipe: Pipe): void {
     this.#waiting.delete(pipe);
-    if (this.from === pipe) this.from = undefined;
   }
 
   /** Something is to be received that was in no message. */
-  add(message: Message, pipe: Pipe): void {
-    this.#queue.push({ message, pipe, isOurs: true });
+  add(message: Message, from: Outlet): void {
+    this.#queue.push({ message, from, pipe: undefined });
   }
 
   override get ready(): boolean {
@@ -212,10 +220,10 @@ export class Upstream extends Receiver<Message> {
       this.#queue.splice(0, this.#head);
       this.#head = 0;
     }
-    const { message, pipe, isOurs } = entry;
-    this.from = this.core.pipes.has(pipe) ? pipe : undefined;
+    const { message, from, pipe } = entry;
+    this.from = from;
     this.count(1);
-    if (!isOurs) this.#taken(pipe);
+    if (pipe !== undefined) this.#taken(pipe);
     return message;
   }
 
@@ -232,7 +240,7 @@ export class Upstream extends Receiver<Message> {
     do {
       for (let message = reader.read(); message !== undefined; message = reader.read()) {
         if (!this.#keeps) continue;
-        this.#queue.push({ message, pipe, isOurs: false });
+        this.#queue.push({ message, from: this.#dist.outlet(pipe), pipe });
         this.#waiting.set(pipe, (this.#waiting.get(pipe) ?? 0) + 1);
       }
       if (!this.#waiting.has(pipe)) reader.release();
@@ -274,7 +282,7 @@ export class Publishing extends Ways {
     keeps: boolean,
     sender: Distributor = new Distributor(core),
   ) {
-    const receiver = new Upstream(core, keeps);
+    const receiver = new Upstream(core, keeps, sender.dist);
     super(core, { sender, receiver });
     this.wishes = wishes;
     this.distributor = sender;

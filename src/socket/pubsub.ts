@@ -2,7 +2,7 @@
 
 import { ZmqError } from "../base/index.ts";
 import { PUB, SUB, topicsThat, XPUB, XSUB } from "../context/index.ts";
-import { bytesOf, type Message, type MessageLike, type Part, type Pipe } from "../pipe/index.ts";
+import { bytesOf, type Message, type MessageLike, type Part } from "../pipe/index.ts";
 import { type Dist, type Outlet, Prefixes, Subscriptions } from "../strategy/index.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type {
@@ -248,9 +248,8 @@ class XPublishing extends Publishing {
 
   /** What the one whose message was received last gets, or no longer. */
   decide(isWanted: boolean, topic: Uint8Array): void {
-    const { from } = this.upstream;
-    const outlet = from === undefined ? undefined : this.distributor.dist.outlet(from);
-    if (outlet === undefined) return; // It is gone.
+    const outlet = this.upstream.from;
+    if (outlet === undefined || outlet.index < 0) return; // It is gone.
     if (isWanted) this.wishes.add(topic, outlet);
     else this.wishes.remove(topic, outlet);
     if (isWanted && this.core.options.manualLastValue) this.#only = outlet;
@@ -268,21 +267,21 @@ class XPublishing extends Publishing {
   protected override want(topic: Uint8Array, outlet: Outlet): void {
     const isFirst = (this.#isManual ? this.#asked : this.wishes).add(topic, outlet);
     const { verbosity } = this.core.options;
-    if (isFirst || this.#isManual || verbosity !== null) this.#tell(1, topic, outlet.pipe);
+    if (isFirst || this.#isManual || verbosity !== null) this.#tell(1, topic, outlet);
   }
 
   protected override unwant(topic: Uint8Array, outlet: Outlet): void {
     const removal = (this.#isManual ? this.#asked : this.wishes).remove(topic, outlet);
     const tells = removal !== "remaining" || this.#isManual || this.#tellsAll;
-    if (tells) this.#tell(0, topic, outlet.pipe);
+    if (tells) this.#tell(0, topic, outlet);
   }
 
   protected override returned(topic: Uint8Array, outlet: Outlet): void {
-    if (this.#tellsAll) this.#tell(0, topic, outlet.pipe);
+    if (this.#tellsAll) this.#tell(0, topic, outlet);
   }
 
   protected override forget(outlet: Outlet): void {
-    const gone = (topic: Uint8Array) => this.#tell(0, topic, outlet.pipe);
+    const gone = (topic: Uint8Array) => this.#tell(0, topic, outlet);
     if (!this.#isManual) this.wishes.removeAll(outlet, gone, this.#tellsAll);
     else {
       this.wishes.removeAll(outlet);
@@ -304,12 +303,12 @@ class XPublishing extends Publishing {
     return this.core.options.verbosity === "allSubsUnsubs";
   }
 
-  #tell(what: 0 | 1, topic: Uint8Array, pipe: Pipe): void {
+  #tell(what: 0 | 1, topic: Uint8Array, outlet: Outlet): void {
     const { slab } = this.core.member;
     const bytes = new Uint8Array(1 + topic.length);
     bytes[0] = what;
     bytes.set(topic, 1);
-    this.upstream.add([slab.part(bytes)], pipe);
+    this.upstream.add([slab.part(bytes)], outlet);
   }
 }
 
