@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-import { ASSIGNED, ATTACHED, type Message, type Pipe, type PipeReader } from "../pipe/index.ts";
+import {
+  ABSENT,
+  ASSIGNED,
+  ATTACHED,
+  type Message,
+  type Pipe,
+  type PipeReader,
+} from "../pipe/index.ts";
 import {
   Dist,
   type DistOwner,
@@ -280,7 +287,10 @@ export class Publishing extends Ways {
     const outlet = dist.outlet(pipe);
     if (outlet === before) return;
     if (before !== undefined) this.#forget(before);
-    if (outlet === undefined) return;
+    if (outlet === undefined) {
+      this.#discard(pipe);
+      return;
+    }
     this.#welcome(pipe);
     this.receiver?.activated(pipe); // It may have said something already.
   }
@@ -334,6 +344,17 @@ export class Publishing extends Ways {
     this.#eager.add(outlet);
     outlet.tell(Uint8Array.of(BEGIN));
     this.greet(outlet);
+  }
+
+  /** What a binder that is gone has left unread was for nobody else: it does not wait for the next. */
+  #discard(pipe: Pipe): void {
+    const { core } = this;
+    if (!core.pipes.has(pipe) || pipe.side !== "connecter" || pipe.peerState !== ABSENT) return;
+    const left = pipe.queuedOut;
+    if (left === 0) return;
+    this.receiver?.activated(pipe); // First what it has said itself.
+    core.dropped(left);
+    core.renew(pipe);
   }
 
   #forgetPipe(pipe: Pipe): void {
