@@ -211,13 +211,6 @@ export class Player {
     const began = performance.now();
     const value = await call();
     this.longest = Math.max(this.longest, performance.now() - began);
-      console.log(
-        "LONG",
-        this.number,
-        this.way,
-        call.toString().slice(0, 120),
-        performance.now() - began,
-      );
     // Who only blocks would never hear what the event loop has to say.
     if (this.way !== "promise" && this.random.next(30) === 0) await turn();
     return value;
