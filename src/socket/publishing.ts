@@ -346,7 +346,7 @@ export class Publishing extends Ways {
     this.greet(outlet);
   }
 
-  /** What a binder that is gone has left unread was for nobody else: it does not wait for the next. */
+  /** What a binder that is gone had not read was for nobody else, and is dropped. */
   #discard(pipe: Pipe): void {
     const { core } = this;
     if (!core.pipes.has(pipe) || pipe.side !== "connecter" || pipe.peerState !== ABSENT) return;

@@ -6,7 +6,7 @@ import { killThreads, PATTERNS } from "./rounds.ts";
 
 for (const pattern of PATTERNS) {
   const kills = pattern === "pipeline" ? 100 : 20;
-  test(`H2, O2: ${pattern}: ${kills} threads are killed, and nothing is lost or left`, async (t) => {
+  test(`H2, O2: ${pattern}: ${kills} threads are killed, nothing is lost or left`, async (t) => {
     const { seed } = new Random();
     t.diagnostic(`npm run kills -- --kills=${kills} --seed=${seed} --pattern=${pattern}`);
     t.diagnostic(JSON.stringify(await killThreads({ pattern, kills, seed })));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * play_router — those that know whom they send to: ROUTER with DEALER, SERVER with CLIENT, PEER with
- * PEER. Hubs send everything back to whom it came from. What the living have sent each other comes
- * in order, each message once; a message to the dead is an EHOSTUNREACH, or dropped.
+ * play_router — those that know whom they send to: ROUTER with DEALER, SERVER with CLIENT, PEER
+ * with PEER. Hubs send everything back to whom it came from. What the living have sent each other
+ * comes in order, each message once; a message to the dead is an EHOSTUNREACH, or dropped.
  */
 import assert from "node:assert/strict";
 import { Client, type Context, Dealer, Peer, Router, Server, type Socket } from "threadmq";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * rounds — threads are killed at random moments in plays of all patterns (kills.ts has PUSH and PULL
- * alone, with more ways to call and with acknowledgements).
+ * rounds — threads are killed at random moments in plays of all patterns (PUSH and PULL alone have
+ * kills.ts, with more ways to call, and with acknowledgements).
  *
  * # Method
  *
@@ -139,7 +139,7 @@ async function quiet(context: Context, player: Player, survivors: number): Promi
     const { messages } = context.stats();
     const finished = player.counted(FINISHED);
     if (finished === survivors && messages.queued === 0) return;
-    const what = `${finished} of ${survivors} have finished, ${messages.queued} messages are queued`;
+    const what = `${finished} of ${survivors} have finished, ${messages.queued} are queued`;
     assert.ok(performance.now() < end, `all is received: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
