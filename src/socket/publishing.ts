@@ -352,9 +352,8 @@ export class Publishing extends Ways {
     if (!core.pipes.has(pipe) || pipe.side !== "connecter" || pipe.peerState !== ABSENT) return;
     const left = pipe.queuedOut;
     if (left === 0) return;
-    this.receiver?.activated(pipe); // First what it has said itself.
     core.dropped(left);
-    core.renew(pipe);
+    this.upstream.drain(pipe, () => core.renew(pipe)); // What it has sent itself is received.
   }
 
   #forgetPipe(pipe: Pipe): void {
