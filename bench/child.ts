@@ -78,6 +78,11 @@ export async function inThread<Data>(run: (data: Data) => void | Promise<void>):
   }
 }
 
+/** In another thread: resolves when the main thread sends it something, as a rule "it is over". */
+export function told(): Promise<unknown> {
+  return new Promise((resolve) => parentPort?.once("message", resolve));
+}
+
 /**
  * Before files are written: lets the system settle what the warm-up has freed.
  *
@@ -93,36 +98,28 @@ const SETTLE_MS = 2000;
 /** Fewer messages are a quick run, whose figures mean nothing. */
 const QUICK = 100_000;
 
-/** The first four bytes of a message, as a number. */
-export function wordOf(part: Uint8Array): number {
-  return part[0] | (part[1] << 8) | (part[2] << 16) | (part[3] << 24);
+/** Four bytes of a message, the first ones if nothing else is said, as a number. */
+export function wordOf(part: Uint8Array, at = 0): number {
+  return part[at] | (part[at + 1] << 8) | (part[at + 2] << 16) | (part[at + 3] << 24);
 }
 
-/** Looks at each message, and runs the clock from the last of the warm-up to the last of all. */
-export class Meter {
-  readonly #size: number;
+/** Counts messages, and runs from the last of the warm-up to the last of all. */
+export class Clock {
   readonly #warmup: number;
   readonly #total: number;
   #seen = 0;
   #began = 0;
   #seconds = 0;
 
-  constructor({ size, count, warmup }: Arguments) {
-    this.#size = size;
-    this.#warmup = warmup;
-    this.#total = warmup + count;
+  /** @param each How often each of the messages is counted. */
+  constructor({ count, warmup }: Arguments, each = 1) {
+    this.#warmup = warmup * each;
+    this.#total = (warmup + count) * each;
+    if (warmup === 0) this.#began = performance.now();
   }
 
-  /** Looks at the next message. True: it was the last. */
-  look(part: Uint8Array): boolean {
-    return this.lookAt(part.length, wordOf(part));
-  }
-
-  /** The same, for a program that reads in place. */
-  lookAt(length: number, word: number): boolean {
-    if (word !== this.#seen || length !== this.#size) {
-      throw new Error(`message ${this.#seen} says ${word} and has ${length} bytes`);
-    }
+  /** Another message. True: it was the last. */
+  tick(): boolean {
     this.#seen++;
     if (this.#seen === this.#warmup) this.#began = performance.now();
     if (this.#seen !== this.#total) return false;
@@ -133,6 +130,40 @@ export class Meter {
   /** Messages a second, and how long it took. */
   figures(): { rate: number; seconds: number } {
     return { rate: (this.#total - this.#warmup) / this.#seconds, seconds: this.#seconds };
+  }
+}
+
+/** Looks at each message that one socket receives, and counts it on a clock. */
+export class Meter {
+  readonly #size: number;
+  readonly #total: number;
+  readonly #clock: Clock;
+  #seen = 0;
+
+  /** @param clock One that several meters share; else the meter has its own. */
+  constructor(args: Arguments, clock: Clock = new Clock(args)) {
+    this.#size = args.size;
+    this.#total = args.warmup + args.count;
+    this.#clock = clock;
+  }
+
+  /** Looks at the next message. True: it was the last. */
+  look(part: Uint8Array): boolean {
+    return this.lookAt(part.length, wordOf(part));
+  }
+
+  /** The same, for a program that reads in place, or whose numbers are elsewhere. */
+  lookAt(length: number, word: number): boolean {
+    if (word !== this.#seen || length !== this.#size) {
+      throw new Error(`message ${this.#seen} says ${word} and has ${length} bytes`);
+    }
+    this.#seen++;
+    this.#clock.tick();
+    return this.#seen === this.#total;
+  }
+
+  figures(): { rate: number; seconds: number } {
+    return this.#clock.figures();
   }
 }
 

@@ -3,8 +3,8 @@
 /**
  * main — the benchmarks, in rounds, and their tables.
  *
- *      npm run bench -- [--quick] [--rounds 5] [--only thr,lat,fan,memory,swap,size]
- *                       [--size 64] [--full] [--json file]
+ *      npm run bench -- [--quick] [--rounds 5] [--only thr,lat,...] [--size 64] [--full]
+ *                       [--json file]
  *
  * In each round all rivals run in turn, each in a process of its own; the turn begins with another
  * one in each round, so that none always follows the same. What is quoted is said in report.ts.
@@ -12,6 +12,8 @@
  *      plan.ts       what is measured, by which program, with which targets
  *      run.ts        runs one program
  *      child.ts      what the programs share, and why every message is looked at
+ *      requests.ts   what those of `broker` share
+ *      topics.ts     what those of `subs` share
  *      threadmq/     ThreadMQ's programs
  *      rivals/       libzmq in C, zeromq.js, postMessage, a bare ring, a bare word
  *
@@ -41,6 +43,8 @@ import { buildLibzmq, type Libzmq, type Outcome, runProgram } from "./run.ts";
 const QUICK_DIVISOR = 1000;
 const QUICK_LEAST = 200;
 const WARMUP_PART = 5;
+/** What comes after the tables that need more than a table. */
+const PATTERNS = ["swap", "reqrep", "broker", "pub", "subs", "proxy"] as const;
 
 const { values: options } = parseArgs({
   options: {
@@ -111,7 +115,7 @@ function print(plan: Plan, rounds: Round[], machine: Machine, libzmq: Libzmq): v
     benchTable("fan", rows),
     benchTable("memory", rows),
     rssLine(rounds),
-    benchTable("swap", rows),
+    ...PATTERNS.map((bench) => benchTable(bench, rows)),
   ];
   process.stdout.write(`${sections.filter((text) => text !== "").join("\n\n")}\n`);
   const file = resolve(options.json);
@@ -132,6 +136,7 @@ async function main(): Promise<void> {
     size: Number(options.size),
     full: options.full,
     sockets: options.quick ? 50 : 1000,
+    subscriptions: options.quick ? 5000 : 100_000,
     only,
   });
   const count = Number(options.rounds ?? (options.quick ? 1 : 5));

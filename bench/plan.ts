@@ -8,7 +8,19 @@
  * one to two seconds; a rate does not depend on them. A row prints one figure of one program.
  */
 
-export const BENCHES = ["thr", "lat", "fan", "memory", "swap", "size"] as const;
+export const BENCHES = [
+  "thr",
+  "lat",
+  "fan",
+  "memory",
+  "swap",
+  "size",
+  "reqrep",
+  "broker",
+  "pub",
+  "subs",
+  "proxy",
+] as const;
 export type Bench = (typeof BENCHES)[number];
 
 export interface Program {
@@ -61,13 +73,15 @@ export interface Plan {
 export const SIZES: readonly number[] = [16, 64, 256, 1024, 65536];
 export const LIBZMQ = "thr/libzmq-copy";
 
-/** What a rival is called beside a figure. */
-export const SHORT_NAMES: Readonly<Record<string, string>> = {
-  [LIBZMQ]: "libzmq",
-  "thr/zeromqjs": "zeromq.js",
-  "lat/libzmq-poll": "libzmq polled",
-  "lat/libzmq-wait": "libzmq blocking",
-  "lat/zeromqjs": "zeromq.js",
+/** What a rival is called beside a figure: by its id, or by the last word of that. */
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  "libzmq-copy": "libzmq",
+  "libzmq-message": "libzmq, `zmq_msg_t`",
+  "libzmq-poll": "libzmq polled",
+  "libzmq-wait": "libzmq blocking",
+  "libzmq-turn": "libzmq in turn",
+  "broker/libzmq-poll": "libzmq, `zmq_poll`",
+  zeromqjs: "zeromq.js",
   "lat/wait": "Atomics.wait",
   "lat/wait-async": "Atomics.waitAsync",
   "fan/one": "one PUSH",
@@ -76,6 +90,10 @@ export const SHORT_NAMES: Readonly<Record<string, string>> = {
   "swap/file": "plain file",
   "swap/memory": "without a swap",
 };
+
+export function shortName(id: string): string {
+  return SHORT_NAMES[id] ?? SHORT_NAMES[id.slice(id.lastIndexOf("/") + 1)] ?? id;
+}
 
 const LIBZMQ_THR = "inproc_thr.c";
 const THR = "threadmq/inproc_thr.js";
@@ -86,6 +104,21 @@ const RING = "rivals/ring_thr.js";
 /** What a swap is measured with: 1 GiB of messages. */
 const SWAP_SIZE = 1024;
 const SWAP_COUNT: number = 2 ** 20;
+/** Publications by the size of the body and the count of subscribers. */
+const PUBLICATIONS: Readonly<Record<number, Record<number, Record<string, number>>>> = {
+  64: {
+    1: { ours: 6e6, copy: 10e6, message: 10e6, zeromqjs: 600e3 },
+    8: { ours: 1.5e6, copy: 3e6, message: 3e6, zeromqjs: 100e3 },
+    64: { ours: 200e3, copy: 500e3, message: 500e3, zeromqjs: 12e3 },
+  },
+  65536: {
+    1: { ours: 100e3, copy: 300e3, message: 300e3, zeromqjs: 150e3 },
+    8: { ours: 20e3, copy: 150e3, message: 300e3, zeromqjs: 25e3 },
+    64: { ours: 5e3, copy: 30e3, message: 250e3, zeromqjs: 5e3 },
+  },
+};
+/** Bytes of a request, and of a publication in `subs`. */
+const SMALL = 64;
 
 export interface PlanOptions {
   /** Bytes a message, where no other size is said. */
@@ -94,6 +127,8 @@ export interface PlanOptions {
   full: boolean;
   /** PUSH sockets in fan_in and memory. */
   sockets: number;
+  /** Subscriptions in subs. */
+  subscriptions: number;
   /** The benchmarks asked for. */
   only: readonly string[];
 }
@@ -106,6 +141,11 @@ export function makePlan(options: PlanOptions): Plan {
     ...memoryPrograms(options),
     ...swapPrograms(),
     ...SIZES.filter((size) => !isInThr(size, options)).flatMap(sizePrograms),
+    ...requestPrograms(options.size),
+    ...brokerPrograms(),
+    ...forPub(pubPrograms),
+    ...subsPrograms(options),
+    ...proxyPrograms(options.size),
   ].filter((program) => options.only.includes(program.bench));
   const rows = [
     ...thrRows(),
@@ -113,6 +153,11 @@ export function makePlan(options: PlanOptions): Plan {
     ...fanRows(options),
     ...memoryRows(options),
     ...swapRows(),
+    ...requestRows(),
+    ...brokerRows(),
+    ...forPub(pubRows),
+    ...subsRows(),
+    ...proxyRows(),
   ];
   return { programs, rows };
 }
@@ -131,7 +176,7 @@ const programOf = (bench: Bench, size: number, [id, file, variant, count]: Brief
   variant,
   size,
   count,
-  ...(file === LIBZMQ_THR ? { more: [1] } : {}),
+  ...(file === LIBZMQ_THR ? { more: [1, 0] } : {}),
 });
 
 function thrPrograms(size: number): Program[] {
@@ -176,7 +221,7 @@ function fanPrograms({ size, sockets }: PlanOptions): Program[] {
     [["libzmq-one", LIBZMQ_THR, "copy", 4e6], 1],
     [["libzmq-many", LIBZMQ_THR, "copy", 600e3], sockets],
   ];
-  return briefs.map(([brief, more]) => ({ ...programOf("fan", size, brief), more: [more] }));
+  return briefs.map(([brief, more]) => ({ ...programOf("fan", size, brief), more: [more, 0] }));
 }
 
 function memoryPrograms({ size, sockets, full }: PlanOptions): Program[] {
@@ -210,6 +255,84 @@ function sizePrograms(size: number): Program[] {
     [`${size}/ring-copied`, RING, "copied", count],
   ];
   return briefs.map((brief) => programOf("size", size, brief));
+}
+
+function requestPrograms(size: number): Program[] {
+  const briefs: Brief[] = [
+    ["busy", LAT, "request-busy", 500e3],
+    ["busy-await", LAT, "request-busy-await", 300e3],
+    ["libzmq-poll", "inproc_lat.c", "request-poll", 300e3],
+    ["libzmq-wait", "inproc_lat.c", "request-wait", 30e3],
+    ["zeromqjs", "rivals/zeromqjs_lat.js", "request-await", 15e3],
+  ];
+  return briefs.map((brief) => programOf("reqrep", size, brief));
+}
+
+function brokerPrograms(): Program[] {
+  const briefs: Brief[] = [
+    ["turn", "threadmq/broker.js", "turn", 1e6],
+    ["await", "threadmq/broker.js", "await", 1e6],
+    ["libzmq-turn", "broker.c", "turn", 3e6],
+    ["libzmq-poll", "broker.c", "poll", 2e6],
+    ["zeromqjs", "rivals/zeromqjs_broker.js", "await", 150e3],
+  ];
+  return briefs.map((brief) => programOf("broker", SMALL, brief));
+}
+
+/** Counts are of publications. */
+function pubPrograms(size: number, subscribers: number): Program[] {
+  const file = "threadmq/pub.js";
+  const counts = PUBLICATIONS[size][subscribers];
+  const briefs: Brief[] = [
+    ["many", file, "many", counts.ours],
+    ["one", file, "one", counts.ours],
+    ["one-await", file, "one-await", counts.ours],
+    ["libzmq-copy", "pub.c", "copy", counts.copy],
+    ["libzmq-message", "pub.c", "message", counts.message],
+    ["zeromqjs", "rivals/zeromqjs_pub.js", "await", counts.zeromqjs],
+  ];
+  return briefs.map(([id, program, variant, count]) => ({
+    ...programOf("pub", size, [pubId(size, subscribers, id), program, variant, count]),
+    more: [subscribers],
+  }));
+}
+
+function forPub<T>(make: (size: number, subscribers: number) => T[]): T[] {
+  return Object.entries(PUBLICATIONS).flatMap(([size, counts]) =>
+    Object.keys(counts).flatMap((subscribers) => make(Number(size), Number(subscribers))),
+  );
+}
+
+const pubId = (size: number, subscribers: number, name: string): string =>
+  `${size}/${subscribers}/${name}`;
+
+function subsPrograms({ subscriptions }: PlanOptions): Program[] {
+  const briefs: Brief[] = [
+    ["one", "threadmq/subs.js", "one", 1e6],
+    ["one-await", "threadmq/subs.js", "one-await", 1e6],
+    ["libzmq-copy", "subs.c", "copy", 1.5e6],
+    ["libzmq-message", "subs.c", "message", 1.5e6],
+    ["zeromqjs", "rivals/zeromqjs_subs.js", "await", 300e3],
+  ];
+  return briefs.map((brief) => ({ ...programOf("subs", SMALL, brief), more: [subscriptions] }));
+}
+
+function proxyPrograms(size: number): Program[] {
+  const briefs: [Brief, more: number[]][] = [
+    [["many", THR, "many", 4e6], [1]],
+    [["one", THR, "one", 4e6], [1]],
+    [["one-await", THR, "one-await", 3e6], [1]],
+    [
+      ["libzmq-copy", LIBZMQ_THR, "copy", 5e6],
+      [1, 1],
+    ],
+    [
+      ["libzmq-message", LIBZMQ_THR, "message", 5e6],
+      [1, 1],
+    ],
+    [["zeromqjs", "rivals/zeromqjs_thr.js", "await", 500e3], [1]],
+  ];
+  return briefs.map(([brief, more]) => ({ ...programOf("proxy", size, brief), more }));
 }
 
 /** The program of a size's row; what `thr` measures anyhow is not measured twice. */
@@ -316,5 +439,106 @@ function swapRows(): Row[] {
     row("memory", "**ThreadMQ** without a swap, sent and received", ["swap/file"]),
     of("growth", "resident memory: growth, at the most"),
     of("arena", "arena, at the most"),
+  ];
+}
+
+function requestRows(): Row[] {
+  const row = rowOf("reqrep", "p50", "us", "p99");
+  const [poll, wait, known] = ["reqrep/libzmq-poll", "reqrep/libzmq-wait", "reqrep/zeromqjs"];
+  const blocking = [poll, wait].map((rival) => ({ rival, atMost: 1 }));
+  const promises = [
+    { rival: wait, atMost: 1 },
+    { rival: known, atMost: 0.1 },
+  ];
+  return [
+    row("busy", "**ThreadMQ** REQ and REP, blocking", [poll, wait], ...blocking),
+    row("busy-await", "**ThreadMQ** REQ and REP, promises", [known, wait], ...promises),
+    row("libzmq-poll", "libzmq in C, REQ and REP, polled by hand"),
+    row("libzmq-wait", "libzmq in C, REQ and REP, blocking"),
+    row("zeromqjs", "zeromq.js, REQ and REP, promises", [wait]),
+  ];
+}
+
+/** As fast as libzmq, and for promises ten times as fast as zeromq.js. */
+function rateTargets(libzmq: string[], zeromqjs?: string): Target[] {
+  const targets = libzmq.map((rival) => ({ rival, atLeast: 1 }));
+  return zeromqjs === undefined ? targets : [...targets, { rival: zeromqjs, atLeast: 10 }];
+}
+
+function brokerRows(): Row[] {
+  const row = rowOf("broker", "rate", "rate");
+  const [turn, poll, known] = ["broker/libzmq-turn", "broker/libzmq-poll", "broker/zeromqjs"];
+  const promises = rateTargets([poll], known);
+  return [
+    row("turn", "**ThreadMQ**, blocking, sockets in turn", [turn], ...rateTargets([turn])),
+    row("await", "**ThreadMQ**, promises", [turn, poll, known], ...promises),
+    row("libzmq-turn", "libzmq in C, blocking, sockets in turn"),
+    row("libzmq-poll", "libzmq in C, `zmq_poll`", [turn]),
+    row("zeromqjs", "zeromq.js, promises", [turn]),
+  ];
+}
+
+function pubRows(size: number, subscribers: number): Row[] {
+  const to = `to ${subscribers}, ${size >= 1024 ? `${size / 1024} KiB` : `${size} B`}`;
+  const [copy, message, known] = ["libzmq-copy", "libzmq-message", "zeromqjs"].map(
+    (name) => `pub/${pubId(size, subscribers, name)}`,
+  );
+  const libzmq = [copy, message];
+  const targets = rateTargets(libzmq);
+  const row = (id: string, title: string, beside: string[], ...some: Target[]): Row =>
+    rowOf("pub", "rate", "rate")(pubId(size, subscribers, id), title, beside, ...some);
+  return [
+    row("many", `**ThreadMQ** ${to}: \`sendManySync\`, \`receiveManySync\``, libzmq, ...targets),
+    row("one", `**ThreadMQ** ${to}: \`sendSync\`, \`receiveSync\``, libzmq, ...targets),
+    row(
+      "one-await",
+      `**ThreadMQ** ${to}: \`await send\`, \`for await\``,
+      [...libzmq, known],
+      ...rateTargets(libzmq, known),
+    ),
+    row("libzmq-copy", `libzmq in C ${to}: \`zmq_send\`, \`zmq_recv\``, []),
+    row("libzmq-message", `libzmq in C ${to}: \`zmq_msg_t\``, [copy]),
+    row("zeromqjs", `zeromq.js ${to}: \`await send\`, \`for await\``, [copy]),
+  ];
+}
+
+function subsRows(): Row[] {
+  const copy = "subs/libzmq-copy";
+  const known = "subs/zeromqjs";
+  const of = (figure: string, what: string): Row[] => {
+    const row = rowOf("subs", figure, "rate");
+    return [
+      row("one", `**ThreadMQ**, blocking: ${what}`, [copy], ...rateTargets([copy])),
+      row(
+        "one-await",
+        `**ThreadMQ**, promises: ${what}`,
+        [copy, known],
+        ...rateTargets([copy], known),
+      ),
+      row("libzmq-copy", `libzmq in C, \`zmq_send\`, \`zmq_recv\`: ${what}`),
+      row("libzmq-message", `libzmq in C, \`zmq_msg_t\`: ${what}`, [copy]),
+      row("zeromqjs", `zeromq.js, promises: ${what}`, [copy]),
+    ];
+  };
+  return [...of("rate", "published"), ...of("delivered", "delivered")];
+}
+
+function proxyRows(): Row[] {
+  const row = rowOf("proxy", "rate", "rate");
+  const copy = "proxy/libzmq-copy";
+  const known = "proxy/zeromqjs";
+  const targets = rateTargets([copy]);
+  return [
+    row("many", "**ThreadMQ** by proxy: `sendManySync`, `receiveManySync`", [copy], ...targets),
+    row("one", "**ThreadMQ** by proxy: `sendSync`, `receiveSync`", [copy], ...targets),
+    row(
+      "one-await",
+      "**ThreadMQ** by proxy: `await send`, `for await`",
+      [copy, known],
+      ...rateTargets([copy], known),
+    ),
+    row("libzmq-copy", "libzmq in C by proxy: `zmq_send`, `zmq_recv`"),
+    row("libzmq-message", "libzmq in C by proxy: `zmq_msg_t`", [copy]),
+    row("zeromqjs", "zeromq.js by proxy: `await send`, `for await`", [copy]),
   ];
 }

@@ -18,7 +18,7 @@
  */
 
 import type { Bench, Plan, Row, Target, Unit } from "./plan.ts";
-import { LIBZMQ, SHORT_NAMES, SIZES, sizeProgram } from "./plan.ts";
+import { LIBZMQ, SIZES, shortName, sizeProgram } from "./plan.ts";
 import type { Outcome } from "./run.ts";
 
 const APART_BELOW = 4.5e6;
@@ -138,7 +138,7 @@ function judge(target: Target, value: number, unit: Unit, apart: boolean): Judge
   const text =
     target.rival === undefined
       ? `${sign} ${write(bound, unit)}`
-      : `${sign} ${bound} × ${SHORT_NAMES[target.rival]}${apart ? ", apart" : ""}`;
+      : `${sign} ${bound} × ${shortName(target.rival)}${apart ? ", apart" : ""}`;
   return { text, value, met };
 }
 
@@ -170,13 +170,19 @@ const HEADINGS: Record<Exclude<Bench, "size">, string> = {
   fan: "fan_in: many PUSH sockets of one worker, one PULL",
   memory: "memory",
   swap: "swap: 1 GiB of messages of 1 KiB through the disk, a second",
+  reqrep: "reqrep: one request and its reply between two threads (less is better)",
+  broker:
+    "broker: requests a second from 4 DEALER by a ROUTER-DEALER proxy to 4 REP, three threads",
+  pub: "pub: deliveries a second from a worker's PUB to all SUB sockets of the main thread",
+  subs: "subs: a second, to one SUB with 100,000 subscriptions; every second publication matches",
+  proxy: "proxy: messages a second, PUSH to PULL by a proxy, three threads",
 };
 
 /** The table of one benchmark, with its heading; nothing if none of its programs ran. */
 export function benchTable(bench: Exclude<Bench, "size">, all: RowResult[]): string {
   const rows = all.filter((row) => row.bench === bench);
   if (rows.length === 0) return "";
-  const isLat = bench === "lat";
+  const isLat = bench === "lat" || bench === "reqrep";
   const heads = [
     "",
     isLat ? "p50" : "median",
@@ -198,7 +204,7 @@ function lineOf(row: RowResult, isLat: boolean): string[] {
   const isOne = value.min === value.max;
   const range = isOne ? "" : `${write(value.min, unit)} – ${write(value.max, unit)}`;
   const beside = Object.entries(row.beside).map(
-    ([rival, ratio]) => `${significant(ratio.median)} × ${SHORT_NAMES[rival]}`,
+    ([rival, ratio]) => `${significant(ratio.median)} × ${shortName(rival)}`,
   );
   const targets = row.targets.map(({ text, met }) => `${text}: ${met ? "met" : "**missed**"}`);
   return [

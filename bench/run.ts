@@ -7,7 +7,7 @@
  */
 
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ROOT } from "./machine.ts";
@@ -23,6 +23,7 @@ export interface Outcome {
 }
 
 const HERE = dirname(fileURLToPath(import.meta.url));
+const SOURCES = join(ROOT, "bench/rivals");
 const BINARIES = join(ROOT, "build/bench/libzmq");
 const TIMEOUT_MS = 300_000;
 
@@ -35,9 +36,9 @@ export interface Libzmq {
 export function buildLibzmq(): Libzmq {
   mkdirSync(BINARIES, { recursive: true });
   try {
-    for (const name of ["inproc_thr", "inproc_lat"]) {
-      const source = join(ROOT, "bench/rivals", `${name}.c`);
-      const args = ["-O2", "-Wall", "-o", join(BINARIES, name), source, "-lzmq", "-lpthread"];
+    for (const name of readdirSync(SOURCES).filter((each) => each.endsWith(".c"))) {
+      const binary = join(BINARIES, name.slice(0, -2));
+      const args = ["-O2", "-Wall", "-o", binary, join(SOURCES, name), "-lzmq", "-lpthread"];
       execFileSync("gcc", args, { encoding: "utf8", stdio: "pipe" });
     }
     const version = execFileSync(join(BINARIES, "inproc_thr"), ["version"], { encoding: "utf8" });

@@ -94,13 +94,13 @@ describe("what is in it", () => {
   });
 
   test("no dependency, no script that runs at the installation", () => {
-    const { dependencies, optionalDependencies, peerDependencies, scripts } = JSON.parse(
+    const { dependencies, optionalDependencies, scripts, ...rest } = JSON.parse(
       readFileSync(join(folder, "node_modules/threadmq/package.json"), "utf8"),
     );
-    assert.deepEqual(
-      [dependencies, optionalDependencies, peerDependencies],
-      [undefined, undefined, undefined],
-    );
+    assert.deepEqual([dependencies, optionalDependencies], [undefined, undefined]);
+    const peers = Object.keys(rest.peerDependencies);
+    assert.deepEqual(peers, Object.keys(rest.peerDependenciesMeta));
+    for (const peer of peers) assert.equal(rest.peerDependenciesMeta[peer].optional, true, peer);
     for (const hook of ["preinstall", "install", "postinstall", "prepare"])
       assert.equal(scripts[hook], undefined);
   });
@@ -122,6 +122,20 @@ describe("how it is used", () => {
     await prints("dynamic.cjs", lines, "it works\n");
   });
 
+  test("by the names of zeromq.js, from an ES module and from CommonJS", async () => {
+    const talk = `
+      const pull = new Pull(); pull.bindSync("inproc://a");
+      const push = new Push(); push.connect("inproc://a"); push.send(["it", "works"]);
+      pull.receive().then((parts) => console.log(parts.join(" ")));
+      new Dish().close();`;
+    const both = "threadmq/zeromq/draft";
+    const imports = `import { Pull, Push } from "threadmq/zeromq"; import { Dish } from "${both}";`;
+    await prints("names.mjs", imports + talk, "it works\n");
+    const requires = `const { Pull, Push } = require("threadmq/zeromq");
+      const { Dish } = require("${both}");`;
+    await prints("names.cjs", requires + talk, "it works\n");
+  });
+
   test("between threads, one of ES modules and one of CommonJS, by the default context", () =>
     prints(
       "threads.mjs",
@@ -134,6 +148,23 @@ describe("how it is used", () => {
        console.log(String(await pull.receive()));`,
       "from there\n",
     ));
+
+  test("threadmq/msgpack says which package is missing, and works when it is there", async () => {
+    const lines = `import { Pull, Push } from "threadmq";
+      import { msgpack } from "threadmq/msgpack";
+      const pull = new Pull({ codec: msgpack() }); pull.bindSync("inproc://a");
+      const push = new Push({ codec: msgpack() }); push.connect("inproc://a");
+      push.sendSync(new Map([["it", "works"]]));
+      console.log(...pull.receiveSync().keys());`;
+    const peer = join(folder, "node_modules/msgpackr");
+    const missing = /Cannot find package 'msgpackr' imported from .*threadmq/;
+    await assert.rejects(prints("msgpack.mjs", lines, ""), missing);
+    symlinkSync(join(ROOT, "node_modules/msgpackr"), peer, "dir");
+    await prints("msgpack.mjs", lines, "it\n");
+    const required = lines.replace(/import (.*) from (.*);/g, "const $1 = require($2);");
+    await prints("msgpack.cjs", required, "it\n");
+    rmSync(peer);
+  });
 
   test("no inner file can be imported", async () => {
     writeFileSync(join(folder, "inner.mjs"), `import "threadmq/dist/context/context.js";`);
@@ -160,11 +191,14 @@ describe("how it is used", () => {
 
 const CONSUMER = `
 import {
-  Context, context, Pull, Push, Socket, ZmqError,
+  Context, context, Pull, Push, Router, Socket, ZmqError,
   type ContextHandle, type ContextOptions, type ContextStats, type Message, type MessageLike,
   type Part, type ReceiveOptions, type SendOptions, type SocketOptions, type SocketStats,
   type WaitOptions, type ZmqErrorCode,
 } from "threadmq";
+import { framed, json, toReadableStream, toWritableStream, type Codec } from "threadmq";
+import { msgpack } from "threadmq/msgpack";
+import { toDuplex, toReadable, toWritable } from "threadmq/node-streams";
 
 const options: SendOptions = { sendHighWaterMark: 5, sendTimeout: -1, linger: 0, immediate: true };
 const receiving: ReceiveOptions = { receiveHighWaterMark: 0, receiveTimeout: 5, context };
@@ -208,6 +242,13 @@ export async function everything(): Promise<void> {
       console.log(code, error.errno, error.hint, error.address, accepted);
     }
   }
+  const codec: Codec<Date> = msgpack();
+  using typed = new Push<Date>({ codec });
+  const numbers: ReadableStream<number> = toReadableStream(new Pull<number>({ codec: json() }));
+  await toReadableStream(pull).pipeTo(toWritableStream(push));
+  toReadable(pull).pipe(toWritable(typed));
+  toDuplex(new Router({ codec: framed(json<Date>()) })).destroy();
+  console.log(numbers.locked);
   console.log(base, sent, text, maybe, many, figures.sent, all.messages.sent);
   // @ts-expect-error A PUSH does not receive.
   push.receive();

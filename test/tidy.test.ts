@@ -116,8 +116,10 @@ rule("only the platform knows its host", hostNames, {
     "src/platform/node.ts": 'import { join } from "node:path"; process.exit(join.length);',
     "src/base/a.ts": "// process.exit\nsetTimeout(x.process, 'Buffer'); const o = { fetch: 1 };",
     "src/base/a.test.ts": 'import { it } from "node:test";',
+    "src/msgpack.ts": 'import { Packr } from "msgpackr";',
   },
   bad: {
+    "an entry's module elsewhere": { "src/index.ts": 'import { Packr } from "msgpackr";' },
     "a module of Node's": { "src/base/b.ts": 'import { join } from "node:path";' },
     "its type only": { "src/base/b.ts": 'import type { Worker } from "node:worker_threads";' },
     "a global of Node's": { "src/base/b.ts": "const a = process.env;" },

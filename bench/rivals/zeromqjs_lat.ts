@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * zeromqjs_lat — round trip of the `zeromq` package over two inproc pipelines, between the main
- * thread and a worker, by promises. One message is under way.
+ * zeromqjs_lat — round trip of the `zeromq` package over inproc, between the main thread and a
+ * worker, by promises. One message is under way.
+ *
+ *      await           over two pipelines
+ *      request-await   from a REQ to a REP and back
  *
  * What is not equal: it never spins. Both its threads go back to their event loops for each
  * message, and whether those sleep in between is the machine's affair.
@@ -22,12 +25,15 @@ import {
   wordOf,
 } from "../child.ts";
 
-async function echo({ count, warmup }: Arguments): Promise<void> {
-  const { Pull, Push } = await import("zeromq");
-  const pull = new Pull();
-  const push = new Push();
+const isRequest = (variant: string): boolean => variant.startsWith("request-");
+
+async function echo({ variant, count, warmup }: Arguments): Promise<void> {
+  const { Pull, Push, Reply } = await import("zeromq");
+  const rep = isRequest(variant) ? new Reply() : undefined;
+  const pull = rep ?? new Pull();
+  const push = rep ?? new Push();
   pull.connect("inproc://ping");
-  push.connect("inproc://pong");
+  if (rep === undefined) push.connect("inproc://pong");
   ready();
   for (let i = 0; i < warmup + count; i++) await push.send(await pull.receive());
   pull.close();
@@ -37,10 +43,11 @@ async function echo({ count, warmup }: Arguments): Promise<void> {
 async function main(args: Arguments): Promise<void> {
   const zeromq = await import("zeromq").catch(() => undefined);
   if (zeromq === undefined) return reportSkip("the `zeromq` package does not load here");
-  const push = new zeromq.Push();
-  const pull = new zeromq.Pull();
+  const req = isRequest(args.variant) ? new zeromq.Request() : undefined;
+  const push = req ?? new zeromq.Push();
+  const pull = req ?? new zeromq.Pull();
   await push.bind("inproc://ping");
-  await pull.bind("inproc://pong");
+  if (req === undefined) await pull.bind("inproc://pong");
   await startThread(import.meta.url, args);
   const outgoing = new Outgoing(args.size);
   const trips = new Trips(args);

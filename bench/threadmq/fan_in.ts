@@ -21,6 +21,7 @@ import { isMainThread, parentPort } from "node:worker_threads";
 import { Pull, Push } from "threadmq";
 import {
   type Arguments,
+  Clock,
   inThread,
   Outgoing,
   readArguments,
@@ -107,18 +108,16 @@ class Service {
   }
 }
 
-function measureRate(pull: Pull, { count, warmup, sockets }: Data): void {
-  const service = new Service(sockets);
-  let began = 0;
-  let seen = 0;
-  while (seen < warmup + count) {
+function measureRate(pull: Pull, data: Data): void {
+  const service = new Service(data.sockets);
+  const clock = new Clock(data);
+  for (let last = false; !last; ) {
     for (const [part] of pull.receiveManySync(RECEIVE_MAX)) {
       service.check(part);
-      if (++seen === warmup) began = performance.now();
+      last = clock.tick();
     }
   }
-  const seconds = (performance.now() - began) / 1e3;
-  report({ rate: count / seconds, seconds });
+  report(clock.figures());
 }
 
 function measureService(pull: Pull, { variant, count, warmup, sockets }: Data): void {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * inproc_lat — ThreadMQ's round trip over two pipelines, between the main thread and a worker. One
- * message is under way, each trip is timed by itself.
+ * inproc_lat — ThreadMQ's round trip between the main thread and a worker: over two pipelines, or,
+ * as `request-`, from a REQ to a REP and back. One message is under way, each trip is timed by
+ * itself.
  *
  *      busy           sendSync; receiveSync
  *      busy-await     await send; await receive
@@ -15,7 +16,7 @@
  */
 
 import { isMainThread } from "node:worker_threads";
-import { Context, Pull, Push } from "threadmq";
+import { Context, Pull, Push, Reply, Request } from "threadmq";
 import {
   type Arguments,
   inThread,
@@ -33,15 +34,17 @@ interface Data extends Arguments {
   handle?: Context["handle"];
 }
 
+const isRequest = (variant: string): boolean => variant.startsWith("request-");
 const isAwait = (variant: string): boolean => variant.endsWith("-await");
 const isAsleep = (variant: string): boolean => variant.startsWith("asleep");
 
 async function echo({ variant, count, warmup, handle }: Data): Promise<void> {
   const options = handle === undefined ? {} : { context: Context.from(handle) };
-  const pull = new Pull(options);
-  const push = new Push(options);
+  const rep = isRequest(variant) ? new Reply(options) : undefined;
+  const pull = rep ?? new Pull(options);
+  const push = rep ?? new Push(options);
   pull.connect("inproc://ping");
-  push.connect("inproc://pong");
+  if (rep === undefined) push.connect("inproc://pong");
   ready();
   const total = warmup + count;
   if (isAwait(variant)) {
@@ -56,10 +59,11 @@ async function echo({ variant, count, warmup, handle }: Data): Promise<void> {
 async function main(args: Arguments): Promise<void> {
   const context = isAsleep(args.variant) ? new Context({ spin: 0 }) : undefined;
   const options = context === undefined ? {} : { context };
-  const push = new Push(options);
-  const pull = new Pull(options);
+  const req = isRequest(args.variant) ? new Request(options) : undefined;
+  const push = req ?? new Push(options);
+  const pull = req ?? new Pull(options);
   push.bindSync("inproc://ping");
-  pull.bindSync("inproc://pong");
+  if (req === undefined) pull.bindSync("inproc://pong");
   await startThread(import.meta.url, { ...args, handle: context?.handle });
   const outgoing = new Outgoing(args.size);
   const trips = new Trips(args);

@@ -8,9 +8,9 @@
  *      one          sendSync; receiveSync
  *      one-await    await send; for await
  *
- * Default options on both sides: high watermarks of 1000 and 1000, as libzmq has. Batches are
- * smaller where messages are large (see batchSize). One Buffer a message comes out in all four, and
- * belongs to the receiver.
+ * Default options on both sides: high watermarks of 1000 and 1000, as libzmq has. One Buffer a
+ * message comes out in all four, and belongs to the receiver. If the fifth argument is 1, a proxy
+ * from a PULL to a PUSH is between them, in a third thread (proxy.ts).
  */
 
 import { isMainThread } from "node:worker_threads";
@@ -19,46 +19,19 @@ import {
   type Arguments,
   inThread,
   Meter,
-  Outgoing,
-  OutgoingBatch,
   readArguments,
   ready,
   report,
   startThread,
 } from "../child.ts";
+import { senders } from "./senders.ts";
 
 const ENDPOINT = "inproc://thr";
 const RECEIVE_MAX = 512;
 
-const senders: Record<string, (push: Push, size: number, total: number) => void | Promise<void>> = {
-  many(push, size, total) {
-    const batch = new OutgoingBatch(size);
-    for (let number = 0; number < total; ) {
-      const messages = batch.numbered(number, total);
-      push.sendManySync(messages);
-      number += messages.length;
-    }
-  },
-
-  async "many-await"(push, size, total) {
-    const batch = new OutgoingBatch(size);
-    for (let number = 0; number < total; ) {
-      const messages = batch.numbered(number, total);
-      await push.sendMany(messages);
-      number += messages.length;
-    }
-  },
-
-  one(push, size, total) {
-    const outgoing = new Outgoing(size);
-    for (let number = 0; number < total; number++) push.sendSync(outgoing.numbered(number));
-  },
-
-  async "one-await"(push, size, total) {
-    const outgoing = new Outgoing(size);
-    for (let number = 0; number < total; number++) await push.send(outgoing.numbered(number));
-  },
-};
+interface Data extends Arguments {
+  hasProxy: boolean;
+}
 
 const receivers: Record<string, (pull: Pull, meter: Meter) => void | Promise<void>> = {
   many(pull, meter) {
@@ -82,23 +55,27 @@ const receivers: Record<string, (pull: Pull, meter: Meter) => void | Promise<voi
   },
 };
 
-async function sender({ variant, size, count, warmup }: Arguments): Promise<void> {
+async function sender({ variant, size, count, warmup, hasProxy }: Data): Promise<void> {
   const push = new Push();
-  push.connect(ENDPOINT);
+  push.connect(hasProxy ? "inproc://front" : ENDPOINT);
   ready();
   await senders[variant](push, size, warmup + count);
   push.close();
 }
 
-async function receiver(args: Arguments): Promise<void> {
+async function receiver(args: Data): Promise<void> {
   const pull = new Pull();
-  pull.bindSync(ENDPOINT);
+  const proxyFile = new URL("./proxy.js", import.meta.url).href;
+  const proxy = args.hasProxy ? await startThread(proxyFile, { isBroker: false }) : undefined;
+  if (args.hasProxy) pull.connect("inproc://back");
+  else pull.bindSync(ENDPOINT);
   await startThread(import.meta.url, args);
   const meter = new Meter(args);
   await receivers[args.variant](pull, meter);
   pull.close();
+  proxy?.postMessage("over");
   report(meter.figures());
 }
 
-if (isMainThread) await receiver(readArguments());
+if (isMainThread) await receiver({ ...readArguments(), hasProxy: process.argv[6] === "1" });
 else await inThread(sender);

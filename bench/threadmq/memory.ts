@@ -24,12 +24,12 @@ import {
   inThread,
   Meter,
   Outgoing,
-  OutgoingBatch,
   readArguments,
   ready,
   report,
   startThread,
 } from "../child.ts";
+import { senders } from "./senders.ts";
 
 const ENDPOINT = "inproc://memory";
 const RECEIVE_MAX = 512;
@@ -67,12 +67,7 @@ function sender({ size, count, warmup }: Arguments): void {
   const push = new Push();
   push.connect(ENDPOINT);
   ready();
-  const batch = new OutgoingBatch(size);
-  for (let number = 0; number < warmup + count; ) {
-    const messages = batch.numbered(number, warmup + count);
-    push.sendManySync(messages);
-    number += messages.length;
-  }
+  senders.many(push, size, warmup + count);
   push.close();
 }
 

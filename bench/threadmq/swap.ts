@@ -24,6 +24,7 @@ import {
   report,
   settle,
   startThread,
+  told,
 } from "../child.ts";
 
 const RECEIVE_MAX = 512;
@@ -42,8 +43,6 @@ function look(): void {
   most.rss = Math.max(most.rss, process.memoryUsage.rss());
   most.arena = Math.max(most.arena, context.stats().memory.size);
 }
-
-const told = (): Promise<unknown> => new Promise((resolve) => parentPort?.once("message", resolve));
 
 async function sender({ size, count, warmup }: Arguments): Promise<void> {
   ready();

@@ -86,6 +86,8 @@ export type LogReason =
   | "unbound"
   | "peer left"
   | "refused"
+  | "full"
+  | "memory"
   | DropReason;
 
 /** The second part of a message of `sys://log`, as JSON. What is optional depends on the topic. */

@@ -23,7 +23,6 @@ import {
   GONE,
   move,
   NO_READER,
-  PIPE_BINDS,
   PIPE_ENTRY,
   PIPE_IN,
   PIPE_LINGER,
@@ -225,9 +224,11 @@ export class Registry extends Names {
    */
   refuse(pipe: Addr, why: number): void {
     this.lock.hold(() => {
+      const entry = this.words[pipe + PIPE_ENTRY];
       this.words[pipe + PIPE_REFUSED] = why;
       move(this.arena, pipe, "binder", "refuse");
       this.settle(pipe, "binder");
+      this.dropIfEmpty(entry);
     });
   }
 
@@ -379,7 +380,6 @@ export class Registry extends Names {
   protected assign(entry: Addr, pipe: Addr): void {
     const words = this.words;
     words[pipe + PIPE_ORPHANED] = 0;
-    words[pipe + PIPE_BINDS] += 1;
     move(this.arena, pipe, "binder", "assign");
     this.tellBinder(entry, pipe);
   }

@@ -151,6 +151,17 @@ export function countAndNote(arena: Arena, at: Addr, by: number, note: Addr, val
   if (low >>> 0 < by) words[at + 1]++;
 }
 
+/** Adds one to each of two counters of a slot; nothing is called between, as above. */
+export function countBoth(arena: Arena, one: Addr, other: Addr): void {
+  const words = arena.words;
+  const first = (words[one] + 1) | 0;
+  const second = (words[other] + 1) | 0;
+  words[one] = first;
+  words[other] = second;
+  if (first === 0) words[one + 1]++;
+  if (second === 0) words[other + 1]++;
+}
+
 /** Reads such a counter. Another thread may be adding to it: the value may be a little old. */
 export function counted(arena: Arena, at: Addr): number {
   return (arena.words[at + 1] >>> 0) * 2 ** 32 + (arena.words[at] >>> 0);

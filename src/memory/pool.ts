@@ -106,7 +106,7 @@ import { LEAVE_A_MOVE, Pages } from "./pages.ts";
  * in a hand.
  */
 
-/** The sizes of blocks, in words. All are even, so that blocks lie on 8 bytes. */
+/** The sizes of blocks, in words. All are multiples of 4, so that blocks lie on 16 bytes. */
 const SMALL = [16, 32, 64, 128, 256, 508, 1016, 2032];
 /** In pages. Above 128 KiB, a lock for each block is nothing beside the copying. */
 const SPANS = [1, 2, 3, 4, 5, 6, 7, 8];

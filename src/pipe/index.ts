@@ -30,6 +30,7 @@ export {
   type Directions,
   destroyPipe,
   dropPipe,
+  limitOf,
   Pipe,
   type PipeEvents,
   type PipeOptions,
@@ -37,6 +38,6 @@ export {
   readBytes,
 } from "./pipe.ts";
 export { isPublished, Publication, settlePublication } from "./publication.ts";
-export { isRedelivered, type PipeReader, repairPipeReader, Slab } from "./reader.ts";
+export { isRedelivered, type PipeReader, repairPipeReader, Slab, standsFor } from "./reader.ts";
 export type { Kept } from "./records.ts";
 export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";

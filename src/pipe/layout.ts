@@ -16,9 +16,10 @@ import { LANE_WORDS } from "../queue/index.ts";
  *
  *          linger: what `until` is made of, should the connecter die. orphaned: its last binder has
  *          died. silent: what it carries is the library's own, and in no count of messages.
- *         +--------+--------+--------+
- *     +10 | binds  | routing| refused|  binds: counts the binders it was given to. routing: where
- *         +--------+--------+--------+  the connecter's routing id is, or 0. refused: why it was
+ *         +--------+--------+--------+--------+
+ *     +10 | binding| routing| refused| since  |  binding: counts the binders that have left. since:
+ *         +--------+--------+--------+--------+  how many messages they had sent (link.ts).
+ *          routing: where the connecter's routing id is, or 0. refused: why it was
  *         +--------+--------+--------+--------+
  *     +32 | next   | bits   | slot   | object |           the connecter's block (command.ts)
  *         +--------+--------+--------+--------+
@@ -40,9 +41,10 @@ export const PIPE_UNTIL = 6;
 export const PIPE_LINGER = 7;
 export const PIPE_ORPHANED = 8;
 export const PIPE_SILENT = 9;
-export const PIPE_BINDS = 10;
+export const PIPE_BINDING = 10;
 export const PIPE_ROUTING = 11;
 export const PIPE_REFUSED = 12;
+export const PIPE_SINCE = 13;
 export const CONNECTER_BLOCK: number = ROW;
 export const BINDER_BLOCK: number = 2 * ROW;
 export const PIPE_LANES: number = 3 * ROW;
@@ -51,7 +53,6 @@ export const PIPE_LANES: number = 3 * ROW;
 export const HAS_PEER = 1;
 /** Its peer of another pipe has the same routing id. */
 export const SAME_ID = 2;
-
 /** It has ended the link to this peer. */
 export const LET_GO = 3;
 

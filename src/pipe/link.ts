@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 import { assert } from "../base/index.ts";
-import { type Addr, type Arena, load, swapIf } from "../memory/index.ts";
-import { PIPE_STATE } from "./layout.ts";
+import { type Addr, type Arena, load, store, swapIf } from "../memory/index.ts";
+import { LANE_WRITTEN } from "../queue/index.ts";
+import { PIPE_BINDING, PIPE_IN, PIPE_SINCE, PIPE_STATE } from "./layout.ts";
 
 /**
  * link — how a pipe begins and ends, as a table.
@@ -18,7 +19,7 @@ import { PIPE_STATE } from "./layout.ts";
  *   absent        assigned    ✗           ✗           ✗           retracted   ✗
  *   assigned      ✗           attached    ✗           absent      ✗           ✗
  *   attached      ✗           ✗           draining    absent      ✗           refused
- *   draining      ✗           ✗           ✗           absent      ✗           ✗
+ *   draining      ✗           ✗           ✗           absent      ✗           refused
  *   retracted     ✗           ✗           ✗           absent      ✗           ✗
  *   refused       ✗           ✗           ✗           ✗           ✗           ✗
  *
@@ -42,6 +43,10 @@ import { PIPE_STATE } from "./layout.ts";
  * absent (or it has refused), by whoever made the last of these two true. There is no delimiter in
  * the queue and no acknowledgement: nothing about an end can fail for lack of memory, and any order
  * of events is good.
+ *
+ * Binders are numbered: whoever comes next has the next number from the moment on that the one
+ * before leaves. With the number stands how many messages all before had sent, so that it is known
+ * of a message who has sent it, whoever has come meanwhile.
  *
  * Transitions are made under the lock of the names, because assign and leave also change its lists.
  * The word is read without it: by a writer, to know whether its peer still reads; by a reader that
@@ -76,7 +81,7 @@ const TABLE: Record<Side, Record<EndState, Partial<Record<LinkEvent, EndState>>>
     [ABSENT]: { assign: ASSIGNED, retract: RETRACTED },
     [ASSIGNED]: { attach: ATTACHED, leave: ABSENT },
     [ATTACHED]: { drain: DRAINING, leave: ABSENT, refuse: REFUSED },
-    [DRAINING]: { leave: ABSENT },
+    [DRAINING]: { leave: ABSENT, refuse: REFUSED },
     [GONE]: {},
     [RETRACTED]: { leave: ABSENT },
     [REFUSED]: {},
@@ -112,6 +117,7 @@ export function stateOf(arena: Arena, pipe: Addr, side: Side): EndState {
 
 /** Moves one end by the table. The caller holds the lock of the names. */
 export function move(arena: Arena, pipe: Addr, side: Side, event: LinkEvent): void {
+  if (side === "binder" && event === "leave") countBinder(arena, pipe);
   for (;;) {
     // SYNC(link) observe: the other end's word stays as it is.
     const word = load(arena.words, pipe + PIPE_STATE);
@@ -122,4 +128,15 @@ export function move(arena: Arena, pipe: Addr, side: Side, event: LinkEvent): vo
     // SYNC(link) publish: everything this end did before.
     if (swapIf(arena.words, pipe + PIPE_STATE, word, moved) === word) return;
   }
+}
+
+/** A binder leaves. Should we die here it is done again, and a number is left out. */
+function countBinder(arena: Arena, pipe: Addr): void {
+  if (stateOf(arena, pipe, "binder") === RETRACTED) return; // It was no binder.
+  const { words } = arena;
+  const lane = words[pipe + PIPE_IN];
+  // First: who sees the old number may believe that a message is of somebody before, who has gone,
+  // and not that it is of somebody who comes after.
+  if (lane !== 0) store(words, pipe + PIPE_SINCE, words[lane + LANE_WRITTEN]);
+  store(words, pipe + PIPE_BINDING, (words[pipe + PIPE_BINDING] + 1) | 0);
 }

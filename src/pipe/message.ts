@@ -84,6 +84,12 @@ export class MessageWriter extends YpipeWriter {
     return true;
   }
 
+  /** Puts a message, all its bodies inside, where there is room for it (`wholeSize`). */
+  protected putWhole(at: Addr, message: Uint8Array | Prepared): void {
+    if (message instanceof Prepared) this.#fill(at, message.parts, Number.POSITIVE_INFINITY);
+    else this.#putBytes(at, message, message.length, 0);
+  }
+
   /** Writes what is no message but for the other end of the pipe. False if there is no memory. */
   writeControl(bytes: Uint8Array): boolean {
     const at = this.reserve(recordWords(bytes.length));
@@ -92,7 +98,7 @@ export class MessageWriter extends YpipeWriter {
   }
 
   #writeParts({ parts, size }: Prepared): boolean {
-    bodies.length = 0;
+    if (bodies.length > 0) bodies.length = 0;
     const at = this.#allocateBodies(parts) ? this.reserve(size) : 0;
     if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
     else this.#fill(at, parts);
@@ -111,7 +117,8 @@ export class MessageWriter extends YpipeWriter {
     return true;
   }
 
-  #fill(from: Addr, parts: (string | Uint8Array)[]): void {
+  /** @param most So many bytes lie in a record; longer bodies have blocks of their own. */
+  #fill(from: Addr, parts: (string | Uint8Array)[], most: number = INLINE_BYTES): void {
     let at = from;
     let body = 0;
     for (let index = 0; index < parts.length; index++) {
@@ -119,9 +126,9 @@ export class MessageWriter extends YpipeWriter {
       const length = part.length;
       const more = index < parts.length - 1 ? MORE : 0;
       if (typeof part === "string") this.#putText(at, part, more);
-      else if (length <= INLINE_BYTES) this.#putBytes(at, part, length, more);
+      else if (length <= most) this.#putBytes(at, part, length, more);
       else this.#putReference(at, part, bodies[body++] as Addr, more);
-      at += length > INLINE_BYTES ? REFERENCE_WORDS : recordWords(length);
+      at += length > most ? REFERENCE_WORDS : recordWords(length);
     }
   }
 
@@ -188,13 +195,32 @@ function isSimple(message: unknown): message is Uint8Array {
  */
 export function prepare(message: MessageLike, pool: Pool): Uint8Array | Prepared {
   if (isSimple(message)) return message;
-  const parts = Array.from(Array.isArray(message) ? message : [message], toPart);
-  if (parts.length === 0) {
+  const isList = Array.isArray(message);
+  const count = isList ? message.length : 1;
+  const parts = new Array<string | Uint8Array>(count);
+  let size = 0;
+  let isLarge = false;
+  for (let i = 0; i < count; i++) {
+    const part = toPart(isList ? message[i] : message);
+    parts[i] = part;
+    const fits = part.length <= INLINE_BYTES;
+    size += fits ? recordWords(part.length) : REFERENCE_WORDS;
+    if (!fits) isLarge = true;
+  }
+  if (count === 0) {
     throw new ZmqError("EINVAL", {
       hint: "A message has at least one part; send null or an empty string for an empty one.",
     });
   }
-  const size = sizeOf(parts);
+  if (isLarge || size > SMALL_WORDS) checkMemory(parts, size, pool);
+  return new Prepared(parts, size);
+}
+
+/** Records of so many words together fit into a page, whatever chunk they are in. */
+const SMALL_WORDS = PAGE_WORDS >> 1;
+
+/** @throws ZmqError EMSGSIZE if a message could never be stored. */
+function checkMemory(parts: readonly (string | Uint8Array)[], size: number, pool: Pool): void {
   let memory = 0;
   for (const { length: bytes } of parts) {
     if (bytes > INLINE_BYTES) memory += Pool.cost(bodyWords(bytes));
@@ -204,7 +230,6 @@ export function prepare(message: MessageLike, pool: Pool): Uint8Array | Prepared
   if (records > PAGE_WORDS) memory += records;
   const most = pool.pages.mostWords;
   if (memory > most) throw tooLarge(parts, memory, most);
-  return new Prepared(parts, size);
 }
 
 /** The parts of a message that lies as records, with all bodies inside. */
@@ -217,6 +242,12 @@ function preparedOf(words: Int32Array, from: number, size: number): Prepared {
     at += recordWords(length);
   }
   return new Prepared(parts, sizeOf(parts));
+}
+
+/** How many words the records of a message take with all its bodies inside. */
+export function wholeSize(message: Uint8Array | Prepared): number {
+  if (!(message instanceof Prepared)) return recordWords(message.length);
+  return message.parts.reduce((size, { length }) => size + recordWords(length), 0);
 }
 
 /** How many words the records of a message take in the queue. */
@@ -232,6 +263,8 @@ function toPart(part: unknown): string | Uint8Array {
     return part.length <= SHORT_TEXT && isAscii(part) ? part : encoder.encode(part);
   }
   if (part === null) return "";
+  // Of fixed length, and not empty: should its bytes go while it waits, `Prepared.check` sees it.
+  if (part instanceof Uint8Array && part.length > 0 && !isElastic(part.buffer)) return part;
   if (ArrayBuffer.isView(part)) return bytesOf(part);
   if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) {
     try {
@@ -265,6 +298,12 @@ export function bytesOf(view: ArrayBufferView): Uint8Array {
   }
 }
 
+/** Whether a buffer may get another length, and with it its views. */
+function isElastic(buffer: ArrayBufferLike): boolean {
+  const { resizable, growable } = buffer as { resizable?: boolean; growable?: boolean };
+  return resizable === true || growable === true;
+}
+
 function gone(): ZmqError {
   return new ZmqError("EINVAL", {
     hint: "The bytes of a view are gone: its buffer was transferred, or has shrunk. Give a copy.",
@@ -281,7 +320,7 @@ function isAscii(text: string): boolean {
 }
 
 /** @param memory How many words of pages it would take. @param most How many it may. */
-function tooLarge(parts: (string | Uint8Array)[], memory: number, most: number): ZmqError {
+function tooLarge(parts: readonly (string | Uint8Array)[], memory: number, most: number): ZmqError {
   const bytes = parts.reduce((sum, part) => sum + part.length, 0);
   const pages = Math.ceil(memory / PAGE_WORDS);
   return new ZmqError("EMSGSIZE", {

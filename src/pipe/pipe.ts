@@ -25,7 +25,7 @@ import { createYpipe, destroyYpipe, LANE_LIMIT, LANE_WORDS } from "../queue/inde
 import {
   BINDER_BLOCK,
   CONNECTER_BLOCK,
-  PIPE_BINDS,
+  PIPE_BINDING,
   PIPE_IN,
   PIPE_LANES,
   PIPE_LINGER,
@@ -33,13 +33,14 @@ import {
   PIPE_OUT,
   PIPE_ROUTING,
   PIPE_SILENT,
+  PIPE_SINCE,
   PIPE_STATE,
   PIPE_TYPE,
   pipeWords,
 } from "./layout.ts";
-import { ABSENT, ATTACHED, type EndState, PENDING, type Side, stateOf } from "./link.ts";
+import { ABSENT, type EndState, PENDING, type Side, stateOf } from "./link.ts";
 import { PipeReader, type Slab } from "./reader.ts";
-import { NO_READER, PipeWriter, type SwapOwner } from "./writer.ts";
+import { NEWEST, NO_READER, PipeWriter, type WriterOwner } from "./writer.ts";
 
 /** What the owner of an end hears of it; always in its own thread. */
 export interface PipeEvents {
@@ -61,6 +62,8 @@ export interface PipeOptions {
   readonly linger?: number;
   /** Whether messages are only received when they are acknowledged. */
   readonly acknowledge?: boolean;
+  /** Whether only the newest message counts, in both directions. */
+  readonly conflate?: boolean;
   readonly swap?: number;
   readonly swapDirectory?: string;
   readonly routingId?: Uint8Array;
@@ -78,7 +81,7 @@ export interface PipeOptions {
  * A lane is there only if both socket types use it: PUSH and PULL have one between them. The pipe
  * is made by the connecter and outlives its binders (link.ts).
  */
-export class Pipe implements CommandTarget, SwapOwner {
+export class Pipe implements CommandTarget, WriterOwner {
   readonly thread: Thread;
   readonly at: Addr;
   readonly side: Side;
@@ -98,6 +101,9 @@ export class Pipe implements CommandTarget, SwapOwner {
   /** The lane that this end writes, or 0. */
   readonly #outward: Addr;
   #left = false;
+  /** These do not change any more: we are the binder, or have left, and nothing is ours to read. */
+  #binding: number | undefined;
+  #origin: number | undefined;
 
   /** Takes one end of the pipe at `at`, and opens its block. */
   constructor(
@@ -124,14 +130,16 @@ export class Pipe implements CommandTarget, SwapOwner {
       if (words[at + PIPE_SILENT] !== 0) this.writer.silence();
     }
     if (inward !== 0) {
-      const { acknowledge = false } = options;
-      this.reader = new PipeReader(thread, inward, this.peerBlock, slab, acknowledge);
+      this.reader = new PipeReader(thread, inward, this.peerBlock, slab, options);
       if (words[at + PIPE_SILENT] !== 0) this.reader.silence();
       this.reader.highWaterMark = options.receiveHighWaterMark;
     }
     this.#number = thread.register(this);
     if (side === "connecter") thread.open(this.block, this.#number);
-    else thread.redirect(this.block, this.#number);
+    else {
+      thread.redirect(this.block, this.#number);
+      this.#binding = this.binding;
+    }
   }
 
   /** Where commands to this end are posted. */
@@ -173,17 +181,22 @@ export class Pipe implements CommandTarget, SwapOwner {
   }
 
   /**
-   * Counts the binders: the one that is there, or else the one to come, has this number. What was
-   * told to one is to be told again to the next.
+   * The number of the binder that is there, or else of the one to come. What was told to one is to
+   * be told again to the next.
    */
   get binding(): number {
+    return this.#binding ?? load(this.thread.arena.words, this.at + PIPE_BINDING);
+  }
+
+  /** The number of the binder that has sent us the last message released; an older one's may do. */
+  get origin(): number {
+    const { reader, binding } = this;
+    if (this.#origin !== undefined) return this.#origin;
+    if (reader === undefined || this.side === "binder") return binding;
     const { words } = this.thread.arena;
-    for (;;) {
-      const state = this.side === "binder" ? ATTACHED : this.peerState;
-      const binds = load(words, this.at + PIPE_BINDS); // Changed before the state is.
-      if (state !== ABSENT) return binds;
-      if (this.peerState === ABSENT) return binds + 1;
-    }
+    const isPast = ((reader.passed - load(words, this.at + PIPE_SINCE)) | 0) <= 0;
+    if (this.binding !== binding) return this.origin;
+    return isPast ? binding - 1 : binding;
   }
 
   /** The routing id that the connecter was given; empty if none. */
@@ -201,6 +214,10 @@ export class Pipe implements CommandTarget, SwapOwner {
   /** How many messages lie in the lane that this end writes, and in its swap. */
   get queuedOut(): number {
     return this.writer?.queued ?? 0;
+  }
+
+  get conflate(): boolean {
+    return this.#options.conflate ?? false;
   }
 
   get swap(): number {
@@ -224,6 +241,8 @@ export class Pipe implements CommandTarget, SwapOwner {
   leave(): void {
     this.#left = true;
     this.reader?.leave();
+    this.#origin = this.origin;
+    this.#binding = this.binding;
     this.writer?.leave();
     this.thread.withdraw(this.block);
     this.thread.unregister(this.#number);
@@ -242,6 +261,11 @@ export function readBytes(arena: Arena, at: Addr): Uint8Array {
 export function putBytes(arena: Arena, at: Addr, bytes: Uint8Array): void {
   arena.words[at] = bytes.length;
   arena.bytes.set(bytes, (at + 1) * WORD_BYTES);
+}
+
+/** The watermark that a socket reads by, as its peers see it. */
+export function limitOf({ conflate, receiveHighWaterMark }: PipeOptions): number {
+  return conflate === true ? NEWEST : receiveHighWaterMark;
 }
 
 /** Which way a socket type sends messages. */

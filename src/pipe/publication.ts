@@ -27,7 +27,8 @@ import type { PipeWriter } from "./writer.ts";
  *      end        the part of the lanes that did not get it is given up (memory/owners.ts)
  *
  * A message without large bodies is copied into each lane, and shown when its writer is flushed;
- * that takes no note and no lock. One for a single lane goes there as any other.
+ * that takes no note and no lock. One for a single lane goes there as any other; so does one for a
+ * lane of which only the newest message counts, which has all bodies inside (queue/cell.ts).
  *
  * Bodies are shared from where they have blocks of their own in any case. To share smaller ones
  * spares the publisher a copy for each lane (with 64 lanes a copy of 2 KiB takes 200 ns, a
@@ -83,7 +84,7 @@ export class Publication {
     this.#at = slotAt(thread.slot);
   }
 
-  /** Begins to publish a message for at most so many lanes. */
+  /** Begins to publish a message for at most so many lanes. @throws ZmqError as Prepared.check. */
   begin(message: Uint8Array | Prepared, lanes: number): void {
     this.#message = message;
     this.#kept = undefined;
@@ -94,6 +95,7 @@ export class Publication {
       this.#records.setOne(message);
       return;
     }
+    message.check();
     this.#failed = !this.#allocate(message.parts, lanes);
     if (this.#failed) this.end();
     else this.#records.set(message.parts, this.#bodies, INLINE_BYTES);
@@ -104,12 +106,17 @@ export class Publication {
    * False if there is no memory for it, at all or there.
    */
   writeTo(writer: PipeWriter): boolean {
-    if (this.#isSingle) return writer.write(this.#message);
+    if (this.#isSingle || writer.conflates) return writer.write(this.#message);
     if (this.#failed) return false;
     const { words, size } = this.#records;
     if (!writer.writeCopy(words, 0, size, false)) return false;
     if (this.#bodies.length > 0) this.#show(writer);
     return true;
+  }
+
+  /** Writes the message into the swap of a lane. @returns and @throws as `store` there. */
+  storeIn(writer: PipeWriter): boolean {
+    return writer.store(this.#message);
   }
 
   /** The first part, a byte a character. */

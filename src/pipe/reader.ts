@@ -11,15 +11,18 @@ import {
   countAndNote,
   load,
   type Pool,
+  SLOT_DROPPED,
   SLOT_RECEIVED,
   slotAt,
   store,
 } from "../memory/index.ts";
 import {
   BODY_HEAD,
+  CellReader,
   CONTROL,
   END,
   FLAGS,
+  INLINE_BYTES,
   LANE_FRONT,
   LANE_HANDED,
   LANE_LIMIT,
@@ -37,12 +40,13 @@ import {
   REFERENCE,
   recordSize,
   recordWords,
+  repairCellReader,
   repairReader,
   YpipeReader,
 } from "../queue/index.ts";
 import { LOOP_WORDS, type Message } from "./message.ts";
 import { disown } from "./move.ts";
-import { NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
+import { NEWEST, NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
 
 /** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
 const SLAB_BYTES = 65_536;
@@ -80,8 +84,13 @@ export class Slab {
     this.position = 0;
   }
 
-  /** A part with a copy of some bytes, not many. */
+  /** A part with a copy of some bytes. */
   part(bytes: Uint8Array): ReceivedPart {
+    if (bytes.length > INLINE_BYTES) {
+      const buffer = this.#host.allocate(bytes.length);
+      new Uint8Array(buffer).set(bytes);
+      return new this.#host.Part(buffer, 0, bytes.length);
+    }
     this.ensure(recordWords(bytes.length));
     const at = this.position * 4;
     this.bytes.set(bytes, at);
@@ -91,11 +100,23 @@ export class Slab {
 }
 
 /** Messages that had been in the hands of an application before, which did not acknowledge them. */
-const redelivered = new WeakSet<Message>();
+const redelivered = new WeakSet<object>();
 
 /** Whether a message has been delivered before, to somebody who died or closed with it. */
-export function isRedelivered(message: Message): boolean {
-  return redelivered.has(message);
+export function isRedelivered(message: unknown): boolean {
+  return redelivered.has(message as object);
+}
+
+/** A value was made of a message: what is known of the one is true of the other. */
+export function standsFor(value: unknown, message: Message): void {
+  if (typeof value === "object" && value !== null && isRedelivered(message)) redelivered.add(value);
+}
+
+export interface ReaderOptions {
+  /** Whether a message that is handed out is the reader's only once it is acknowledged. */
+  readonly acknowledge?: boolean;
+  /** Whether only the newest message counts. */
+  readonly conflate?: boolean;
 }
 
 /**
@@ -109,6 +130,9 @@ export function isRedelivered(message: Message): boolean {
  * Between the messages may be control records: what the writer's end tells ours. They are handed to
  * `onControl` when they are come to, in their order among the messages, and are in no count, so
  * that no watermark holds them up.
+ *
+ * When nothing is left in the lane, or if only the newest message counts, a message is taken from
+ * the cell beside it (queue/cell.ts). All in the lane that is older is then dropped, and counted.
  *
  * For watermarks and synchronisation see writer.ts: what there is the writer's is here the
  * reader's.
@@ -140,15 +164,30 @@ export class PipeReader extends YpipeReader {
   #counter: Addr;
   /** Whether a message that is handed out is the reader's only once it is acknowledged. */
   readonly #acknowledges: boolean;
+  /** Whether only the newest message counts. */
+  readonly #conflates: boolean;
+  readonly #cell: CellReader;
+  /** Whether a message was taken from the cell since the last release. */
+  #celled = false;
+  /** So many of those not released were not handed out: they were older. */
+  #dropped = 0;
   /** Whether control records were passed since the last release. */
   #controlled = false;
   /** Hears what the writer's end tells, while a message is being looked for. */
   onControl: (bytes: Uint8Array) => void = nobodyCares;
 
-  constructor(thread: Thread, lane: Addr, writerBlock: Addr, slab: Slab, acknowledges = false) {
+  constructor(
+    thread: Thread,
+    lane: Addr,
+    writerBlock: Addr,
+    slab: Slab,
+    { acknowledge = false, conflate = false }: ReaderOptions = {},
+  ) {
     super(thread.arena, thread.pool, lane);
     const { words } = thread.arena;
-    this.#acknowledges = acknowledges;
+    this.#acknowledges = acknowledge;
+    this.#conflates = conflate;
+    this.#cell = new CellReader(thread.arena, thread.pool, lane);
     this.#read = load(words, lane + LANE_READ) & ~WAITS; // Only ours to change.
     this.#counter = slotAt(thread.slot) + SLOT_RECEIVED;
     words[lane + LANE_RECEIVED] = this.#read;
@@ -169,8 +208,9 @@ export class PipeReader extends YpipeReader {
   /** The reader's watermark, or NO_READER when it leaves. The writer is told if it waits. */
   set highWaterMark(highWaterMark: number) {
     const words = this.arena.words;
+    const isNewest = this.#conflates && highWaterMark !== NO_READER;
     // SYNC(limit) publish: the writer computes its room with it.
-    store(words, this.lane + LANE_LIMIT, highWaterMark);
+    store(words, this.lane + LANE_LIMIT, isNewest ? NEWEST : highWaterMark);
     // SYNC(waits) observe: a writer that waits shall compute its room anew.
     if ((load(words, this.lane + LANE_READ) & WAITS) !== 0) this.#wakeWriter();
   }
@@ -185,8 +225,29 @@ export class PipeReader extends YpipeReader {
     return this.queued - this.#unreleased;
   }
 
+  /** Whether there is something to read. Looking does not put the pipe to sleep. */
+  override get ready(): boolean {
+    return super.ready || this.#cell.full;
+  }
+
+  /** Puts the pipe to sleep; false if there is something to read. */
+  override sleep(): boolean {
+    return super.sleep() && !this.#cell.full;
+  }
+
+  /** How many messages have gone through the lane, up to the last release; it wraps. */
+  get passed(): number {
+    return this.#read;
+  }
+
   /** The next message, or undefined. The writer learns of the room it leaves by `release`. */
   read(): Message | undefined {
+    if (this.#conflates) return this.#readNewest();
+    return this.#readLane() ?? this.#readCell();
+  }
+
+  /** The next message of the lane, or undefined. */
+  #readLane(): Message | undefined {
     if (this.#next < this.#end || this.#fill()) {
       const words = this.#words;
       const at = this.#next;
@@ -230,14 +291,31 @@ export class PipeReader extends YpipeReader {
     if (messages === 0) return;
     const note = this.lane + LANE_RECEIVED;
     if (this.#counter === 0) this.arena.words[note] = this.#read;
-    else countAndNote(this.arena, this.#counter, messages, note, this.#read);
+    else this.#count(messages, note);
+    if (!this.#celled) return;
+    this.#celled = false;
+    this.#cell.free();
   }
 
   /** Ends the role. What was not acknowledged is left to the next reader, who will know. */
   leave(): void {
-    if (this.#acknowledges) markRedelivered(this.arena.words, this.lane);
-    else this.release();
+    if (this.#acknowledges) {
+      repairCellReader(this.arena, this.pool, this.lane, this.#read);
+      markRedelivered(this.arena.words, this.lane);
+    } else this.release();
     this.highWaterMark = NO_READER;
+  }
+
+  /** Counts what was released: as received, or as dropped, which is older. */
+  #count(messages: number, note: Addr): void {
+    const received = messages - this.#dropped;
+    if (this.#dropped > 0) {
+      const counter = slotAt(this.#thread.slot) + SLOT_DROPPED;
+      const noted = (this.#read - received * ONE) | 0;
+      countAndNote(this.arena, counter, this.#dropped, note, noted);
+      this.#dropped = 0;
+    }
+    countAndNote(this.arena, this.#counter, received, note, this.#read);
   }
 
   #release(): void {
@@ -333,6 +411,36 @@ export class PipeReader extends YpipeReader {
     return undefined;
   }
 
+  /** The newest message there is; those before it are dropped. */
+  #readNewest(): Message | undefined {
+    const message = this.#readCell();
+    if (message !== undefined) return message;
+    let newest: Message | undefined;
+    for (let next = this.#readLane(); next !== undefined; next = this.#readLane()) {
+      if (newest !== undefined) this.#dropped++;
+      newest = next;
+    }
+    return newest;
+  }
+
+  /** The message in the cell, if there is one; what is older is dropped. */
+  #readCell(): Message | undefined {
+    if (!this.#cell.full) return undefined;
+    if (this.#celled) this.release();
+    const at = this.#cell.take();
+    if (at === 0) return undefined;
+    const older = ((this.#cell.number - this.#read) | 0) / ONE - this.#unreleased - 1;
+    let left = older;
+    while (left > 0 && this.#readLane() !== undefined) left--;
+    if (older > 0) this.#dropped += older;
+    this.#celled = true;
+    this.#unreleased += Math.max(left, 0) + 1;
+    if (this.#acknowledges) this.arena.words[this.lane + LANE_HANDED] = at;
+    const message: Message = [];
+    this.#copyParts(message, at);
+    return message;
+  }
+
   /** Hands out the control records from `front` on, and then the next message. */
   #readControl(): Message | undefined {
     this.#forgetRun();
@@ -346,7 +454,7 @@ export class PipeReader extends YpipeReader {
       this.#controlled = true;
       this.onControl(bytes.slice(from, from + length));
     }
-    const message = this.read();
+    const message = this.#readLane();
     // Who finds no message releases none.
     if (message === undefined && this.#controlled && this.#unreleased === 0) this.#release();
     return message;
@@ -359,21 +467,29 @@ export class PipeReader extends YpipeReader {
     const { words } = this.arena;
     if ((words[this.front + FLAGS] & CONTROL) !== 0) return this.#readControl();
     const message: Message = [];
-    if ((words[this.front + FLAGS] & REDELIVERED) !== 0) redelivered.add(message);
-    let at = this.front;
-    let bodies = false;
+    const end = this.#copyParts(message, this.front);
+    this.#handOut(
+      end,
+      message.some(({ length }) => length > INLINE_BYTES),
+    );
+    return message;
+  }
+
+  /** Copies the parts of the message whose records begin at `from`. Returns where they end. */
+  #copyParts(message: Message, from: Addr): Addr {
+    const { words } = this.arena;
+    if ((words[from + FLAGS] & REDELIVERED) !== 0) redelivered.add(message);
+    let at = from;
     for (let more = true; more; ) {
       const length = words[at + LENGTH];
       const flags = words[at + FLAGS];
       more = (flags & MORE) !== 0;
-      if ((flags & REFERENCE) !== 0) {
-        message.push(this.#copyBody(words[at + RECORD_HEAD], length));
-        bodies = true;
-      } else message.push(this.#copyPart(at + RECORD_HEAD, length));
+      if ((flags & REFERENCE) !== 0) message.push(this.#copyBody(words[at + RECORD_HEAD], length));
+      else if (length > INLINE_BYTES) message.push(this.#copyLarge(at + RECORD_HEAD, length));
+      else message.push(this.#copyPart(at + RECORD_HEAD, length));
       at += recordSize(words, at);
     }
-    this.#handOut(at, bodies);
-    return message;
+    return at;
   }
 
   #copyPart(from: Addr, length: number): ReceivedPart {
@@ -386,12 +502,16 @@ export class PipeReader extends YpipeReader {
     return new this.#Part(slab.buffer, at, length);
   }
 
-  /** A large body gets memory of its own. */
   #copyBody(body: Addr, length: number): ReceivedPart {
+    this.arena.reach(body + BODY_HEAD + ((length - 1) >> 2));
+    return this.#copyLarge(body + BODY_HEAD, length);
+  }
+
+  /** A large body gets memory of its own. */
+  #copyLarge(at: Addr, length: number): ReceivedPart {
     const { arena } = this;
     const { host } = this.#thread;
-    arena.reach(body + BODY_HEAD + ((length - 1) >> 2));
-    const from = (body + BODY_HEAD) * 4;
+    const from = at * 4;
     const buffer = host.allocate(length);
     new Uint8Array(buffer).set(arena.bytes.subarray(from, from + length));
     return new this.#Part(buffer, 0, length);
@@ -413,5 +533,6 @@ export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, counter: 
   const uncounted = Math.max(0, ((now - words[lane + LANE_RECEIVED]) | 0) / ONE);
   if (counter !== 0) count(arena, counter, uncounted);
   words[lane + LANE_RECEIVED] = now;
+  repairCellReader(arena, pool, lane, now);
   markRedelivered(words, lane);
 }

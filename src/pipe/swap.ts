@@ -163,6 +163,11 @@ export class Swap {
     return this.#writeAt - this.#readAt;
   }
 
+  /** How many bytes a message of these parts takes. */
+  static sizeOf(parts: readonly StoredPart[]): number {
+    return parts.reduce((sum, { length }) => sum + recordWords(length) * 4, SWAP_OVERHEAD);
+  }
+
   /**
    * Stores a message.
    *

@@ -7,6 +7,7 @@ import {
   type Arena,
   count,
   countAndNote,
+  countBoth,
   LEAVE_A_LINK,
   load,
   or,
@@ -19,6 +20,7 @@ import {
   type Words,
 } from "../memory/index.ts";
 import {
+  CellWriter,
   LANE_LIMIT,
   LANE_READ,
   LANE_RECEIVED,
@@ -28,12 +30,14 @@ import {
   LANE_WRITTEN,
   repairWriter,
 } from "../queue/index.ts";
-import { type MessageLike, MessageWriter, Prepared, prepare } from "./message.ts";
+import { type MessageLike, MessageWriter, Prepared, prepare, wholeSize } from "./message.ts";
 import { noteMove } from "./move.ts";
 import { Swap } from "./swap.ts";
 
 /** In LANE_LIMIT: nobody reads, so only the writer's own watermark counts. */
 export const NO_READER = -1;
+/** In LANE_LIMIT: whoever reads wants the newest message only. */
+export const NEWEST = -2;
 /** Counts go in steps of two: bit 0 of `read` is the writer's, and says that it waits. */
 export const ONE = 2;
 export const WAITS = 1;
@@ -44,8 +48,10 @@ const NEVER = -1;
 /** Without a watermark the counts are compared anew every so many messages. */
 const UNLIMITED = 1 << 29;
 
-/** What a writer with a swap asks of the end that it belongs to. */
-export interface SwapOwner {
+/** What a writer asks of the end that it belongs to. */
+export interface WriterOwner {
+  /** Whether only the newest message counts. */
+  readonly conflate: boolean;
   /** How many bytes may wait on disk; 0 is none. It may change at any time. */
   readonly swap: number;
   readonly swapDirectory: string;
@@ -86,6 +92,15 @@ export interface SwapOwner {
  * wakes us, which we always ask for while the swap holds anything. Where memory is what is missing,
  * we hear of that too.
  *
+ * # Conflation
+ *
+ * If either end wants only the newest message, messages go to the cell beside the lane
+ * (queue/cell.ts), and watermarks do not count. The reader says so by its watermark, NEWEST; when
+ * it has left, what waits for the next one waits as it did for the last. One that is replaced there
+ * was sent, and is dropped. What was in the lane before, or comes out of the swap, is older than
+ * what is in the cell: a reader that wants the newest drops it. Should the next reader want all
+ * messages again, the lane has no room until that one has taken the one in the cell.
+ *
  * # Synchronisation
  *
  *   SYNC(room)    reader's addition to read ⇒ writer's load     the messages have been taken
@@ -116,19 +131,34 @@ export class PipeWriter extends MessageWriter {
   /** What `limit` and `read` of the reader were when it was computed. */
   #peerMark = NO_READER;
   #read = 0;
-  readonly #owner: SwapOwner | undefined;
+  readonly #owner: WriterOwner | undefined;
   #swap: Swap | undefined;
   /** There is room for what is in the swap, but no memory; and all threads were asked for some. */
   #starved = false;
+  readonly #cell: CellWriter;
+  /** Whether our own end wants only the newest message. */
+  readonly #wanted: boolean;
+  /** Whether messages go to the cell: as our own end wants it, or the reader does, or did. */
+  #conflates: boolean;
+  /** Whether a message may be in the cell. */
+  #celled: boolean;
+  /** Whether something was put there since the last flush. */
+  #put = false;
+  /** Called when a message has replaced another, which is dropped. */
+  onConflate: () => void = nobodyCares;
 
   constructor(
     thread: Thread,
     lane: Addr,
     readerBlock: Addr,
     highWaterMark: number,
-    owner?: SwapOwner,
+    owner?: WriterOwner,
   ) {
     super(thread.arena, thread.pool, lane);
+    this.#cell = new CellWriter(thread.arena, thread.pool, lane);
+    this.#celled = this.#cell.full;
+    this.#wanted = owner?.conflate === true;
+    this.#conflates = this.#celled || this.#wanted;
     this.#owner = owner;
     this.#thread = thread;
     this.#readerBlock = readerBlock;
@@ -177,8 +207,14 @@ export class PipeWriter extends MessageWriter {
     return this.#owner !== undefined && this.#owner.swap > 0;
   }
 
+  /** Whether what the lane holds is for its reader alone, and of that only the newest. */
+  get conflates(): boolean {
+    return this.#conflates || (this.#celled && this.#cell.full);
+  }
+
   /** Writes a message without showing it. False if there is no memory; throws if it is none. */
   override write(message: MessageLike | Prepared): boolean {
+    if (this.#conflates) return this.#conflate(message);
     if (!super.write(message)) return false;
     this.written = (this.written + ONE) | 0;
     return true;
@@ -209,7 +245,11 @@ export class PipeWriter extends MessageWriter {
 
   /** Shows all that was written to the reader, and wakes it if it sleeps. */
   override flush(): boolean {
-    const awake = super.flush();
+    let awake = super.flush();
+    if (this.#put) {
+      this.#put = false;
+      awake = this.wake() && awake;
+    }
     if (this.written !== this.#counted) this.#count();
     if (!awake) this.#thread.post(this.#readerBlock, ACTIVATE_READ);
     return awake;
@@ -222,7 +262,7 @@ export class PipeWriter extends MessageWriter {
    */
   store(message: MessageLike | Prepared): boolean {
     const owner = this.#owner;
-    if (owner === undefined || owner.swap === 0) return false;
+    if (owner === undefined || owner.swap === 0 || this.#conflates) return false;
     const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
     const parts = prepared instanceof Prepared ? prepared.check().parts : [prepared];
     const { files } = this.#thread.host;
@@ -238,6 +278,15 @@ export class PipeWriter extends MessageWriter {
       this.drainSwap();
     }
     return true;
+  }
+
+  /** Whether `store` would find room for a message. */
+  hasSwapFor(message: MessageLike | Prepared): boolean {
+    const limit = this.#owner?.swap ?? 0;
+    if (limit === 0) return false;
+    const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
+    const parts = prepared instanceof Prepared ? prepared.parts : [prepared];
+    return (this.#swap?.used ?? 0) + Swap.sizeOf(parts) <= limit;
   }
 
   /**
@@ -347,6 +396,27 @@ export class PipeWriter extends MessageWriter {
     else countAndNote(arena, this.#counter, messages, note, this.written);
   }
 
+  /** Puts a message into the cell: the reader can take it at once. False if there is no memory. */
+  #conflate(message: MessageLike | Prepared): boolean {
+    const looked = message instanceof Prepared ? message : prepare(message, this.pool);
+    const prepared = looked instanceof Prepared ? looked.check() : looked;
+    const at = this.#cell.reserve(wholeSize(prepared));
+    if (at === 0) return false;
+    this.putWhole(at, prepared);
+    this.flush(); // What is in the lane is older.
+    this.#celled = true;
+    this.#put = true;
+    const next = (this.written + ONE) | 0;
+    if (this.#cell.put(this.written, next)) this.written = next;
+    else {
+      if (this.#counter !== 0) {
+        countBoth(this.arena, this.#counter, slotAt(this.#thread.slot) + SLOT_DROPPED);
+      }
+      this.onConflate();
+    }
+    return true;
+  }
+
   /** Counts anew, unless the swap has the lane and nothing was read since the last time. */
   #look(peerMark: number): boolean {
     if (this.swapped > 0 && peerMark === this.#peerMark) {
@@ -364,11 +434,19 @@ export class PipeWriter extends MessageWriter {
     // SYNC(room) observe: so many messages have been taken.
     const read = load(words, this.lane + LANE_READ) & ~WAITS;
     const own = this.#highWaterMark;
-    const mark = own === 0 || peerMark === 0 ? UNLIMITED : own + Math.max(peerMark, 0);
+    if (peerMark !== NO_READER) {
+      this.#conflates = this.#wanted || peerMark === NEWEST;
+    }
+    const isFree = this.#conflates || own === 0 || peerMark === 0;
+    const mark = isFree ? UNLIMITED : own + Math.max(peerMark, 0);
     const from = mark < UNLIMITED ? read : this.written;
     this.#peerMark = peerMark;
     this.#read = read;
     this.#limit = (from + ONE * Math.min(mark, UNLIMITED)) | 0;
+    if (this.#celled && !this.#conflates) {
+      this.#celled = this.#cell.full;
+      if (this.#celled) this.#limit = this.written; // What is there goes first.
+    }
     const room = (this.#limit - this.written) | 0;
     // In steps of two, a room of `mark` is half of the messages.
     if (this.#full ? room >= mark : room <= 0) {
@@ -384,6 +462,7 @@ export class PipeWriter extends MessageWriter {
     const swap = this.#swap as Swap;
     let isShort = false;
     let moved = 0;
+    if (this.#conflates) this.#dropSwapped();
     for (let size = 0; ((this.#limit - this.written) | 0) > 0 && size < MOST_WORDS; ) {
       if (!swap.ready()) break;
       isShort = !this.writeCopy(swap.words, swap.at, swap.size, swap.large);
@@ -399,6 +478,17 @@ export class PipeWriter extends MessageWriter {
     if (swap.count > 0) this.#limit = this.written;
     else this.onSwap(false);
     return ((this.#limit - this.written) | 0) > 0;
+  }
+
+  /** Drops what is in the swap, but for the newest. */
+  #dropSwapped(): void {
+    const swap = this.#swap as Swap;
+    while (swap.count > 1 && swap.ready() && swap.count > 1) {
+      swap.shift();
+      this.arena.words[this.lane + LANE_SWAPPED] -= 1;
+      count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, 1);
+      this.onConflate();
+    }
   }
 
   #starve(starved: boolean): void {

@@ -7,3 +7,4 @@
  * time.
  */
 export { host } from "./node.ts";
+export { type Emitter, type Program, program } from "./program.ts";

@@ -5,6 +5,7 @@
  *
  *   layout   chunks, records, and the rows of a lane
  *   ypipe    when records may be seen: flush, sleep; and the chunks they are in
+ *   cell     one message, and only the newest, beside a ypipe
  *
  * Below is `memory`, which gives addresses and atomic words. Above is `command`, whose mailbox
  * takes from many threads and so is not built of these, and `pipe`, which puts messages through
@@ -17,6 +18,7 @@
  * Nothing here blocks, allocates on the JavaScript heap while running, or knows what a record
  * means.
  */
+export { CellReader, CellWriter, isCellFull, repairCellReader } from "./cell.ts";
 export * from "./layout.ts";
 export {
   createYpipe,

@@ -7,8 +7,8 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *
  * Lane: a ypipe, and the counts that the pipe above keeps for the same two threads
  *           +0       +1       +2       +3       +4       +5       +6
- *         +--------+
- *      +0 | c      |                                       both: Atomics only
+ *         +--------+--------+
+ *      +0 | c      | latest |                              both: Atomics only; latest: cell.ts
  *         +--------+--------+--------+--------+--------+--------+--------+
  *     +32 | w      | chunk  | end    | size   | written| wakeAt | limit  |
  *         +--------+--------+--------+--------+--------+--------+--------+
@@ -16,6 +16,8 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *         +--------+--------+--------+--------+--------+
  *     +39 | held   |next wr.| sent   | swapped|next ch.|  for the case of a death (ypipe.ts);
  *         +--------+--------+--------+--------+--------+  of the writer
+ *     +44 | putting|replaced|                              likewise, of a cell (cell.ts)
+ *         +--------+--------+
  *         +--------+--------+--------+
  *     +64 | front  | chunk  | read   |                     reader: plain; read: Atomics only
  *         +--------+--------+--------+--------+--------+--------+--------+
@@ -23,6 +25,8 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *         +--------+--------+--------+--------+--------+--------+--------+
  *     +74 | m. from|moved at|moved to|                     a message on its way to another lane
  *         +--------+--------+--------+                     (pipe/move.ts); moved to: or 0
+ *     +77 | taken  |                                       what was taken from the cell (cell.ts)
+ *         +--------+
  *
  * Chunk: a block of the pool; records one after the other, and the last leads to the next chunk
  *         +--------+--------+------------------+---------+- - -+----------+
@@ -47,6 +51,8 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *         +--------+--------+------------------+
  */
 export const LANE_C = 0;
+/** The newest message, where only that counts. */
+export const LANE_LATEST = 1;
 export const LANE_W: number = ROW;
 export const LANE_WRITER_CHUNK: number = ROW + 1;
 export const LANE_WRITER_END: number = ROW + 2;
@@ -60,6 +66,8 @@ export const LANE_SENT: number = ROW + 9;
 /** How many messages are in the writer's swap. */
 export const LANE_SWAPPED: number = ROW + 10;
 export const LANE_NEXT_CHUNK: number = ROW + 11;
+export const LANE_PUTTING: number = ROW + 12;
+export const LANE_REPLACED: number = ROW + 13;
 export const LANE_FRONT: number = 2 * ROW;
 export const LANE_READER_CHUNK: number = 2 * ROW + 1;
 export const LANE_READ: number = 2 * ROW + 2;
@@ -73,6 +81,7 @@ export const LANE_RECEIVED: number = 2 * ROW + 9;
 export const LANE_MOVED_FROM: number = 2 * ROW + 10;
 export const LANE_MOVED_AT: number = 2 * ROW + 11;
 export const LANE_MOVED_TO: number = 2 * ROW + 12;
+export const LANE_TAKEN: number = 2 * ROW + 13;
 export const LANE_WORDS: number = 3 * ROW;
 
 export const CHUNK_HEAD = 2;

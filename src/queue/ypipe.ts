@@ -12,6 +12,7 @@ import {
   swapIf,
   type Words,
 } from "../memory/index.ts";
+import { emptyCell, isPut, isTaken, repairCellWriter } from "./cell.ts";
 import {
   CHUNK_HEAD,
   END,
@@ -62,7 +63,7 @@ import {
  *
  * # Roles
  *
- *   YpipeWriter   reserve, flush                  one thread
+ *   YpipeWriter   reserve, flush, wake            one thread
  *   YpipeReader   run, advance, giveBack, sleep   one thread, commonly another
  *
  * A role can pass to another thread: it starts from the words the last holder left. The end that
@@ -86,7 +87,7 @@ import {
  *   I1  In queue order front ≤ known ≤ c ≤ position, and w = c, unless c is ASLEEP.
  *   I2  Only the reader writes ASLEEP, and only where front = c: a sleeping pipe has been drained.
  *   I3  Only the writer replaces ASLEEP, and the flush that does so returns false: each sleep is
- *       answered by exactly one wake-up.
+ *       answered by exactly one wake-up. (`wake` is a flush of what is in the cell: cell.ts.)
  *   I4  Records from c on are invisible to the reader: half a message cannot be read.
  *   I5  Chunks and bodies are freed by the reader, after `front` has moved past them.
  *   I6  A message lies in one chunk, in one piece, so that a reader can leave all of it in the pipe
@@ -157,6 +158,7 @@ export function createYpipe(
 export function destroyYpipe(arena: Arena, pool: Pool, at: Addr): void {
   arena.refresh();
   const words = arena.words;
+  emptyCell(arena, pool, at);
   if (words[at + LANE_READER_CHUNK] === 0) return; // Nothing is left, or was ever made.
   repairReader(arena, pool, at);
   passTo(words, at, shownUpTo(words, at));
@@ -238,6 +240,7 @@ export function repairWriter(arena: Arena, pool: Pool, lane: Addr): void {
     words[lane + LANE_HELD] = words[at + HELD_NEXT];
     pool.free(at);
   }
+  repairCellWriter(arena, pool, lane);
 }
 
 /** Finishes what a dead reader was giving back. Nobody else may have its role. */
@@ -274,6 +277,7 @@ export function hasShown(words: Words, lane: Addr, w: Addr): boolean {
 
 /** Whether a block is among those that a writer has not shown. */
 export function isHeld(words: Words, lane: Addr, block: Addr): boolean {
+  if (isPut(words, lane, block)) return true;
   if (shownUpTo(words, lane) !== words[lane + LANE_W]) return false; // All of them are shown.
   let at = words[lane + LANE_HELD];
   while (at !== 0 && at !== block) at = words[at + HELD_NEXT];
@@ -282,6 +286,7 @@ export function isHeld(words: Words, lane: Addr, block: Addr): boolean {
 
 /** Whether a block is still to be freed by who reads, or destroys, a ypipe. */
 export function isUnread(words: Words, lane: Addr, block: Addr): boolean {
+  if (isTaken(words, lane, block)) return true;
   if (words[lane + LANE_READER_CHUNK] === 0) return false;
   const passing = words[lane + LANE_FREE_AT] !== 0;
   let chunk = words[lane + (passing ? LANE_FREE_CHUNK : LANE_READER_CHUNK)];
@@ -375,6 +380,15 @@ export class YpipeWriter {
     words[at + LANE_W] = position;
     this.#w = position;
     return awake;
+  }
+
+  /** Wakes a reader that sleeps although nothing was written. False if the caller must do it. */
+  protected wake(): boolean {
+    const words = this.arena.words;
+    // SYNC(sleep) observe: whether it waits. If so, nobody else writes c now (I2, I3).
+    if (load(words, this.lane + LANE_C) !== ASLEEP) return true;
+    store(words, this.lane + LANE_C, this.#w);
+    return false;
   }
 
   /** Notes that a block, which is in our hand, is the lane's, should we die before the flush. */
@@ -480,6 +494,10 @@ export class YpipeReader {
 
   /** Whether a record can be taken. Looking does not put the pipe to sleep. */
   get ready(): boolean {
+    return this.#look();
+  }
+
+  #look(): boolean {
     if (this.#front !== this.#known) return true;
     // SYNC(flush) observe: take all that was flushed so far, in one step.
     const c = load(this.arena.words, this.lane + LANE_C);
@@ -494,7 +512,7 @@ export class YpipeReader {
    * If the records go on in another chunk, the piece ends somewhere behind a record END.
    */
   run(): number {
-    if (!this.ready) return 0;
+    if (!this.#look()) return 0;
     while ((this.arena.words[this.#front + FLAGS] & END) !== 0) this.#nextChunk();
     const known = this.#known;
     const here = known > this.#chunk && known <= this.#chunkEnd;

@@ -7,11 +7,12 @@ import type { WhenFull } from "../strategy/index.ts";
  *
  * Control records (pipe/reader.ts): one byte that says what, and then what it is about.
  *
- *   SUBSCRIBE, UNSUBSCRIBE   a topic (SUB, XSUB) or a group (DISH)
- *   FORGET_ALL               what was said before no longer holds
- *   COMPLETE                 all that is wanted has been said, to this one of the binders of the
- *                            pipe (four bytes)
+ *   FORGET_ALL               what was said before no longer holds; what follows is said to this one
+ *                            of the binders of the pipe (four bytes), and to no other
  *   WHEN_FULL                what is to become of messages that the pipe has no room for (a byte)
+ *   SUBSCRIBE, UNSUBSCRIBE   a topic (SUB, XSUB) or a group (DISH)
+ *   RETURNED                 one of several subscriptions to a topic was taken back
+ *   COMPLETE                 all that is wanted has been said
  *
  * The other way goes the number of messages that were dropped (strategy/outlet.ts), and
  *
@@ -19,7 +20,8 @@ import type { WhenFull } from "../strategy/index.ts";
  *   KNOWN                    from here on what is wanted is sent
  *
  * A subscriber says all that it wants, between FORGET_ALL and COMPLETE, to each publisher that it
- * is linked with, and to the next one when that changes; and whatever it wants later, at once. It
+ * is linked with, and to the next one when that changes (which passes over what another before it
+ * has left unread); and whatever it wants later, at once. It
  * is in the pipe when `subscribe` returns, and the publisher looks before each message that it
  * sends: so nothing that is published after that is missed.
  *
@@ -34,6 +36,9 @@ export const FORGET_ALL = 4;
 export const WHEN_FULL = 5;
 export const BEGIN = 6;
 export const KNOWN = 7;
+export const RETURNED = 8;
+/** No binder has this number. */
+export const NOBODY = 0xffff_ffff;
 
 /** In the order of their numbers in a record. */
 export const POLICIES: readonly WhenFull[] = [

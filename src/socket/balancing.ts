@@ -29,7 +29,8 @@ export interface Balancing {
  *
  * What a peer left unread, because it has closed or died, goes to the others, in order, each
  * message once. If there is no other, it waits for the next. Where a message is meant for one peer
- * and no other (`returns` is false) it is dropped, and counted.
+ * and no other (`returns` is false), or only the newest for each counts, it is dropped, and
+ * counted.
  */
 export class Balancer extends Sender<Outgoing> {
   protected readonly lb: Lb;
@@ -43,7 +44,7 @@ export class Balancer extends Sender<Outgoing> {
     super(core);
     this.#returns = returns;
     this.#onePart = onePart;
-    this.lb = new Lb(this.thread);
+    this.lb = new Lb(this.thread, () => core.options.balance === "least-loaded");
   }
 
   protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
@@ -88,7 +89,7 @@ export class Balancer extends Sender<Outgoing> {
   changed(pipe: Pipe): void {
     if (!this.isUsable(pipe)) this.lb.remove(pipe);
     else if (!this.lb.has(pipe)) this.lb.attach(pipe);
-    if (this.#returns && pipe.orphaned && pipe.queuedOut > 0) this.#orphans.add(pipe);
+    if (this.#returnsFrom(pipe) && pipe.orphaned && pipe.queuedOut > 0) this.#orphans.add(pipe);
     this.#reclaimOrphans();
     this.again();
   }
@@ -100,7 +101,7 @@ export class Balancer extends Sender<Outgoing> {
 
   ended(pipe: Pipe, done: () => void): void {
     this.lb.remove(pipe);
-    if (!this.#returns) {
+    if (!this.#returnsFrom(pipe)) {
       this.core.dropped(pipe.queuedOut);
       done();
       return;
@@ -126,6 +127,11 @@ export class Balancer extends Sender<Outgoing> {
   override closed(error: () => ZmqError, settle: boolean): number {
     super.closed(error, settle);
     return this.lb.abandon();
+  }
+
+  /** Whether what is left unread in a pipe goes to others. */
+  #returnsFrom(pipe: Pipe): boolean {
+    return this.#returns && pipe.writer?.conflates === false;
   }
 
   /**

@@ -3,7 +3,7 @@
 import type { ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import type { SocketCore } from "./socket.ts";
-import { checkWait, type Wait, Waiting, type WaitOptions } from "./waiting.ts";
+import { type Claims, checkWait, type Wait, Waiting, type WaitOptions } from "./waiting.ts";
 
 /** Something that has gone wrong, and is to be told once. */
 export class Mishap {
@@ -11,6 +11,10 @@ export class Mishap {
 
   constructor(error: ZmqError) {
     this.#error = error;
+  }
+
+  get isTold(): boolean {
+    return this.#error === undefined;
   }
 
   take(): ZmqError | undefined {
@@ -38,8 +42,10 @@ export abstract class Direction {
   protected readonly core: SocketCore;
   protected readonly thread: Thread;
   readonly #way: Way;
-  /** What calls fail with from now on; or only the next one. */
-  #failure: (() => ZmqError | undefined) | undefined;
+  /** What calls fail with from now on. */
+  #failure: (() => ZmqError) | undefined;
+  /** What the next one fails with. */
+  #mishap: Mishap | undefined;
   protected holds = true;
   /** Made when the first call has to wait: with many sockets, each object is a cache miss. */
   protected waits: Waiting | undefined;
@@ -86,12 +92,12 @@ export abstract class Direction {
     this.tell(new Mishap(error));
   }
 
-  /** Likewise; if it concerns two directions, it is told by one of them. */
+  /**
+   * Likewise; if it concerns two directions, it is told by one of them. Of several that have come
+   * before any call, the first is told.
+   */
   tell(mishap: Mishap): void {
-    this.#failure ??= () => {
-      this.#failure = undefined;
-      return mishap.take();
-    };
+    if (this.#mishap === undefined || this.#mishap.isTold) this.#mishap = mishap;
   }
 
   /** Fails the calls that wait. */
@@ -106,8 +112,10 @@ export abstract class Direction {
   }
 
   protected check(): void {
-    const failure = this.#failure?.();
-    if (failure !== undefined) throw failure;
+    if (this.#failure !== undefined) throw this.#failure();
+    const error = this.#mishap?.take();
+    this.#mishap = undefined;
+    if (error !== undefined) throw error;
   }
 
   protected count(messages: number): void {
@@ -121,8 +129,13 @@ export abstract class Direction {
 
   protected get waiting(): Waiting {
     const { pauses } = this.#way;
-    this.waits ??= new Waiting(this.thread, () => this.park(), pauses, this.holds);
+    this.waits ??= new Waiting(this.thread, () => this.park(), pauses, this.holds, this.claims);
     return this.waits;
+  }
+
+  /** What calls that wait have claimed, if they may pass each other. */
+  protected get claims(): Claims | undefined {
+    return undefined;
   }
 
   /** How a call is to wait, by what it was given. @throws ZmqError EINVAL. */

@@ -2,7 +2,13 @@
 
 import type { SocketType } from "../context/index.ts";
 import type { Message, MessageLike } from "../pipe/index.ts";
-import { type OptionName, type ReceiveOptions, SENDS, type SendOptions } from "./options.ts";
+import {
+  type Codec,
+  type OptionName,
+  type ReceiveOptions,
+  SENDS,
+  type SendOptions,
+} from "./options.ts";
 import { ReceivingSocket } from "./receiving_socket.ts";
 import type { Sender } from "./sending.ts";
 import { SendingSocket } from "./sending_socket.ts";
@@ -14,7 +20,10 @@ import type { Ways } from "./ways.ts";
 export interface DuplexOptions extends SendOptions, ReceiveOptions {}
 
 /** What a socket that sends has beyond every socket. */
-type Sending<Out, Call extends WaitOptions> = Omit<SendingSocket<Out, Call>, keyof Socket>;
+type Sending<Out, Call extends WaitOptions> = Omit<
+  SendingSocket<Out, Call>,
+  keyof Socket | "codec"
+>;
 
 // biome-ignore-start lint/correctness/noUnusedVariables: declarations that merge have the same.
 // biome-ignore-start lint/suspicious/noUnsafeDeclarationMerging: what is declared is copied below.
@@ -45,10 +54,15 @@ export abstract class DuplexSocket<
     super(type, options, [...SENDS, ...known], ways);
     this.sendingHalf = (this.pattern as Ways).sender as Sender<unknown>;
   }
+
+  /** See {@link CodecOption.codec}; undefined if messages are what they are. */
+  override get codec(): Codec<Out, In> | undefined {
+    return super.codec as Codec<Out, In> | undefined;
+  }
 }
 
 for (const name of Object.getOwnPropertyNames(SendingSocket.prototype)) {
-  if (name === "constructor") continue;
+  if (name === "constructor" || name === "codec") continue;
   const what = Object.getOwnPropertyDescriptor(SendingSocket.prototype, name);
   Object.defineProperty(DuplexSocket.prototype, name, what as PropertyDescriptor);
 }

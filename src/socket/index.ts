@@ -5,6 +5,7 @@ export type { OnePart } from "./balancing.ts";
  * socket — what the user holds.
  *
  *   options            what can be set, and the defaults
+ *   codec              messages that are values
  *   waiting            the calls that wait, first come first served
  *   socket             bind, connect, close, options
  *   direction          what sending and receiving have in common
@@ -19,6 +20,7 @@ export type { OnePart } from "./balancing.ts";
  *   sending_socket     the classes that users see, one for each combination of halves
  *   receiving_socket
  *   duplex_socket
+ *   routed_socket      with an id
  *   pipeline           PUSH and PULL, SCATTER and GATHER
  *   pair               PAIR and CHANNEL
  *   router             DEALER and ROUTER
@@ -26,7 +28,9 @@ export type { OnePart } from "./balancing.ts";
  *   server             CLIENT, SERVER and PEER
  *   pubsub             PUB, SUB, XPUB and XSUB
  *   radio              RADIO and DISH
+ *   streams            sockets as Web Streams
  */
+export { framed, json, onlyPart } from "./codec.ts";
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 export type {
   AcknowledgeOption,
@@ -36,6 +40,7 @@ export type {
   ConflateOption,
   ProbeOption,
   PublishOptions,
+  Received,
   ReceiveOptions,
   RoutingOptions,
   SendOptions,
@@ -75,6 +80,7 @@ export {
 } from "./radio.ts";
 export { ReceivingSocket } from "./receiving_socket.ts";
 export { Reply, type ReplyOptions, Request, type RequestOptions } from "./reqrep.ts";
+export { ProbingSocket, RoutedSocket } from "./routed_socket.ts";
 export { Dealer, type DealerOptions, Router, type RouterOptions } from "./router.ts";
 export { SendingSocket } from "./sending_socket.ts";
 export {
@@ -88,4 +94,5 @@ export {
   type ServerOptions,
 } from "./server.ts";
 export { Socket, type SocketStats } from "./socket.ts";
+export { type Receives, type Sends, toReadableStream, toWritableStream } from "./streams.ts";
 export type { WaitOptions } from "./waiting.ts";

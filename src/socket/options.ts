@@ -8,7 +8,7 @@ import {
   ZmqError,
 } from "../base/index.ts";
 import { type Context, checkRange } from "../context/index.ts";
-import type { Message, MessageLike } from "../pipe/index.ts";
+import type { Message, MessageLike, Part } from "../pipe/index.ts";
 import type { WhenFull } from "../strategy/index.ts";
 import { POLICIES } from "./announcing.ts";
 
@@ -72,15 +72,34 @@ export interface AcknowledgeOption {
 
 /** What makes messages of values, and values of messages; see `json` for one. */
 export interface Codec<Out, In = Out> {
-  /** What it throws is the error of the call that sends; nothing is sent then. */
+  /**
+   * What it throws is the error of the call that sends; nothing is sent then. Of `sendMany` it is
+   * the cause of an EINVAL, which says how many messages were sent before.
+   */
   encode(value: Out): MessageLike;
-  /** What it throws is the cause of an EBADMSG, which has the message as it came. */
+  /**
+   * What it throws is the cause of an EBADMSG, which has the message as it came. A value is never
+   * undefined: by that `tryReceive` says that there is none.
+   */
   decode(message: Message): In;
 }
 
+/**
+ * What a socket that sends `Out` receives, if nothing else is said: messages, or values of the same
+ * type.
+ */
+export type Received<Out> = Part extends Out ? Message : Out;
+
 /** An option of sockets whose messages can be typed. */
 export interface CodecOption<Out, In = Out> {
-  /** Makes messages of the values that are sent, and values of those received. Default: none. */
+  /**
+   * Makes messages of the values that are sent, and values of those received. Default: none, and
+   * messages are what they are.
+   *
+   * What cannot be decoded is told by the call that would have received it (EBADMSG), and received
+   * by that: the next call goes on with the next message. `receiveMany` hands out first what was
+   * before it. To a request that it could not decode a REP owes a reply all the same.
+   */
   codec?: Codec<Out, In>;
 }
 
@@ -102,8 +121,10 @@ export interface ProbeOption {
 /** An option of sockets for which only the newest message counts. */
 export interface ConflateOption {
   /**
-   * `ZMQ_CONFLATE`: keeps the newest message only, of all that one peer has sent. Default false. It
-   * counts if either end of a link has it, and watermarks do not count then.
+   * `ZMQ_CONFLATE`: keeps the newest message only, of all that one peer has sent, whole with all
+   * its parts; also after that peer has closed. Default false. It counts if either end of a link
+   * has it, and watermarks do not count then. What is replaced counts as dropped. Takes effect for
+   * links to come.
    */
   conflate?: boolean;
 }
@@ -112,7 +133,13 @@ export interface ConflateOption {
 export interface BalanceOption {
   /**
    * `"round-robin"`, the default: each peer in turn, if it has room. `"least-loaded"`: the peer for
-   * which the fewest messages wait, so that none waits behind a busy one while another is idle.
+   * which the fewest messages wait, in turn among equals; so a message goes behind others only when
+   * each peer has some waiting. May be changed at any time.
+   *
+   * What a peer is working on counts as well if it has `acknowledge`. A message that was given to a
+   * peer stays there, also if another becomes idle first: set the watermarks to 1 at both ends, and
+   * no more than two are given to any peer; all others go to whoever has room first. A name that
+   * nobody is bound to is a peer as well, an idle one; unless `immediate` is set.
    */
   balance?: Balance;
 }

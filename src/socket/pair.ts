@@ -2,10 +2,10 @@
 
 import { ZmqError } from "../base/index.ts";
 import { CHANNEL, PAIR } from "../context/index.ts";
-import { HAS_PEER, type Message, type MessageLike } from "../pipe/index.ts";
+import { ATTACHED, HAS_PEER, type MessageLike } from "../pipe/index.ts";
 import { Balancer, type OnePart } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
-import type { CodecOption } from "./options.ts";
+import type { CodecOption, Received } from "./options.ts";
 import { Receiver } from "./receiving.ts";
 import type { SocketCore } from "./socket.ts";
 import { Ways } from "./ways.ts";
@@ -31,13 +31,16 @@ class Exclusive extends Ways {
   }
 
   get #taken(): boolean {
-    for (const pipe of this.core.pipes) if (!pipe.draining) return true;
+    for (const { draining, side, peerState } of this.core.pipes) {
+      // A connecter that has gone, or only reads what had come, does not come back.
+      if (!draining && (side === "connecter" || peerState === ATTACHED)) return true;
+    }
     return false;
   }
 }
 
 /** Options of a PAIR. */
-export interface PairOptions<Out = MessageLike, In = Message>
+export interface PairOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     CodecOption<Out, In> {}
 
@@ -53,14 +56,14 @@ export interface PairOptions<Out = MessageLike, In = Message>
  * await pair.send("ready");
  * ```
  */
-export class Pair<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+export class Pair<Out = MessageLike, In = Received<Out>> extends DuplexSocket<Out, In> {
   constructor(options: PairOptions<Out, In> = {}) {
     super(PAIR, options, ["codec"], (core) => new Exclusive(core, false));
   }
 }
 
 /** CHANNEL: a PAIR whose messages have one part (RFC 52, `ZMQ_CHANNEL`). */
-export class Channel<Out = OnePart, In = Message> extends DuplexSocket<Out, In> {
+export class Channel<Out = OnePart, In = Received<Out>> extends DuplexSocket<Out, In> {
   constructor(options: PairOptions<Out, In> = {}) {
     super(CHANNEL, options, ["codec"], (core) => new Exclusive(core, true));
   }

@@ -3,14 +3,28 @@
 import { GATHER, PULL, PUSH, SCATTER } from "../context/index.ts";
 import { isRedelivered, type Message, type MessageLike } from "../pipe/index.ts";
 import { Balancer, type OnePart } from "./balancing.ts";
-import type { AcknowledgeOption, CodecOption, ReceiveOptions, SendOptions } from "./options.ts";
+import type {
+  AcknowledgeOption,
+  Balance,
+  BalanceOption,
+  CodecOption,
+  ConflateOption,
+  ReceiveOptions,
+  SendOptions,
+} from "./options.ts";
 import { Receiver } from "./receiving.ts";
 import { ReceivingSocket } from "./receiving_socket.ts";
 import { SendingSocket } from "./sending_socket.ts";
 import { Ways } from "./ways.ts";
 
 /** Options of a PUSH. */
-export interface PushOptions<Out = MessageLike> extends SendOptions, CodecOption<Out, never> {}
+export interface PushOptions<Out = MessageLike>
+  extends SendOptions,
+    ConflateOption,
+    BalanceOption,
+    CodecOption<Out, unknown> {}
+
+const SHARES_OUT = ["codec", "conflate", "balance"] as const;
 
 /**
  * PUSH: gives each message to one of the linked PULLs, in turn (RFC 30, `ZMQ_PUSH`).
@@ -27,7 +41,25 @@ export interface PushOptions<Out = MessageLike> extends SendOptions, CodecOption
  */
 export class Push<Out = MessageLike> extends SendingSocket<Out> {
   constructor(options: PushOptions<Out> = {}) {
-    super(PUSH, options, ["codec"], (core) => new Ways(core, { sender: new Balancer(core) }));
+    super(PUSH, options, SHARES_OUT, (core) => new Ways(core, { sender: new Balancer(core) }));
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
+  }
+
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  get balance(): Balance {
+    return this.option("balance");
+  }
+
+  set balance(value: Balance) {
+    this.setOption("balance", value);
   }
 }
 
@@ -35,6 +67,7 @@ export class Push<Out = MessageLike> extends SendingSocket<Out> {
 export interface PullOptions<In = Message>
   extends ReceiveOptions,
     AcknowledgeOption,
+    ConflateOption,
     CodecOption<never, In> {}
 
 /**
@@ -49,8 +82,17 @@ export interface PullOptions<In = Message>
  */
 export class Pull<In = Message> extends ReceivingSocket<In> {
   constructor(options: PullOptions<In> = {}) {
-    const known = ["codec", "acknowledge"] as const;
+    const known = ["codec", "acknowledge", "conflate"] as const;
     super(PULL, options, known, (core) => new Ways(core, { receiver: new Receiver(core) }));
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
   }
 
   /** Whether messages are to be acknowledged; see {@link ReceiveOptions.acknowledge}. */
@@ -71,9 +113,9 @@ export class Pull<In = Message> extends ReceivingSocket<In> {
 
   /**
    * Whether a message was in the hands of an application before, which died or closed its socket
-   * without having acknowledged it.
+   * without having acknowledged it. With a codec, of values that are objects.
    */
-  isRedelivered(message: Message): boolean {
+  isRedelivered(message: In): boolean {
     return isRedelivered(message);
   }
 }
@@ -81,18 +123,49 @@ export class Pull<In = Message> extends ReceivingSocket<In> {
 /** SCATTER: a PUSH whose messages have one part (RFC 49, `ZMQ_SCATTER`). */
 export class Scatter<Out = OnePart> extends SendingSocket<Out> {
   constructor(options: PushOptions<Out> = {}) {
-    super(SCATTER, options, ["codec"], (core) => {
+    super(SCATTER, options, SHARES_OUT, (core) => {
       return new Ways(core, { sender: new Balancer(core, { onePart: true }) });
     });
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
+  }
+
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  get balance(): Balance {
+    return this.option("balance");
+  }
+
+  set balance(value: Balance) {
+    this.setOption("balance", value);
   }
 }
 
 /** GATHER: receives from all linked SCATTERs, as a PULL does (RFC 49, `ZMQ_GATHER`). */
 export class Gather<In = Message> extends ReceivingSocket<In> {
   constructor(options: GatherOptions<In> = {}) {
-    super(GATHER, options, ["codec"], (core) => new Ways(core, { receiver: new Receiver(core) }));
+    const known = ["codec", "conflate"] as const;
+    super(GATHER, options, known, (core) => new Ways(core, { receiver: new Receiver(core) }));
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
   }
 }
 
 /** Options of a GATHER. */
-export interface GatherOptions<In = Message> extends ReceiveOptions, CodecOption<never, In> {}
+export interface GatherOptions<In = Message>
+  extends ReceiveOptions,
+    ConflateOption,
+    CodecOption<never, In> {}

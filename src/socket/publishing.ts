@@ -4,6 +4,7 @@ import {
   ABSENT,
   ASSIGNED,
   ATTACHED,
+  LET_GO,
   type Message,
   type Pipe,
   type PipeReader,
@@ -11,6 +12,7 @@ import {
 import {
   Dist,
   type DistOwner,
+  type DropCause,
   type Outlet,
   type Removal,
   type WhenFull,
@@ -22,6 +24,7 @@ import {
   KNOWN,
   numberIn,
   POLICIES,
+  RETURNED,
   SUBSCRIBE,
   UNSUBSCRIBE,
   WHEN_FULL,
@@ -48,6 +51,8 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
   readonly dist: Dist;
   /** Set by who knows. */
   select: Select = toAll;
+  /** Called when a message has been given to all whom it was for. */
+  onSent: () => void = () => {};
 
   constructor(core: SocketCore) {
     super(core);
@@ -55,13 +60,21 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
   }
 
   protected put(message: Outgoing): boolean {
-    this.#aim(message);
-    return this.dist.send(message);
+    if (!this.write(message)) return false;
+    this.flush();
+    return true;
   }
 
+  /** In a batch, too, what has been subscribed to meanwhile counts from the next message on. */
   protected write(message: Outgoing): boolean {
-    this.#aim(message);
-    return this.dist.write(message);
+    this.enter();
+    const { dist } = this;
+    dist.noDrop = this.core.options.noDrop;
+    dist.unmatch();
+    this.select(message, dist);
+    if (!dist.write(message)) return false;
+    this.onSent();
+    return true;
   }
 
   protected flush(): void {
@@ -99,7 +112,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
 
   ended(pipe: Pipe, done: () => void): void {
     this.dist.remove(pipe);
-    this.core.dropped(pipe.queuedOut);
+    this.core.dropped(pipe.queuedOut - (pipe.writer?.swapped ?? 0)); // Who leaves counts those.
     done();
     this.again();
   }
@@ -123,16 +136,14 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
     this.core.dropped(count);
   }
 
-  /** See DistOwner. */
-  tooSlow(pipe: Pipe): void {
-    this.core.unlink(pipe);
+  /** See DistOwner. It may be told while a message is being written. */
+  lost({ endpoint, at, side }: Pipe, count: number, why: DropCause): void {
+    this.core.member.log.later("messages.dropped", { endpoint, pipe: at, side, count, why });
   }
 
-  #aim(message: Outgoing): void {
-    const { dist } = this;
-    dist.noDrop = this.core.options.noDrop;
-    dist.unmatch();
-    this.select(message, dist);
+  /** See DistOwner. */
+  tooSlow(pipe: Pipe): void {
+    this.core.unlink(pipe, LET_GO);
   }
 }
 
@@ -252,6 +263,8 @@ export class Publishing extends Ways {
   readonly #eager = new Set<Outlet>();
   /** Which binder of a pipe its outlet is for. */
   readonly #bindings = new WeakMap<Outlet, number>();
+  /** Those who have begun to say what they want; what was said before is not for us. */
+  readonly #heard = new WeakSet<Outlet>();
 
   /** @param keeps Whether messages from subscribers are kept. */
   constructor(
@@ -329,6 +342,9 @@ export class Publishing extends Ways {
     this.wishes.remove(topic, outlet);
   }
 
+  /** Somebody has taken back one of several subscriptions to a topic. */
+  protected returned(_topic: Uint8Array, _outlet: Outlet): void {}
+
   /** Somebody wants nothing any more. */
   protected forget(outlet: Outlet): void {
     this.wishes.removeAll(outlet);
@@ -371,18 +387,27 @@ export class Publishing extends Ways {
     const outlet = dist.outlet(pipe);
     if (outlet === undefined) return; // It was said to another.
     const what = record[0];
-    if (what === SUBSCRIBE) this.want(record.subarray(1), outlet);
+    if (what === FORGET_ALL) this.#restart(outlet, numberIn(record));
+    else if (!this.#heard.has(outlet)) return;
+    else if (what === SUBSCRIBE) this.want(record.subarray(1), outlet);
     else if (what === UNSUBSCRIBE) this.unwant(record.subarray(1), outlet);
-    else if (what === WHEN_FULL)
+    else if (what === RETURNED) this.returned(record.subarray(1), outlet);
+    else if (what === WHEN_FULL) {
       dist.setWhenFull(outlet, POLICIES[record[1] as number] as WhenFull);
-    else if (what === FORGET_ALL) {
-      this.#forget(outlet);
-      this.#eager.add(outlet);
-      outlet.tell(Uint8Array.of(BEGIN));
-    } else if (what === COMPLETE && numberIn(record) === this.#bindings.get(outlet)) {
+    } else if (what === COMPLETE) {
       this.#eager.delete(outlet);
       outlet.tell(Uint8Array.of(KNOWN));
     }
+  }
+
+  /** A subscriber will say everything; to which binder of the pipe, it has said. */
+  #restart(outlet: Outlet, binding: number): void {
+    if (this.#heard.delete(outlet)) {
+      this.#forget(outlet);
+      this.#eager.add(outlet);
+      outlet.tell(Uint8Array.of(BEGIN));
+    }
+    if (binding === this.#bindings.get(outlet)) this.#heard.add(outlet);
   }
 }
 

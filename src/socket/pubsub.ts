@@ -7,6 +7,7 @@ import { type Dist, type Outlet, Prefixes, Subscriptions } from "../strategy/ind
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type {
   CodecOption,
+  ConflateOption,
   PublishOptions,
   ReceiveOptions,
   SendOptions,
@@ -28,7 +29,8 @@ export type Prefix = string | ArrayBufferView;
 export interface PublisherOptions<Out = MessageLike>
   extends SendOptions,
     PublishOptions,
-    CodecOption<Out, never> {}
+    ConflateOption,
+    CodecOption<Out, unknown> {}
 
 /**
  * PUB: sends each message to all linked SUBs that have subscribed to what its first part begins
@@ -47,8 +49,17 @@ export interface PublisherOptions<Out = MessageLike>
  */
 export class Publisher<Out = MessageLike> extends SendingSocket<Out> {
   constructor(options: PublisherOptions<Out> = {}) {
-    const known = ["codec", "noDrop", "invertMatching"] as const;
+    const known = ["codec", "conflate", "noDrop", "invertMatching"] as const;
     super(PUB, options, known, (core) => new Publishing(core, new Subscriptions(), false));
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
   }
 
   /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
@@ -74,6 +85,7 @@ export class Publisher<Out = MessageLike> extends SendingSocket<Out> {
 export interface SubscriberOptions<In = Message>
   extends ReceiveOptions,
     SubscribeOptions,
+    ConflateOption,
     CodecOption<never, In> {
   /** `ZMQ_INVERT_MATCHING`: receives what is not subscribed to. Default false. */
   invertMatching?: boolean;
@@ -100,7 +112,7 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
 
   constructor(options: SubscriberOptions<In> = {}) {
     const prefixes = new Prefixes();
-    const known = ["codec", "whenFull", "invertMatching"] as const;
+    const known = ["codec", "conflate", "whenFull", "invertMatching"] as const;
     super(SUB, options, known, (core) => {
       const wants = (topic: Uint8Array) => prefixes.matches(topic) !== core.options.invertMatching;
       return new Subscribing(core, prefixes, { receiver: new Filter(core, wants) });
@@ -154,6 +166,15 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
     return { ...super.stats(), missed: (this.receivingHalf as Filter).missed };
   }
 
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
+  }
+
   /** What publishers do when there is no room; see {@link SubscribeOptions.whenFull}. */
   get whenFull(): SubscriberOptions["whenFull"] & string {
     return this.option("whenFull");
@@ -161,7 +182,7 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
 
   set whenFull(value: SubscriberOptions["whenFull"] & string) {
     this.setOption("whenFull", value);
-    if (!this.closed) this.#ways.tellAgain();
+    if (!this.closed) this.#ways.announceWhenFull();
   }
 
   /** `ZMQ_INVERT_MATCHING`; see {@link SubscriberOptions.invertMatching}. Takes effect at once. */
@@ -191,8 +212,8 @@ export interface XPublisherOptions<Out = MessageLike, In = Message>
    */
   verbosity?: Verbosity;
   /**
-   * `ZMQ_XPUB_MANUAL`: what subscribers ask for is only received; `subscribe` and `unsubscribe` say
-   * what the one whose message was received last gets. Default false.
+   * `ZMQ_XPUB_MANUAL`: what subscribers ask for is only received, all of it; `subscribe` and
+   * `unsubscribe` say what the one whose message was received last gets. Default false.
    */
   manual?: boolean;
   /**
@@ -216,6 +237,9 @@ class XPublishing extends Publishing {
 
   constructor(core: SocketCore) {
     super(core, new Subscriptions(), true);
+    this.distributor.onSent = () => {
+      this.#only = undefined;
+    };
   }
 
   get topicsCount(): number {
@@ -233,20 +257,28 @@ class XPublishing extends Publishing {
   }
 
   protected override select(topic: Uint8Array, dist: Dist): void {
+    super.select(topic, dist);
     const only = this.#only;
-    this.#only = undefined;
-    if (only === undefined || !dist.has(only.pipe)) super.select(topic, dist);
-    else dist.match(only);
+    if (only === undefined || only.index < 0) return;
+    const isFor = dist.matches(only);
+    dist.unmatch();
+    if (isFor) dist.match(only);
   }
 
   protected override want(topic: Uint8Array, outlet: Outlet): void {
     const isFirst = (this.#isManual ? this.#asked : this.wishes).add(topic, outlet);
-    if (isFirst || this.core.options.verbosity !== null) this.#tell(1, topic, outlet.pipe);
+    const { verbosity } = this.core.options;
+    if (isFirst || this.#isManual || verbosity !== null) this.#tell(1, topic, outlet.pipe);
   }
 
   protected override unwant(topic: Uint8Array, outlet: Outlet): void {
     const removal = (this.#isManual ? this.#asked : this.wishes).remove(topic, outlet);
-    if (removal !== "remaining" || this.#tellsAll) this.#tell(0, topic, outlet.pipe);
+    const tells = removal !== "remaining" || this.#isManual || this.#tellsAll;
+    if (tells) this.#tell(0, topic, outlet.pipe);
+  }
+
+  protected override returned(topic: Uint8Array, outlet: Outlet): void {
+    if (this.#tellsAll) this.#tell(0, topic, outlet.pipe);
   }
 
   protected override forget(outlet: Outlet): void {
@@ -283,7 +315,7 @@ class XPublishing extends Publishing {
 
 /**
  * XPUB: a PUB that receives what is subscribed to: messages of one part, a byte 1 (or 0: no longer)
- * and the topic; and what XSUBs send (RFC 29, `ZMQ_XPUB`).
+ * and the topic; and what XSUBs send (RFC 29, `ZMQ_XPUB`). A codec has to decode all of these.
  *
  * @example
  * ```ts
@@ -407,17 +439,17 @@ class SubscriptionSender extends Distributor {
     const { onlyFirstSubscribe } = this.core.options;
     const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
     const left: Part[] = [];
+    const changes: Uint8Array[] = [];
     for (const [index, part] of parts.entries()) {
       const bytes = onlyFirstSubscribe && index > 0 ? undefined : subscriptionIn(part);
       if (bytes === undefined) left.push(part);
-      else this.#change(bytes[0] === 1, bytes.slice(1));
+      else changes.push(bytes);
     }
-    if (left.length === parts.length) return super.prepare(message, options);
-    return left.length === 0 ? NOTHING : super.prepare(left, options);
-  }
-
-  protected override put(message: Outgoing): boolean {
-    return message === NOTHING || super.put(message);
+    if (changes.length === 0) return super.prepare(message, options);
+    const outgoing = left.length === 0 ? NOTHING : super.prepare(left, options);
+    this.enter();
+    for (const bytes of changes) this.#change(bytes[0] === 1, bytes.slice(1));
+    return outgoing;
   }
 
   protected override write(message: Outgoing): boolean {
@@ -431,14 +463,17 @@ const NOTHING = new Uint8Array(0);
 /** The bytes of a part if it is a subscription, or takes one back. */
 function subscriptionIn(part: Part): Uint8Array | undefined {
   const isText = typeof part === "string";
-  const first = isText ? part.charCodeAt(0) : undefined;
-  if (part === null || (isText && first !== 0 && first !== 1)) return undefined;
+  if (isText && part.charCodeAt(0) > 1) return undefined;
   const bytes = isText ? encoder.encode(part) : viewOf(part);
-  return bytes[0] === 0 || bytes[0] === 1 ? bytes : undefined;
+  return bytes !== undefined && (bytes[0] === 0 || bytes[0] === 1) ? bytes : undefined;
 }
 
-function viewOf(part: Exclude<Part, string | null>): Uint8Array {
-  return ArrayBuffer.isView(part) ? bytesOf(part) : new Uint8Array(part, 0, part.byteLength);
+/** Its bytes, if it has any. */
+function viewOf(part: unknown): Uint8Array | undefined {
+  if (ArrayBuffer.isView(part)) return bytesOf(part);
+  const isBuffer = part instanceof ArrayBuffer || part instanceof SharedArrayBuffer;
+  if (!isBuffer || part.byteLength === 0) return undefined;
+  return new Uint8Array(part, 0, part.byteLength);
 }
 
 /**
@@ -462,7 +497,10 @@ export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<O
     super(XSUB, options, known, (core) => {
       const sender = new SubscriptionSender(core, (isWanted, topic) => {
         if (isWanted) prefixes.add(topic);
-        else if (!prefixes.remove(topic) && !core.options.verboseUnsubscribe) return;
+        else if (!prefixes.remove(topic)) {
+          if (!core.options.verboseUnsubscribe) return;
+          if (prefixes.has(topic)) return ways.announceReturned(topic);
+        }
         ways.announce(isWanted, topic);
       });
       const receiver = new Filter(core, (topic) => prefixes.matches(topic), true);

@@ -25,7 +25,8 @@ export interface Group {
 
 const MAX_GROUP_BYTES = 255;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** Every byte counts, one that marks the order of bytes, too. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** @throws ZmqError EINVAL if it cannot be the name of a group. */
 function checkGroup(group: unknown): Uint8Array {
@@ -214,7 +215,7 @@ export class Dish extends ReceivingSocket<GroupMessage> {
 
   set whenFull(value: DishOptions["whenFull"] & string) {
     this.setOption("whenFull", value);
-    if (!this.closed) this.#ways.tellAgain();
+    if (!this.closed) this.#ways.announceWhenFull();
   }
 
   #change(groups: readonly string[], joins: boolean, hint: string): void {

@@ -3,7 +3,7 @@
 import { ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
 import { checkRange } from "../context/index.ts";
-import type { Message, Pipe } from "../pipe/index.ts";
+import { type Message, type Pipe, standsFor } from "../pipe/index.ts";
 import { Fq } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
@@ -180,12 +180,20 @@ export class Receiver<M = Message> extends Direction {
     const message = this.take() as Message | undefined;
     if (message === undefined) return undefined;
     try {
-      return codec.decode(message) as M;
+      const value = codec.decode(message);
+      if (value === undefined) throw new TypeError("decode has returned undefined: no value");
+      this.decoded(value, message);
+      return value as M;
     } catch (cause) {
       const hint = "The codec's decode has thrown: see cause. The message is in `received`.";
       const { address } = this.core;
       throw new ZmqError("EBADMSG", { address, hint, received: message, cause });
     }
+  }
+
+  /** A value was made of a message: what is known of the one is true of the other. */
+  protected decoded(value: unknown, message: Message): void {
+    standsFor(value, message);
   }
 
   #decodeMany(messages: M[], max: number): void {

@@ -3,7 +3,7 @@
 import { DEFAULT_RECEIVE_MANY } from "../base/index.ts";
 import type { SocketType } from "../context/index.ts";
 import type { Message } from "../pipe/index.ts";
-import { EVERY, type OptionName, RECEIVES, type ReceiveOptions } from "./options.ts";
+import { type Codec, EVERY, type OptionName, RECEIVES, type ReceiveOptions } from "./options.ts";
 import { END, type Receiver } from "./receiving.ts";
 import { Socket, type SocketCore } from "./socket.ts";
 import type { WaitOptions } from "./waiting.ts";
@@ -25,6 +25,11 @@ export abstract class ReceivingSocket<In = Message> extends Socket {
     this.receivingHalf = (this.pattern as Ways).receiver as Receiver<unknown>;
   }
 
+  /** See {@link CodecOption.codec}; undefined if messages are received as they are. */
+  get codec(): Codec<never, In> | undefined {
+    return this.option("codec") as Codec<never, In> | undefined;
+  }
+
   /** `ZMQ_RCVHWM`; see {@link ReceiveOptions.receiveHighWaterMark}. Takes effect at once. */
   get receiveHighWaterMark(): number {
     return this.option("receiveHighWaterMark");
@@ -41,6 +46,13 @@ export abstract class ReceivingSocket<In = Message> extends Socket {
 
   set receiveTimeout(value: number) {
     this.setOption("receiveTimeout", value);
+  }
+
+  /** `ZMQ_POLLIN`: whether a message can be received at once. */
+  get readable(): boolean {
+    if (this.closed) return false;
+    this.enter();
+    return this.receivingHalf.ready;
   }
 
   /**

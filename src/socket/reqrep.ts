@@ -3,17 +3,20 @@
 import { ZmqError } from "../base/index.ts";
 import { REP, REQ } from "../context/index.ts";
 import {
+  ABSENT,
   DRAINING,
   type Message,
   type MessageLike,
   type Part,
   type Pipe,
   prepare,
+  REFUSED,
 } from "../pipe/index.ts";
 import { Balancer } from "./balancing.ts";
-import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
-import type { CodecOption, ProbeOption, RoutingOptions } from "./options.ts";
+import type { DuplexOptions } from "./duplex_socket.ts";
+import type { CodecOption, ProbeOption, Received, RoutingOptions } from "./options.ts";
 import { Receiver } from "./receiving.ts";
+import { ProbingSocket, RoutedSocket } from "./routed_socket.ts";
 import { type Routed, Routing } from "./routing.ts";
 import type { Outgoing } from "./sending.ts";
 import type { SocketCore } from "./socket.ts";
@@ -52,20 +55,23 @@ function outOfTurn(what: string, address: string | undefined): ZmqError {
 class Dialogue {
   /** Who was asked, and has not answered yet. */
   asked: Asked | undefined;
+  /** What stands before the empty part of the answer, with `correlate`. */
+  label: Uint8Array | undefined;
   /** That peer is gone. */
   lost = false;
-  /** What stands before the empty part, with `correlate`. */
-  number: number = (Math.random() * 2 ** 32) >>> 0;
+  #number: number = (Math.random() * 2 ** 32) >>> 0;
 
-  /** Four bytes, as in libzmq the least significant first. */
-  get label(): Uint8Array {
+  /** A new label. Four bytes, as in libzmq the least significant first. */
+  makeLabel(): Uint8Array {
+    this.#number = (this.#number + 1) >>> 0;
     const label = new Uint8Array(4);
-    new DataView(label.buffer).setUint32(0, this.number, true);
+    new DataView(label.buffer).setUint32(0, this.#number, true);
     return label;
   }
 
-  ask(pipe: Pipe): void {
+  ask(pipe: Pipe, label: Uint8Array | undefined): void {
     this.asked = { pipe, binding: pipe.binding };
+    this.label = label;
     this.lost = false;
   }
 
@@ -78,6 +84,8 @@ class Dialogue {
 class RequestSender extends Balancer {
   readonly #dialogue: Dialogue;
   readonly #replies: ReplyReceiver;
+  /** Of the message that was prepared last: there is never another on its way. */
+  #label: Uint8Array | undefined;
 
   constructor(core: SocketCore, dialogue: Dialogue, replies: ReplyReceiver) {
     super(core, { returns: false });
@@ -86,16 +94,16 @@ class RequestSender extends Balancer {
   }
 
   protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Outgoing {
+    this.enter(); // Whom we have asked may have gone.
     const { relaxed, correlate } = this.core.options;
     if (this.pending > 0 || (this.#isDue && !relaxed)) {
       const hint = "Receive the reply first; or set relaxed, to give it up by the next request.";
       throw outOfTurn(hint, this.core.address);
     }
     const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
-    const dialogue = this.#dialogue;
-    if (correlate) dialogue.number = (dialogue.number + 1) >>> 0;
-    const envelope = correlate ? [dialogue.label, ""] : [""];
     if (parts.length === 0) return super.prepare(parts, undefined); // That is an error.
+    this.#label = correlate ? this.#dialogue.makeLabel() : undefined;
+    const envelope = this.#label === undefined ? [""] : [this.#label, ""];
     return super.prepare([...envelope, ...parts], undefined);
   }
 
@@ -106,9 +114,11 @@ class RequestSender extends Balancer {
   }
 
   protected override write(message: Outgoing): boolean {
-    this.#replies.discard();
+    this.#replies.giveUp();
     if (!super.write(message)) return false;
-    this.#dialogue.ask(this.lb.last as Pipe);
+    // What has come was for another request: nobody can have seen this one yet.
+    this.#replies.discard();
+    this.#dialogue.ask(this.lb.last as Pipe, this.#label);
     return true;
   }
 
@@ -126,6 +136,8 @@ class RequestSender extends Balancer {
 class ReplyReceiver extends Receiver<Message> {
   readonly #dialogue: Dialogue;
   isSending: () => boolean = () => false;
+  /** Makes sure that no answer can come from whom we have asked and lost. */
+  giveUp: () => void = () => {};
 
   constructor(core: SocketCore, dialogue: Dialogue) {
     super(core);
@@ -158,6 +170,7 @@ class ReplyReceiver extends Receiver<Message> {
       return body;
     }
     if (!dialogue.lost) return undefined;
+    this.giveUp();
     dialogue.end();
     const hint = "Whom the request was sent to is gone, and had not answered: send it again.";
     throw new ZmqError("EHOSTUNREACH", { address: this.core.address, hint });
@@ -170,15 +183,11 @@ class ReplyReceiver extends Receiver<Message> {
 
   /** What is in the envelope; undefined if that is not what was asked for. */
   #open(reply: Message): Message | undefined {
-    const empty = this.core.options.correlate ? 1 : 0;
-    if (reply[empty]?.length !== 0 || reply.length === empty + 1) return undefined;
-    if (empty === 1 && !this.#isLabel(reply[0] as Uint8Array)) return undefined;
-    return reply.slice(empty + 1);
-  }
-
-  #isLabel(bytes: Uint8Array): boolean {
     const { label } = this.#dialogue;
-    return bytes.length === label.length && label.every((byte, index) => byte === bytes[index]);
+    const empty = label === undefined ? 0 : 1;
+    if (reply[empty]?.length !== 0 || reply.length === empty + 1) return undefined;
+    if (label?.every((byte, index) => byte === reply[0]?.[index]) === false) return undefined;
+    return reply.slice(empty + 1);
   }
 }
 
@@ -191,6 +200,7 @@ class RequestWays extends Ways {
     const sender = new RequestSender(core, dialogue, receiver);
     super(core, { sender, receiver });
     receiver.isSending = () => sender.pending > 0;
+    receiver.giveUp = () => this.#giveUp();
     this.#dialogue = dialogue;
   }
 
@@ -205,8 +215,8 @@ class RequestWays extends Ways {
   }
 
   override released(pipe: Pipe): void {
-    super.released(pipe);
     this.#look();
+    super.released(pipe);
   }
 
   /** Whether who was asked can still answer. */
@@ -214,28 +224,51 @@ class RequestWays extends Ways {
     const { asked, lost } = this.#dialogue;
     if (asked === undefined || lost) return;
     const { pipe } = asked;
-    if (isThere(asked, this.core) && !pipe.draining && pipe.peerState !== DRAINING) return;
-    this.#lose();
-    // What nobody has read would be answered by the next binder, when nobody asks any more.
-    const isUnread = pipe.side === "connecter" && pipe.queuedOut > 0;
-    if (isUnread && !pipe.draining && this.core.pipes.has(pipe)) this.core.renew(pipe);
+    const { draining, peerState } = pipe;
+    if (isThere(asked, this.core) && !draining && peerState !== DRAINING) return;
+    if (pipe.queuedIn > 0)
+      this.#lose(); // But the answer may have come.
+    else if (peerState === REFUSED)
+      this.#dialogue.end(); // That error will be told.
+    else {
+      this.#giveUp();
+      this.#lose();
+    }
+  }
+
+  /**
+   * What nobody has read would be answered by the next binder, when nobody asks any more; and so
+   * would be what the next binder may have read already.
+   */
+  #giveUp(): void {
+    const { asked } = this.#dialogue;
+    if (asked === undefined || !this.#isOver(asked)) return;
+    const { pipe } = asked;
+    if (pipe.side === "binder" || pipe.draining || !this.core.pipes.has(pipe)) return;
+    const isUnread = pipe.queuedOut > 0; // First: whoever has read it is still there, or has gone.
+    if (isUnread || pipe.peerState !== ABSENT) this.core.renew(pipe);
+  }
+
+  #isOver(asked: Asked): boolean {
+    return this.#dialogue.lost || !isThere(asked, this.core) || asked.pipe.peerState === DRAINING;
   }
 
   #lose(): void {
+    if (this.#dialogue.asked === undefined) return;
     this.#dialogue.lost = true;
     this.receiver?.pump();
   }
 }
 
 /** Options of a REQ. */
-export interface RequestOptions<Out = MessageLike, In = Message>
+export interface RequestOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     ProbeOption,
     CodecOption<Out, In> {
   /**
-   * `ZMQ_REQ_CORRELATE`: puts a number before each request, and takes only the reply with the same.
-   * A REP sends it back by itself. Default false.
+   * `ZMQ_REQ_CORRELATE`: puts a number before each request, and takes only the reply with the
+   * same. A REP sends it back by itself. Default false.
    */
   correlate?: boolean;
   /**
@@ -260,28 +293,10 @@ export interface RequestOptions<Out = MessageLike, In = Message>
  * const [reply] = await request.receive();
  * ```
  */
-export class Request<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
   constructor(options: RequestOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "correlate", "relaxed"] as const;
     super(REQ, options, known, (core) => new RequestWays(core));
-  }
-
-  /** `ZMQ_ROUTING_ID`; see {@link RoutingOptions.routingId}. Empty: none. */
-  get routingId(): Uint8Array {
-    return this.option("routingId").slice();
-  }
-
-  set routingId(value: string | Uint8Array) {
-    this.setOption("routingId", value as Uint8Array);
-  }
-
-  /** `ZMQ_PROBE_ROUTER`; see {@link ProbeOption.probeRouter}. For links to come. */
-  get probeRouter(): boolean {
-    return this.option("probeRouter");
-  }
-
-  set probeRouter(value: boolean) {
-    this.setOption("probeRouter", value);
   }
 
   /** `ZMQ_REQ_CORRELATE`; see {@link RequestOptions.correlate}. For the requests to come. */
@@ -334,7 +349,7 @@ class RequestReceiver extends Receiver<Message> {
       if (empty < 0 || empty === request.length - 1) continue; // It is no request.
       const pipe = this.fq.last as Pipe;
       const envelope = request.slice(0, empty + 1);
-      obligation.due = { pipe, binding: pipe.binding, envelope };
+      obligation.due = { pipe, binding: pipe.origin, envelope };
       this.count(1);
       return request.slice(empty + 1);
     }
@@ -359,6 +374,7 @@ class ReplySender extends Routing {
   }
 
   protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Routed {
+    this.enter();
     const { due } = this.#obligation;
     if (due === undefined) throw outOfTurn("Receive a request first.", this.core.address);
     const { pool } = this.thread;
@@ -389,7 +405,7 @@ class ReplySender extends Routing {
 }
 
 /** Options of a REP. */
-export interface ReplyOptions<Out = MessageLike, In = Message>
+export interface ReplyOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     CodecOption<Out, In> {}
@@ -408,21 +424,12 @@ export interface ReplyOptions<Out = MessageLike, In = Message>
  * for await (const [name] of reply) await reply.send(`hello ${name}`);
  * ```
  */
-export class Reply<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+export class Reply<Out = MessageLike, In = Received<Out>> extends RoutedSocket<Out, In> {
   constructor(options: ReplyOptions<Out, In> = {}) {
     super(REP, options, ["codec", "routingId"], (core) => {
       const obligation = new Obligation();
       const receiver = new RequestReceiver(core, obligation);
       return new Ways(core, { sender: new ReplySender(core, obligation, receiver), receiver });
     });
-  }
-
-  /** `ZMQ_ROUTING_ID`; see {@link RoutingOptions.routingId}. Empty: none. */
-  get routingId(): Uint8Array {
-    return this.option("routingId").slice();
-  }
-
-  set routingId(value: string | Uint8Array) {
-    this.setOption("routingId", value as Uint8Array);
   }
 }

@@ -4,6 +4,8 @@ import { ZmqError } from "../base/index.ts";
 import { DEALER, ROUTER } from "../context/index.ts";
 import {
   ABSENT,
+  ASSIGNED,
+  ATTACHED,
   type Message,
   type MessageLike,
   type Part,
@@ -13,25 +15,30 @@ import {
 } from "../pipe/index.ts";
 import { Routes } from "../strategy/index.ts";
 import { Balancer } from "./balancing.ts";
-import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
+import type { DuplexOptions } from "./duplex_socket.ts";
 import {
+  type Balance,
   type BalanceOption,
   type CodecOption,
+  type ConflateOption,
   checkRoutingId,
   type ProbeOption,
+  type Received,
   type RoutingOptions,
 } from "./options.ts";
 import { Receiver } from "./receiving.ts";
+import { ProbingSocket } from "./routed_socket.ts";
 import { type Routed, Routing } from "./routing.ts";
 import type { SocketCore } from "./socket.ts";
 import type { WaitOptions } from "./waiting.ts";
 import { Ways } from "./ways.ts";
 
 /** Options of a DEALER. */
-export interface DealerOptions<Out = MessageLike, In = Message>
+export interface DealerOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     ProbeOption,
+    ConflateOption,
     BalanceOption,
     CodecOption<Out, In> {}
 
@@ -49,59 +56,107 @@ export interface DealerOptions<Out = MessageLike, In = Message>
  * await dealer.send(["", "ready"]);
  * ```
  */
-export class Dealer<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+export class Dealer<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
   constructor(options: DealerOptions<Out, In> = {}) {
-    const known = ["codec", "routingId", "probeRouter"] as const;
+    const known = ["codec", "routingId", "probeRouter", "conflate", "balance"] as const;
     super(DEALER, options, known, (core) => {
       return new Ways(core, { sender: new Balancer(core), receiver: new Receiver(core) });
     });
   }
 
-  /** `ZMQ_ROUTING_ID`; see {@link RoutingOptions.routingId}. Empty: none. */
-  get routingId(): Uint8Array {
-    return this.option("routingId").slice();
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
   }
 
-  set routingId(value: string | Uint8Array) {
-    this.setOption("routingId", value as Uint8Array);
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
   }
 
-  /** `ZMQ_PROBE_ROUTER`; see {@link ProbeOption.probeRouter}. For links to come. */
-  get probeRouter(): boolean {
-    return this.option("probeRouter");
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  get balance(): Balance {
+    return this.option("balance");
   }
 
-  set probeRouter(value: boolean) {
-    this.setOption("probeRouter", value);
+  set balance(value: Balance) {
+    this.setOption("balance", value);
   }
+}
+
+/** Who is at the other end of a pipe, and how a ROUTER calls it. */
+interface Known {
+  readonly id: Uint8Array;
+  /** Which of the binders of the pipe that is (pipe.ts), and how the one before was called. */
+  readonly binding: number;
+  readonly before: Uint8Array | undefined;
 }
 
 /** Who is linked to a ROUTER, by the ids that it knows them by. */
 class Peers {
-  readonly routes = new Routes();
+  readonly #routes = new Routes();
+  readonly #known = new WeakMap<Pipe, Known>();
+  readonly #core: SocketCore;
   /** The last id that was made up. */
   #last = (Math.random() * 2 ** 32) >>> 0;
 
-  /** The id that the other end of a pipe has given itself, if it is there and has. */
-  static idOf(pipe: Pipe, core: SocketCore): Uint8Array | undefined {
-    let id = pipe.connecterId;
-    if (pipe.side === "connecter") {
-      if (pipe.peerState === ABSENT) return undefined;
-      id = core.member.registry.binderId(pipe.at);
-    }
-    return id.length === 0 ? undefined : id;
+  constructor(core: SocketCore) {
+    this.#core = core;
   }
 
-  /** Gives the other end of a pipe its id. False if another has it. */
-  add(pipe: Pipe, id: Uint8Array | undefined): boolean {
-    if (id !== undefined && this.routes.get(id) !== undefined) return false;
-    pipe.peerId = id ?? this.#makeUp();
-    this.routes.set(pipe.peerId, pipe);
-    return true;
+  /** The pipe that leads to an id. */
+  find(id: string | Uint8Array): Pipe | undefined {
+    return this.#routes.get(id);
+  }
+
+  /** The pipe of another peer, with the id that the other end of this one has given itself. */
+  namesake(pipe: Pipe): Pipe | undefined {
+    const id = this.#ownId(pipe);
+    const other = id === undefined ? undefined : this.#routes.get(id);
+    if (other === undefined || other === pipe) return undefined;
+    if (other.peerId !== undefined || !hasLeft(other)) return other;
+    this.remove(other); // We have not heard of it yet.
+    return undefined;
+  }
+
+  /** Whether who is at the other end now is known. */
+  knows(pipe: Pipe): boolean {
+    return this.#known.get(pipe)?.binding === pipe.binding;
+  }
+
+  /**
+   * Calls the other end of a pipe as the user has said, or it has itself, or by a made-up id.
+   *
+   * @param isThere Whether messages can be sent there, not only received.
+   */
+  add(pipe: Pipe, isThere: boolean): void {
+    const { binding, peerId } = pipe;
+    const id = peerId ?? this.#ownId(pipe) ?? this.#makeUp();
+    this.remove(pipe);
+    this.#known.set(pipe, { id, binding, before: this.#known.get(pipe)?.id });
+    if (isThere) this.#routes.set(id, pipe);
   }
 
   remove(pipe: Pipe): void {
-    if (pipe.peerId !== undefined) this.routes.delete(pipe.peerId, pipe);
+    const known = this.#known.get(pipe);
+    if (known !== undefined) this.#routes.delete(known.id, pipe);
+  }
+
+  /** Who has sent the last message that came out of a pipe. */
+  senderOf(pipe: Pipe): Uint8Array {
+    const { origin } = pipe;
+    const known = this.#known.get(pipe);
+    if (known?.binding === origin) return known.id;
+    // Perhaps its sender has come and gone without our hearing of it.
+    return (known?.binding === origin + 1 ? known.before : undefined) ?? this.#makeUp();
+  }
+
+  #ownId(pipe: Pipe): Uint8Array | undefined {
+    let id = pipe.connecterId;
+    if (pipe.side === "connecter") {
+      if (pipe.peerState === ABSENT) return undefined;
+      id = this.#core.member.registry.binderId(pipe.at);
+    }
+    return id.length === 0 ? undefined : id;
   }
 
   /** Five bytes, the first 0: no socket can have given itself such an id. */
@@ -110,88 +165,113 @@ class Peers {
       this.#last = (this.#last + 1) >>> 0;
       const id = new Uint8Array(5);
       new DataView(id.buffer).setUint32(1, this.#last);
-      if (this.routes.get(id) === undefined) return id;
+      if (this.#routes.get(id) === undefined) return id;
     }
   }
+}
+
+/** Whether nobody is at the other end who takes messages. */
+function hasLeft({ peerState }: Pipe): boolean {
+  return peerState !== ASSIGNED && peerState !== ATTACHED;
 }
 
 /** What a ROUTER does: it knows each peer by an id. */
 class RouterWays extends Ways {
   readonly #peers: Peers;
-  /** Whether the user has named the other end of a pipe. */
-  readonly #named = new WeakSet<Pipe>();
-  readonly #seen = new WeakMap<Pipe, number>();
 
   constructor(core: SocketCore) {
-    const peers = new Peers();
-    super(core, { sender: new RouterSender(core, peers), receiver: new RouterReceiver(core) });
+    const peers = new Peers(core);
+    const receiver = new RouterReceiver(core, peers);
+    super(core, { sender: new RouterSender(core, peers), receiver });
+    receiver.meet = (pipe) => {
+      const error = this.#identify(pipe);
+      if (error !== undefined) receiver.failOnce(error);
+    };
     this.#peers = peers;
   }
 
   override connecting(address: string, alias: Uint8Array | undefined): void {
-    if (alias === undefined || this.#peers.routes.get(alias) === undefined) return;
+    if (alias === undefined || this.#peers.find(alias) === undefined) return;
     const hint = "This socket has a peer that it knows by this routingId: choose another.";
     throw new ZmqError("EADDRINUSE", { address, hint });
   }
 
   override admit(pipe: Pipe): number {
-    const id = Peers.idOf(pipe, this.core);
-    const other = id === undefined ? undefined : this.#peers.routes.get(id);
+    const other = hasLeft(pipe) ? undefined : this.#peers.namesake(pipe);
     if (other === undefined) return 0;
     if (!this.core.options.handover) return SAME_ID;
-    this.#handOver(other);
+    this.core.unlink(other, SAME_ID); // What it has sent is still received.
     return 0;
   }
 
   override attached(pipe: Pipe): void {
-    if (pipe.peerId !== undefined) this.#named.add(pipe);
-    if (this.#identify(pipe)) super.attached(pipe);
+    const error = this.#identify(pipe);
+    if (error !== undefined) throw error; // It is `connect` that hears of it.
+    super.attached(pipe);
   }
 
   override peerChanged(pipe: Pipe): void {
-    if (this.#identify(pipe)) super.peerChanged(pipe);
+    const error = this.#identify(pipe);
+    if (error !== undefined) this.refused(error);
+    else super.peerChanged(pipe);
   }
 
   override released(pipe: Pipe): void {
+    this.#forget(pipe);
     super.released(pipe);
-    this.#peers.remove(pipe);
   }
 
   override detached(pipe: Pipe): void {
+    this.#forget(pipe);
     super.detached(pipe);
-    this.#peers.remove(pipe);
   }
 
-  /** Finds out how to call who is at the other end now. False if that is why the pipe was left. */
-  #identify(pipe: Pipe): boolean {
-    const { binding } = pipe;
-    if (pipe.draining || this.#seen.get(pipe) === binding) return true;
-    this.#seen.set(pipe, binding);
-    if (this.#named.has(pipe)) return this.#peers.add(pipe, pipe.peerId) || true;
-    this.#peers.remove(pipe);
-    if (this.#peers.add(pipe, Peers.idOf(pipe, this.core))) return true;
-    const address = pipe.endpoint;
-    const hint = "A peer was let go of: it has the same routingId as another.";
-    this.core.leave(pipe);
-    this.refused(new ZmqError("EADDRINUSE", { address, hint }));
-    return false;
+  /**
+   * Finds out how to call who is at the other end now. An error if another is called so: then the
+   * pipe was left.
+   */
+  #identify(pipe: Pipe): ZmqError | undefined {
+    if (pipe.draining) return undefined;
+    const isNamed = pipe.peerId !== undefined;
+    if (pipe.peerState === ABSENT && !isNamed) this.#forget(pipe);
+    else if (hasLeft(pipe) && !isNamed) {
+      if (!this.#peers.knows(pipe)) this.#peers.add(pipe, false);
+      this.#forget(pipe);
+    } else if (!this.#peers.knows(pipe)) {
+      if (!isNamed && this.admit(pipe) !== 0) {
+        const hint = "Who is bound there has the same routingId as another peer of this socket.";
+        this.core.leave(pipe);
+        return new ZmqError("EADDRINUSE", { address: pipe.endpoint, hint });
+      }
+      this.#peers.add(pipe, true);
+    }
+    return undefined;
   }
 
-  /** Another takes the id: what this one has sent is still received. */
-  #handOver(pipe: Pipe): void {
+  /** Nothing is sent to that peer any more: who waits for room there is told. */
+  #forget(pipe: Pipe): void {
     this.#peers.remove(pipe);
-    if (pipe.side === "connecter") this.core.leave(pipe);
-    else this.end(pipe, () => this.core.refuse(pipe, SAME_ID));
+    this.sender?.again();
   }
 }
 
 /** The receiving half: puts the sender's id in front. */
 class RouterReceiver extends Receiver<Message> {
+  readonly #peers: Peers;
+  /** Finds out who is at the other end of a pipe. */
+  meet: (pipe: Pipe) => void = () => {};
+
+  constructor(core: SocketCore, peers: Peers) {
+    super(core);
+    this.#peers = peers;
+  }
+
   protected override take(): Message | undefined {
     const message = super.take();
     if (message === undefined) return undefined;
     const pipe = this.fq.last as Pipe;
-    message.unshift(this.core.member.slab.part(pipe.peerId as Uint8Array));
+    if (!this.#peers.knows(pipe)) this.meet(pipe); // The command is on its way.
+    message.unshift(this.core.member.slab.part(this.#peers.senderOf(pipe)));
     return message;
   }
 
@@ -223,8 +303,7 @@ class RouterSender extends Routing {
       const hint = "A ROUTER's message is an array: a peer's routing id, and at least one part.";
       throw new ZmqError("EINVAL", { hint });
     }
-    const { routes } = this.#peers;
-    return { pipe: () => routes.get(id), message: prepare(parts, this.thread.pool) };
+    return { pipe: () => this.#peers.find(id), message: prepare(parts, this.thread.pool) };
   }
 
   protected override unreachable(): void {
@@ -235,7 +314,7 @@ class RouterSender extends Routing {
 }
 
 /** Options of a ROUTER. */
-export interface RouterOptions<Out = MessageLike, In = Message>
+export interface RouterOptions<Out = MessageLike, In = Received<Out>>
   extends DuplexOptions,
     RoutingOptions,
     ProbeOption,
@@ -266,7 +345,7 @@ export interface RouterOptions<Out = MessageLike, In = Message>
  * for await (const [id, ...parts] of router) await router.send([id, ...parts]);
  * ```
  */
-export class Router<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
   constructor(options: RouterOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "mandatory", "handover"] as const;
     super(ROUTER, options, known, (core) => new RouterWays(core));
@@ -281,24 +360,6 @@ export class Router<Out = MessageLike, In = Message> extends DuplexSocket<Out, I
   override connect(endpoint: string, options?: { routingId?: string | Uint8Array }): void {
     const { routingId } = options ?? {};
     this.link(endpoint, routingId === undefined ? undefined : checkRoutingId(routingId));
-  }
-
-  /** `ZMQ_ROUTING_ID`; see {@link RoutingOptions.routingId}. Empty: none. */
-  get routingId(): Uint8Array {
-    return this.option("routingId").slice();
-  }
-
-  set routingId(value: string | Uint8Array) {
-    this.setOption("routingId", value as Uint8Array);
-  }
-
-  /** `ZMQ_PROBE_ROUTER`; see {@link ProbeOption.probeRouter}. For links to come. */
-  get probeRouter(): boolean {
-    return this.option("probeRouter");
-  }
-
-  set probeRouter(value: boolean) {
-    this.setOption("probeRouter", value);
   }
 
   /** `ZMQ_ROUTER_MANDATORY`; see {@link RouterOptions.mandatory}. Takes effect at once. */

@@ -3,6 +3,7 @@
 import type { ZmqError } from "../base/index.ts";
 import type { Pipe, PipeWriter } from "../pipe/index.ts";
 import { type Outgoing, Sender } from "./sending.ts";
+import type { Claims } from "./waiting.ts";
 
 /** A message, and where it is to go; undefined if nobody is there. */
 export interface Routed {
@@ -11,16 +12,70 @@ export interface Routed {
 }
 
 /**
+ * Which pipes are claimed by calls that wait, of all that were tried since `begin`.
+ *
+ * All pipes that are waited for are remembered: when each of them is claimed, no other call that
+ * waits can go, and none need be tried.
+ */
+class PipeClaims implements Claims {
+  #claimed = new Set<PipeWriter>();
+  #waited = new Set<PipeWriter>();
+  #unknown = false;
+  #mayCut = false;
+  #cut = true;
+  /** What the call that failed last wants. */
+  last: PipeWriter | undefined;
+
+  has(writer: PipeWriter): boolean {
+    return this.#claimed.has(writer);
+  }
+
+  begin(): void {
+    if (!this.#cut) this.#waited = new Set(this.#claimed); // All calls had been tried.
+    this.#claimed.clear();
+    this.#mayCut = !this.#unknown;
+    this.#unknown = false;
+    this.#cut = false;
+  }
+
+  add(): boolean {
+    if (this.last === undefined) return false;
+    this.#claimed.add(this.last);
+    this.#waited.add(this.last);
+    this.#cut = this.#mayCut && this.#claimed.size === this.#waited.size;
+    return this.#cut;
+  }
+
+  unknown(): void {
+    this.#unknown = true;
+    this.#cut = true;
+  }
+
+  remove(writer: PipeWriter): void {
+    this.#claimed.delete(writer);
+    this.#waited.delete(writer);
+    if (this.last === writer) this.last = undefined;
+    this.unknown();
+  }
+
+  clear(): void {
+    this.#claimed.clear();
+    this.#waited.clear();
+  }
+}
+
+/**
  * routing — the sending half of those that say to whom a message goes.
  *
  * If the pipe is full, and there is no swap that takes it, the message waits or is dropped, by
- * pattern (`drops`). What a peer that is gone left unread is dropped: it was for nobody else.
- * Everything dropped is counted.
+ * pattern (`drops`). One that waits holds up what is for the same peer, and nothing else. What a
+ * peer that is gone left unread is dropped: it was for nobody else. Everything dropped is counted.
  */
 export abstract class Routing extends Sender<Routed> {
   /** Pipes that were full when a message for them was tried. */
   readonly #full = new Set<PipeWriter>();
   readonly #dirty = new Set<PipeWriter>();
+  readonly #claims = new PipeClaims();
   /** Memory is what is missing; and all threads were asked for some. */
   #noMemory = false;
   #wantsMemory = false;
@@ -30,6 +85,10 @@ export abstract class Routing extends Sender<Routed> {
 
   /** Nobody is there for a message. @throws ZmqError if that is an error; else it is dropped. */
   protected abstract unreachable(): void;
+
+  protected override get claims(): Claims {
+    return this.#claims;
+  }
 
   protected put(routed: Routed): boolean {
     if (!this.write(routed)) return false;
@@ -45,9 +104,11 @@ export abstract class Routing extends Sender<Routed> {
       this.core.dropped(1);
       return true;
     }
+    this.#claims.last = writer;
+    if (this.#claims.has(writer)) return false; // Others wait for it.
     const hasRoom = writer.hasRoom;
     if (hasRoom && writer.write(message)) {
-      this.#gotMemory();
+      if (this.waits?.idle !== false) this.#gotMemory();
       this.#dirty.add(writer);
       return true;
     }
@@ -68,15 +129,15 @@ export abstract class Routing extends Sender<Routed> {
 
   protected override park(): boolean {
     this.flush();
-    if (this.#noMemory) {
-      if (this.#wantsMemory) return true;
-      this.#wantsMemory = true;
-      this.thread.wantMemory();
-      return false; // What others gave back may be enough.
-    }
     for (const writer of this.#full) if (!writer.wait()) return false;
     this.#full.clear();
-    return true;
+    const isMissing = this.#noMemory;
+    if (!isMissing) this.#gotMemory();
+    this.#noMemory = false; // Whoever still finds none says so again.
+    if (!isMissing || this.#wantsMemory) return true;
+    this.#wantsMemory = true;
+    this.thread.wantMemory();
+    return false; // What others gave back may be enough.
   }
 
   get ready(): boolean {
@@ -88,6 +149,7 @@ export abstract class Routing extends Sender<Routed> {
   }
 
   changed(pipe: Pipe): void {
+    this.#claims.unknown(); // Perhaps messages go elsewhere now.
     pipe.writer?.drainSwap();
     this.again();
   }
@@ -96,6 +158,7 @@ export abstract class Routing extends Sender<Routed> {
     if (writer === undefined) return;
     if (this.#dirty.delete(writer)) writer.flush(); // It was accepted.
     this.#full.delete(writer);
+    this.#claims.remove(writer);
   }
 
   ended(pipe: Pipe, done: () => void): void {

@@ -185,7 +185,11 @@ export abstract class Sender<P = Outgoing> extends Direction {
   }
 
   #batch(messages: Iterable<unknown>, options: WaitOptions | undefined): Batch<P> {
-    return new Batch(messages, (message) => this.#look(message, options));
+    const codec = this.#codec;
+    const encode = codec === undefined ? asIs : (message: unknown) => encodeOne(codec, message);
+    return new Batch(messages, (message) => {
+      return this.prepare(encode(message) as MessageLike, options);
+    });
   }
 
   get #isDrained(): boolean {
@@ -311,10 +315,24 @@ class Batch<P> {
       // As in a `for … of` that fails: the first error counts.
     }
     if (!(error instanceof ZmqError)) return error;
-    const { address, hint } = error;
-    const detail = hint === undefined ? { address } : { address, hint };
+    const { address, hint, cause } = error;
+    const detail = hint === undefined ? { address, cause } : { address, hint, cause };
     return new ZmqError(error.code, { ...detail, accepted: this.accepted });
   }
 }
 
 function ignore(): void {}
+
+function asIs(message: unknown): unknown {
+  return message;
+}
+
+/** Of a batch: its error shall say how many messages were accepted before. */
+function encodeOne(codec: Codec<unknown>, message: unknown): MessageLike {
+  try {
+    return codec.encode(message);
+  } catch (cause) {
+    if (cause instanceof ZmqError) throw cause;
+    throw new ZmqError("EINVAL", { hint: "The codec's encode has thrown: see cause.", cause });
+  }
+}

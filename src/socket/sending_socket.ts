@@ -2,7 +2,7 @@
 
 import type { SocketType } from "../context/index.ts";
 import type { MessageLike } from "../pipe/index.ts";
-import { EVERY, type OptionName, SENDS, type SendOptions } from "./options.ts";
+import { type Codec, EVERY, type OptionName, SENDS, type SendOptions } from "./options.ts";
 import type { Sender } from "./sending.ts";
 import { Socket, type SocketCore } from "./socket.ts";
 import type { WaitOptions } from "./waiting.ts";
@@ -25,6 +25,11 @@ export abstract class SendingSocket<
   ) {
     super(type, options, [...EVERY, ...SENDS, ...known], ways);
     this.sendingHalf = (this.pattern as Ways).sender as Sender<unknown>;
+  }
+
+  /** See {@link CodecOption.codec}; undefined if messages are sent as they are. */
+  get codec(): Codec<Out, unknown> | undefined {
+    return this.option("codec");
   }
 
   /** `ZMQ_SNDHWM`; see {@link SendOptions.sendHighWaterMark}. Takes effect at once. */
@@ -61,6 +66,13 @@ export abstract class SendingSocket<
 
   set swapDirectory(value: string) {
     this.setOption("swapDirectory", value);
+  }
+
+  /** `ZMQ_POLLOUT`: whether a message can be sent at once. */
+  get writable(): boolean {
+    if (this.closed) return false;
+    this.enter();
+    return this.sendingHalf.ready;
   }
 
   /**

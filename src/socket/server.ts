@@ -2,10 +2,10 @@
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { CLIENT, PEER, SERVER } from "../context/index.ts";
-import { type Message, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
+import { type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
 import { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
-import type { BalanceOption, CodecOption } from "./options.ts";
+import type { Balance, BalanceOption, CodecOption, Received } from "./options.ts";
 import { Receiver } from "./receiving.ts";
 import { type Routed, Routing } from "./routing.ts";
 import type { SocketCore } from "./socket.ts";
@@ -13,7 +13,7 @@ import type { WaitOptions } from "./waiting.ts";
 import { Ways } from "./ways.ts";
 
 /** Options of a CLIENT. */
-export interface ClientOptions<Out = OnePart, In = Message>
+export interface ClientOptions<Out = OnePart, In = Received<Out>>
   extends DuplexOptions,
     BalanceOption,
     CodecOption<Out, In> {}
@@ -23,12 +23,21 @@ export interface ClientOptions<Out = OnePart, In = Message>
  * one part (RFC 41, `ZMQ_CLIENT`). What a SERVER has not received when it closes goes to the
  * others.
  */
-export class Client<Out = OnePart, In = Message> extends DuplexSocket<Out, In> {
+export class Client<Out = OnePart, In = Received<Out>> extends DuplexSocket<Out, In> {
   constructor(options: ClientOptions<Out, In> = {}) {
-    super(CLIENT, options, ["codec"], (core) => {
+    super(CLIENT, options, ["codec", "balance"], (core) => {
       const sender = new Balancer(core, { onePart: true });
       return new Ways(core, { sender, receiver: new Receiver(core) });
     });
+  }
+
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  get balance(): Balance {
+    return this.option("balance");
+  }
+
+  set balance(value: Balance) {
+    this.setOption("balance", value);
   }
 }
 
@@ -73,13 +82,23 @@ class NumberingWays extends Ways {
   }
 
   override released(pipe: Pipe): void {
+    this.#forget(pipe);
     super.released(pipe);
-    this.#numbers.pipes.delete(pipe.peerNumber);
   }
 
   override detached(pipe: Pipe): void {
+    this.#forget(pipe);
     super.detached(pipe);
-    this.#numbers.pipes.delete(pipe.peerNumber);
+  }
+
+  /** Nothing is sent to that peer any more: who waits for room there is told. */
+  #forget(pipe: Pipe): void {
+    if (this.#numbers.pipes.delete(pipe.peerNumber)) this.sender?.again();
+  }
+
+  /** Ends the link to one peer. */
+  unlink(pipe: Pipe): void {
+    this.core.unlink(pipe);
   }
 }
 
@@ -172,10 +191,11 @@ export class Peer extends DuplexSocket<OnePart, NumberedMessage, NumberedSendOpt
    * @throws ZmqError EHOSTUNREACH if nobody has that routingId; EBADF, ETERM.
    */
   disconnectPeer(routingId: number): void {
-    const pipe = (this.pattern as NumberingWays).find(routingId);
     this.enter();
+    const ways = this.pattern as NumberingWays;
+    const pipe = ways.find(routingId);
     if (pipe === undefined) throw nobodyHas(this.lastEndpoint ?? undefined);
-    this.unlink(pipe);
+    ways.unlink(pipe);
   }
 }
 

@@ -83,10 +83,8 @@ export interface SocketCore {
   /** How many messages lie in pipes that are left as soon as their swaps are empty. */
   readonly lingering: number;
   leave(pipe: Pipe): void;
-  /** Leaves a pipe for good, which has come to one of our names (pipe/layout.ts). */
-  refuse(pipe: Pipe, why: number): void;
-  /** Ends one link, whichever end has made it. */
-  unlink(pipe: Pipe): void;
+  /** Lets go of a pipe, whichever end has made it; what has arrived is still read. */
+  unlink(pipe: Pipe, why?: number): void;
   /** Leaves a pipe that we had connected, and connects anew: what lies in it is dropped. */
   renew(pipe: Pipe): void;
   /** So many messages, which the socket had accepted, are dropped. */
@@ -256,11 +254,6 @@ export abstract class Socket {
     this.#inproc.disconnect(endpoint);
   }
 
-  /** Ends one link, whichever end has made it. */
-  protected unlink(pipe: Pipe): void {
-    this.#inproc.unlink(pipe);
-  }
-
   /**
    * Closes the socket. When it returns, its names are free and nothing more is accepted for it;
    * calls that wait have failed with EBADF. Closing twice is nothing.
@@ -333,7 +326,7 @@ export abstract class Socket {
       // What waited and went on now may have run code that let go of the pipe.
       if (name === "immediate" && this.#inproc.pipes.has(pipe)) this.#pattern.peerChanged(pipe);
     }
-    if (name === "receiveHighWaterMark") this.#inproc.changeLimit(value as number);
+    if (name === "receiveHighWaterMark") this.#inproc.changeLimit();
   }
 
   /** Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */
@@ -394,8 +387,7 @@ export abstract class Socket {
       writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
       peerChanged: (pipe) => {
         if (pipe.peerState !== REFUSED) this.#pattern.peerChanged(pipe);
-        else if (!this.#inproc.isConnecting(pipe)) {
-          this.#pattern.detached(pipe);
+        else if (!pipe.draining && !this.#inproc.isConnecting(pipe)) {
           this.#pattern.refused(this.#inproc.refused(pipe));
         }
       },
@@ -423,15 +415,16 @@ export abstract class Socket {
         return socket.#inproc.lingering;
       },
       leave: (pipe) => this.#leave(pipe),
-      refuse: (pipe, why) => {
-        this.#pattern.detached(pipe);
-        this.#inproc.refuse(pipe, why);
-      },
-      unlink: (pipe) => this.unlink(pipe),
+      unlink: (pipe, why) => this.#inproc.unlink(pipe, why),
       renew: (pipe) => {
+        this.#dropped += pipe.queuedOut - (pipe.writer?.swapped ?? 0);
         this.#pattern.detached(pipe);
         this.#inproc.leave(pipe, 0);
-        this.#inproc.connect(pipe.endpoint, pipe.peerId);
+        try {
+          this.#inproc.connect(pipe.endpoint, pipe.peerId);
+        } catch (error) {
+          this.#pattern.refused(error as ZmqError); // Somebody else is bound there, or no memory.
+        }
       },
       dropped: (count) => {
         this.#dropped += count;

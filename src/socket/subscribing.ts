@@ -11,7 +11,9 @@ import {
   COMPLETE,
   FORGET_ALL,
   KNOWN,
+  NOBODY,
   POLICIES,
+  RETURNED,
   SUBSCRIBE,
   UNSUBSCRIBE,
   WHEN_FULL,
@@ -90,6 +92,11 @@ export class Filter extends Receiver<Message> {
     this.#gaps.set(pipe, (this.#gaps.get(pipe) ?? 0) + count);
   }
 
+  protected override decoded(value: unknown, message: Message): void {
+    const gap = missed.get(message);
+    if (gap !== undefined && typeof value === "object" && value !== null) missed.set(value, gap);
+  }
+
   #tell(message: Message): void {
     const pipe = this.fq.last as Pipe;
     const gap = this.#gaps.get(pipe);
@@ -122,7 +129,20 @@ export class Subscribing extends Ways {
 
   /** A topic, which is among the interests by now or is no longer, is told to all publishers. */
   announce(isWanted: boolean, topic: Uint8Array): void {
-    const record = aboutTopic(isWanted ? SUBSCRIBE : UNSUBSCRIBE, topic);
+    this.#say(aboutTopic(isWanted ? SUBSCRIBE : UNSUBSCRIBE, topic));
+  }
+
+  /** A topic that is wanted still was unsubscribed from. */
+  announceReturned(topic: Uint8Array): void {
+    this.#say(aboutTopic(RETURNED, topic));
+  }
+
+  /** What publishers are to do when there is no room has changed. */
+  announceWhenFull(): void {
+    this.#say(this.#whenFull);
+  }
+
+  #say(record: Uint8Array): void {
     for (const [pipe, binding] of this.#told) {
       const unheard = pipe.peerState === ABSENT ? (this.#unheard.get(pipe) ?? 0) + 1 : 0;
       this.#unheard.set(pipe, unheard);
@@ -132,12 +152,6 @@ export class Subscribing extends Ways {
       this.#told.delete(pipe); // Everything will be said again.
       if (pipe.peerState !== ABSENT) this.#sayAll(pipe);
     }
-  }
-
-  /** What was told to publishers is to be told again: something has changed. */
-  tellAgain(): void {
-    this.#told.clear();
-    for (const pipe of this.core.pipes) this.#sayAll(pipe);
   }
 
   override attached(pipe: Pipe): void {
@@ -187,11 +201,14 @@ export class Subscribing extends Ways {
     if (writer === undefined || draining || !isThere || this.#told.get(pipe) === binding) return;
     this.#told.delete(pipe);
     this.#unheard.delete(pipe);
-    const policy = POLICIES.indexOf(this.core.options.whenFull);
-    const records = [FORGET, Uint8Array.of(WHEN_FULL, policy)];
+    const records = [aboutNumber(FORGET_ALL, binding), this.#whenFull];
     for (const topic of this.#interests) records.push(aboutTopic(SUBSCRIBE, topic));
     if (!records.every((record) => writer.writeControl(record))) this.#starve();
-    else if (this.#write(pipe, aboutNumber(COMPLETE, binding))) this.#told.set(pipe, binding);
+    else if (this.#write(pipe, Uint8Array.of(COMPLETE))) this.#told.set(pipe, binding);
+  }
+
+  get #whenFull(): Uint8Array {
+    return Uint8Array.of(WHEN_FULL, POLICIES.indexOf(this.core.options.whenFull));
   }
 
   /** Writes one record, and shows all. False if there is no memory. */
@@ -211,4 +228,4 @@ export class Subscribing extends Ways {
 
 /** So much is said where nobody hears it; then it is left until somebody comes. */
 const MOST_UNHEARD = 10_000;
-const FORGET: Uint8Array = Uint8Array.of(FORGET_ALL);
+const FORGET: Uint8Array = aboutNumber(FORGET_ALL, NOBODY);

@@ -43,6 +43,20 @@ interface Operation {
   /** True if it is settled. */
   attempt(): boolean;
   fail(error: unknown): void;
+  /** The call that was being tried when this one was made. */
+  readonly maker: Operation | undefined;
+}
+
+/** What the calls that wait have claimed, each for itself: others may pass them. */
+export interface Claims {
+  /** All calls that wait are about to be tried, in their order; nothing is claimed. */
+  begin(): void;
+  /** The call that was just tried has to wait. True if all that wait were tried, or wait for it. */
+  add(): boolean;
+  /** A call waits that was not tried: nobody knows for what. */
+  unknown(): void;
+  /** No call waits. */
+  clear(): void;
 }
 
 /**
@@ -50,6 +64,10 @@ interface Operation {
  *
  * A call is an attempt that yields a value or undefined. It is tried at once if nobody is before
  * it, then spinning, then whenever a command says that something has changed.
+ *
+ * Where calls wait for different things, for room in a pipe which they name, one that has to wait
+ * claims what it waits for, and holds up only those behind it that want the same (`Claims`): so it
+ * is first come first served for each pipe. What a sendMany has not come to yet it has not claimed.
  *
  * The iterable of a sendMany is the user's code, and may send by itself. What it sends goes before
  * what it yields next, as it is written there: also if it has to wait, and so before all who have
@@ -68,13 +86,22 @@ export class Waiting {
   #resting = false;
   /** Calls that block the thread now. */
   #blocked = 0;
+  readonly #claims: Claims | undefined;
 
   /**
    * @param park Asks for a wake-up; false if it is worth trying again at once.
    * @param pauses Between two tries of a busy wait.
    * @param referenced Whether a waiting call keeps the event loop alive.
+   * @param claims If calls may pass each other.
    */
-  constructor(thread: Thread, park: () => boolean, pauses: number, referenced: boolean) {
+  constructor(
+    thread: Thread,
+    park: () => boolean,
+    pauses: number,
+    referenced: boolean,
+    claims?: Claims,
+  ) {
+    this.#claims = claims;
     this.#thread = thread;
     this.#pauses = pauses;
     this.#park = park;
@@ -115,13 +142,18 @@ export class Waiting {
         else resolve(value);
         return true;
       };
-      if (this.idle) {
+      const goes = this.idle || (this.#claims !== undefined && this.yields());
+      if (goes) {
         if (tryNow()) return;
         if (!this.#resting) {
-          if (timeout !== 0 && this.#thread.spin(tryNow, this.#pauses)) return;
+          if (timeout !== 0 && this.idle && this.#thread.spin(tryNow, this.#pauses)) return;
           if (timeout === 0 && !this.#resting) throw timedOut(address);
         }
-      } else if (timeout === 0) throw timedOut(address);
+        this.#claims?.add();
+      } else {
+        if (timeout === 0) throw timedOut(address);
+        this.#claims?.unknown();
+      }
       this.#enqueue({ attempt: tryNow, fail: reject }, wait);
     });
   }
@@ -139,7 +171,7 @@ export class Waiting {
     const tryNow = () => {
       this.#resting = false; // While the thread is blocked, the event loop has no turn.
       if (!this.idle) this.pump();
-      if (this.idle) value = attempt();
+      if (this.idle || this.#claims !== undefined) value = attempt();
       return value !== undefined;
     };
     this.#blocked++;
@@ -160,11 +192,22 @@ export class Waiting {
     this.#pumping = true;
     try {
       while (!this.idle) {
-        for (const operation of this.#operations) if (!this.#try(operation)) break;
+        this.#tryAll();
         if (this.idle || this.#resting || this.#park()) break;
       }
     } finally {
       this.#pumping = false;
+    }
+  }
+
+  /** Tries those that wait, until one has to wait, and with it all others. */
+  #tryAll(): void {
+    const claims = this.#claims;
+    claims?.begin();
+    for (const operation of this.#operations) {
+      if (this.#try(operation)) continue;
+      if (this.#resting) claims?.unknown();
+      if (this.#resting || claims === undefined || claims.add()) break;
     }
   }
 
@@ -186,18 +229,21 @@ export class Waiting {
   yields(): boolean {
     if (!this.#pumping) {
       this.pump();
-      return this.idle;
+      return this.idle || (this.#claims !== undefined && !this.#resting);
     }
     for (const operation of this.#operations) {
       if (operation === this.#tried) break;
-      if (!this.#try(operation)) return false;
+      if (operation.maker === this.#tried && !this.#try(operation)) return false;
     }
     return true;
   }
 
   /** Whether the call that is being tried has made others that wait: they go before its rest. */
   get preceded(): boolean {
-    for (const first of this.#operations) return first !== this.#tried;
+    for (const operation of this.#operations) {
+      if (operation === this.#tried) break;
+      if (operation.maker === this.#tried) return true;
+    }
     return false;
   }
 
@@ -229,9 +275,10 @@ export class Waiting {
     for (const other of later) operations.add(other);
   }
 
-  #enqueue({ attempt, fail }: Operation, { timeout, signal, address }: Wait): void {
+  #enqueue({ attempt, fail }: Omit<Operation, "maker">, { timeout, signal, address }: Wait): void {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const operation: Operation = {
+      maker: this.#tried,
       attempt: () => {
         try {
           if (!attempt()) {
@@ -254,6 +301,7 @@ export class Waiting {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
       this.#operations.delete(operation);
+      if (this.idle) this.#claims?.clear();
       this.#hold();
     };
     this.#place(operation);

@@ -40,6 +40,7 @@ function tellsTo(told: string[], pairs: readonly Pair[], sendHighWaterMark: numb
   return {
     sendHighWaterMark,
     dropped: (pipe, count, why) => told.push(`${nameOf(pipe)} ${why} ${count}`),
+    lost: (pipe, count, why) => told.push(`${nameOf(pipe)} lost ${count}: ${why}`),
     tooSlow: (pipe) => told.push(`${nameOf(pipe)} slow`),
   };
 }
@@ -347,7 +348,7 @@ describe("a slow pipe", () => {
     rig.send("a", "b", LARGE);
     const pipe = (rig.pairs[0] as Pair).connecter;
     rig.dist.remove(pipe);
-    assert.deepEqual(rig.told, ["0 closed 2"]);
+    assert.deepEqual(rig.told, ["0 closed 2", "0 lost 2: closed"]);
     rig.assertBooks();
     assert.equal(rig.dist.aside, 2, "the other's");
     rig.end();

@@ -10,6 +10,8 @@ export interface DistOwner {
   readonly sendHighWaterMark: number;
   /** A pipe has lost messages. */
   dropped(pipe: Pipe, count: number, why: DropCause): void;
+  /** So many, since this was last said: the pipe has room again, or is left. */
+  lost(pipe: Pipe, count: number, why: DropCause): void;
   /** A pipe that is to be left when it is full was found full. */
   tooSlow(pipe: Pipe): void;
 }
@@ -63,6 +65,7 @@ export class Dist implements OutletOwner {
     outlet.index = this.#outlets.length;
     this.#outlets.push(outlet);
     this.#byPipe.set(pipe, outlet);
+    outlet.drain(); // What was swapped for another binder of the pipe goes first.
     return outlet;
   }
 
@@ -119,6 +122,11 @@ export class Dist implements OutletOwner {
     this.#matching++;
   };
 
+  /** Whether an outlet matches. */
+  matches(outlet: Outlet): boolean {
+    return outlet.index < this.#matching;
+  }
+
   /** Nobody matches. */
   unmatch(): void {
     this.#matching = 0;
@@ -166,7 +174,7 @@ export class Dist implements OutletOwner {
     const { noDrop } = this;
     const prepared = message instanceof Prepared ? message : prepare(message, this.#thread.pool);
     if (lanes === 0) return true;
-    if ((noDrop || this.#blocks) && !this.#haveRoom()) return false;
+    if ((noDrop || this.#blocks) && !this.#haveRoom(prepared)) return false;
     const publication = this.#publication;
     publication.begin(prepared, lanes);
     for (let i = 0; i < lanes; i++) {
@@ -206,6 +214,10 @@ export class Dist implements OutletOwner {
     this.#owner.dropped(outlet.pipe, count, why);
   }
 
+  lost(outlet: Outlet, count: number, why: DropCause): void {
+    this.#owner.lost(outlet.pipe, count, why);
+  }
+
   starves(starved: boolean): void {
     this.#starving += starved ? 1 : -1;
     if (starved && this.#starving === 1) this.#thread.wantMemory();
@@ -217,12 +229,12 @@ export class Dist implements OutletOwner {
   }
 
   /** Whether all that match, and must not lose anything, have room; `#full` are the others. */
-  #haveRoom(): boolean {
+  #haveRoom(message: Uint8Array | Prepared): boolean {
     const full = this.#full;
     full.length = 0;
     for (let i = 0; i < this.#matching; i++) {
       const outlet = this.#outlets[i] as Outlet;
-      if (this.#mayBlock(outlet) && !outlet.hasRoom) full.push(outlet);
+      if (this.#mayBlock(outlet) && !outlet.takes(message)) full.push(outlet);
     }
     return full.length === 0;
   }

@@ -8,12 +8,12 @@ import { assertFreed, createArena, createPair, createThread, type Pair } from ".
 import { Lb } from "./lb.ts";
 
 /** A load balancer over so many pipes, each of which takes `room` messages. */
-function createRig(count: number, room: number, maxBytes = 1 << 26) {
+function createRig(count: number, room: number, maxBytes = 1 << 26, leastLoaded = false) {
   const arena = createArena({ maxBytes });
   const sender = createThread(arena, 1);
   const receiver = createThread(arena, 2);
   const base = sender.pool.pages.usedBytes;
-  const lb = new Lb(sender);
+  const lb = new Lb(sender, () => leastLoaded);
   const marks = { sendHighWaterMark: room, receiveHighWaterMark: -1 };
   const pairs = Array.from({ length: count }, () => createPair(sender, receiver, marks));
   for (const { connecter } of pairs) lb.attach(connecter);
@@ -149,6 +149,79 @@ describe("load balancing", () => {
     rig.send("a", "b", "c");
     drain(rig.pairs[1] as Pair);
     assert.equal(rig.lb.park(), false);
+    rig.end();
+  });
+});
+
+describe("the least loaded pipe is the next", () => {
+  const createLeast = (count: number, room: number) => createRig(count, room, 1 << 26, true);
+  const queued = ({ pairs }: ReturnType<typeof createRig>) => pairs.map((p) => p.writer.queued);
+
+  for (const count of [1, 2, 3, 4, 5, 9, 100]) {
+    it(`of ${count} that are equal, each in turn`, () => {
+      const rig = createLeast(count, 100);
+      for (let round = 1; round <= 3; round++) {
+        const seen = new Set<unknown>();
+        for (let i = 0; i < count; i++) {
+          rig.send("x");
+          seen.add(rig.lb.last);
+        }
+        assert.equal(seen.size, count, "nobody twice");
+        assert.deepEqual(queued(rig), Array(count).fill(round));
+      }
+      for (const pair of rig.pairs) drain(pair);
+      const served = upTo(2 * count).map(() => {
+        rig.send("x");
+        const { last } = rig.lb;
+        const pair = rig.pairs.find(({ connecter }) => connecter === last);
+        drain(pair as Pair);
+        return last;
+      });
+      assert.equal(new Set(served.slice(0, count)).size, count, "also if all are idle each time");
+      assert.deepEqual(served.slice(count), served.slice(0, count), "in the same order");
+      rig.end();
+    });
+  }
+
+  it("an idle one gets everything until it has as many as the others", () => {
+    const rig = createLeast(6, 100);
+    rig.send(...upTo(60));
+    const [, , idle, , half] = rig.pairs as Pair[];
+    drain(idle as Pair);
+    drain(half as Pair, 5);
+    rig.send(...upTo(5));
+    assert.deepEqual(queued(rig), [10, 10, 5, 10, 5, 10]);
+    rig.send(...upTo(10));
+    assert.deepEqual(queued(rig), Array(6).fill(10));
+    rig.end();
+  });
+
+  it("counts what is not shown yet, and never passes a watermark", () => {
+    const rig = createLeast(5, 3);
+    for (let i = 0; i < 15; i++) assert.ok(rig.lb.write("x"));
+    assert.deepEqual(queued(rig), Array(5).fill(3));
+    assert.equal(rig.lb.write("x"), false);
+    assert.equal(rig.lb.park(), true);
+    const free = rig.pairs[3] as Pair;
+    drain(free, 2);
+    rig.hear();
+    assert.ok(rig.lb.write("x"));
+    assert.equal(rig.lb.last, free.connecter);
+    rig.lb.flush();
+    rig.end();
+  });
+
+  it("a pipe that leaves, or comes, changes nothing for the others", () => {
+    const rig = createLeast(4, 100);
+    rig.send(...upTo(8));
+    const [gone] = rig.pairs as [Pair];
+    rig.lb.remove(gone.connecter);
+    drain(gone);
+    rig.send(...upTo(3));
+    assert.deepEqual(queued(rig), [0, 3, 3, 3]);
+    rig.lb.attach(gone.connecter);
+    rig.send(...upTo(3));
+    assert.deepEqual(queued(rig), [3, 3, 3, 3]);
     rig.end();
   });
 });

@@ -24,6 +24,13 @@ export interface Returned {
  * no pipe has room at this moment, by counts read at this moment: those that were full before are
  * looked at once more.
  *
+ * # The least loaded
+ *
+ * The turn is blind to how fast a peer is. If `leastLoaded` says so, a message goes to the pipe with
+ * the fewest messages that were not received yet, by turn among equals: with one look at a count for
+ * each pipe, up to the first that is empty. Whoever acknowledges has not received what it is still
+ * working on. Once given to a pipe a message stays there, whoever becomes idle first.
+ *
  * # Swap
  *
  * Where nobody has room in memory, and the socket has a swap, the message goes to the swap of the
@@ -53,8 +60,12 @@ export class Lb {
   #noMemory = false;
   #wantsMemory = false;
 
-  constructor(thread: Thread) {
+  readonly #leastLoaded: () => boolean;
+
+  /** @param leastLoaded Whether the pipe with the fewest messages is the next. */
+  constructor(thread: Thread, leastLoaded: () => boolean = () => false) {
     this.#thread = thread;
+    this.#leastLoaded = leastLoaded;
   }
 
   attach(pipe: Pipe): void {
@@ -244,6 +255,7 @@ export class Lb {
   /** The next pipe with room, if there is one. It is then the current one. */
   #next(): PipeWriter | undefined {
     if (this.#only?.hasRoom === true) return this.#only;
+    if (this.#leastLoaded()) return this.#nextLeast();
     const rotation = this.#rotation;
     for (let tries = rotation.active; tries > 0; tries--) {
       const pipe = rotation.pipes[rotation.current] as Pipe;
@@ -261,6 +273,24 @@ export class Lb {
       return writer;
     }
     return undefined;
+  }
+
+  /** The same by the number of messages that wait there. */
+  #nextLeast(): PipeWriter | undefined {
+    const rotation = this.#rotation;
+    const { pipes } = rotation;
+    let found: Pipe | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < pipes.length && least > 0; i++) {
+      const pipe = pipes[(rotation.current + i) % pipes.length] as Pipe;
+      const writer = pipe.writer as PipeWriter;
+      const queued = writer.queued;
+      if (queued >= least || !writer.hasRoom) continue;
+      least = queued;
+      found = pipe;
+    }
+    if (found !== undefined) rotation.turnTo(found);
+    return found?.writer;
   }
 
   #count(): void {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-import { FLUSH_EVERY } from "../base/index.ts";
+import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import { count, SLOT_DROPPED, SLOT_SENT, slotAt } from "../memory/index.ts";
-import type { Kept, Pipe, PipeWriter, Publication } from "../pipe/index.ts";
+import type { Kept, MessageLike, Pipe, PipeWriter, Prepared, Publication } from "../pipe/index.ts";
 import { LANE_SWAPPED } from "../queue/index.ts";
 
 /** What becomes of a message for which a pipe has no room. */
@@ -16,6 +16,8 @@ export interface OutletOwner {
   /** How many messages may be set aside for a pipe. */
   readonly asideLimit: number;
   dropped(outlet: Outlet, count: number, why: DropCause): void;
+  /** So many were dropped since this was last said; the pipe has room again, or is left. */
+  lost(outlet: Outlet, count: number, why: DropCause): void;
   /** It has begun, or ended, to wait for memory. */
   starves(starved: boolean): void;
   /** It is to be left. */
@@ -34,6 +36,9 @@ export const GAP = 2;
  *   block              the message goes to nobody, and its sender waits (dist.ts)
  *   disconnect         the message is dropped, and the pipe is to be left
  *
+ * Before any of that, if the socket has a swap, messages go there (pipe/swap.ts). Once it has no
+ * room, or cannot be written, it is as if there were none, until all that is in it has come back.
+ *
  * What is set aside is ordinary memory of this thread, at most as many messages as the send high
  * watermark says. It goes into the lane, in order, as the reader makes room: at each look for room,
  * and when we are woken for it, which we ask for. As long as anything is there, new messages go
@@ -45,8 +50,8 @@ export const GAP = 2;
  * # What is promised, and what is not
  *
  * What goes into the lane is whole, and in the order in which it was sent. Everything dropped is
- * counted: here, in the slot, and to the reader, by a control record before the next message that
- * it gets. What is set aside counts as sent and queued, as what is in a swap (`LANE_SWAPPED`). It
+ * counted: here, in the slot, and to the reader, by a control record when it has made room: before
+ * the next message that it gets, if there is one. What is set aside counts as sent and queued, as what is in a swap (`LANE_SWAPPED`). It
  * is not delivered if the pipe is left or this thread dies: then it counts as dropped.
  */
 export class Outlet {
@@ -61,6 +66,8 @@ export class Outlet {
   dropped = 0;
   /** Those of which the reader was not told. */
   #untold = 0;
+  /** Those of which the owner was not told, by what they were lacking. */
+  readonly #lost = new Map<DropCause, number>();
   /** What the reader is to be told before the next message. */
   readonly #records: Uint8Array[] = [];
   /** In order; by topic, or by a number. */
@@ -101,6 +108,7 @@ export class Outlet {
       if (this.#tell() && publication.writeTo(this.writer)) return true;
       why = "memory";
     }
+    if (this.#isInOrder && this.#store(publication)) return false;
     const { whenFull } = this;
     if (keeps || whenFull === "block" || whenFull === "drop-oldest") {
       this.#setAside(++this.#sequence, publication, why);
@@ -110,8 +118,14 @@ export class Outlet {
       this.#count(SLOT_SENT, 1);
       this.#lose(1, why);
       if (whenFull === "disconnect" && why === "full") this.#owner.tooSlow(this);
+      if (why === "full") this.#ask();
     }
     return false;
+  }
+
+  /** Whether the next message would be taken: into the lane, or into the swap. */
+  takes(message: MessageLike | Prepared): boolean {
+    return this.hasRoom || (this.#isInOrder && this.writer.hasSwapFor(message));
   }
 
   /** Tells the reader something, by a control record, before the next message. */
@@ -126,10 +140,14 @@ export class Outlet {
     this.drain();
   }
 
-  /** Moves what is set aside into the lane, and asks to be woken for the rest. */
+  /**
+   * Moves what is set aside, or swapped, into the lane, tells the reader what it has lost, and asks
+   * to be woken for the rest.
+   */
   drain(): void {
     const { writer } = this;
     const aside = this.#aside;
+    writer.drainSwap();
     do {
       let moved = 0;
       let isShort = false;
@@ -141,18 +159,19 @@ export class Outlet {
         aside.delete(key);
         if (++moved % FLUSH_EVERY === 0) writer.flush();
       }
+      if (aside.size === 0 && writer.hasRoom && !this.#tell()) isShort = true;
       writer.flush();
       this.#starve(isShort);
-      if (isShort || this.#asked || aside.size === 0) return;
+      if (isShort || this.#asked || this.#isSettled) return;
       this.#asked = writer.wait();
     } while (!this.#asked);
   }
 
   /** Asks to be woken when there is room; false if there is some now. */
   park(): boolean {
-    if (this.#aside.size === 0) return this.writer.wait();
+    if (this.#isSettled) return this.writer.wait();
     this.drain();
-    return this.#aside.size > 0;
+    return !this.#isSettled || this.writer.wait();
   }
 
   /** The pipe is left: what is set aside is lost. */
@@ -161,6 +180,32 @@ export class Outlet {
     const left = this.#aside.size;
     this.#aside.clear();
     this.#loseAside(left, "closed");
+    this.#tellOwner();
+  }
+
+  /** Whether the next message has no other before it but those in the lane, or in the swap. */
+  get #isInOrder(): boolean {
+    return this.#aside.size === 0 && this.#untold === 0 && this.#records.length === 0;
+  }
+
+  /** Whether nothing waits for room, but what is in the swap. */
+  get #isSettled(): boolean {
+    return this.#aside.size === 0 && this.#untold === 0;
+  }
+
+  /** Puts a message into the swap. False if there is none, or no room in it. */
+  #store(publication: Publication): boolean {
+    try {
+      return publication.storeIn(this.writer);
+    } catch (error) {
+      if (!(error instanceof ZmqError)) throw error;
+      return false; // It cannot be written. Other pipes may have the message already.
+    }
+  }
+
+  /** Makes sure that we hear of room. */
+  #ask(): void {
+    if (!this.#asked && !this.#starved) this.drain();
   }
 
   #setAside(key: string | number, publication: Publication, why: DropCause): void {
@@ -176,7 +221,7 @@ export class Outlet {
     aside.set(key, publication.keep());
     this.pipe.thread.arena.words[this.writer.lane + LANE_SWAPPED] += 1;
     this.#count(SLOT_SENT, 1);
-    if (!this.#asked && !this.#starved) this.drain();
+    this.#ask();
   }
 
   #loseAside(messages: number, why: DropCause): void {
@@ -189,6 +234,7 @@ export class Outlet {
     this.#count(SLOT_DROPPED, messages);
     this.dropped += messages;
     this.#untold += messages;
+    this.#lost.set(why, (this.#lost.get(why) ?? 0) + messages);
     this.#owner.dropped(this, messages, why);
   }
 
@@ -209,7 +255,13 @@ export class Outlet {
     new DataView(record.buffer).setFloat64(1, this.#untold);
     if (!this.writer.writeControl(record)) return false;
     this.#untold = 0;
+    this.#tellOwner();
     return true;
+  }
+
+  #tellOwner(): void {
+    for (const [why, messages] of this.#lost) this.#owner.lost(this, messages, why);
+    this.#lost.clear();
   }
 
   #starve(starved: boolean): void {

@@ -37,6 +37,11 @@ export class Prefixes implements Interests {
     return count === 1;
   }
 
+  /** Whether this is one of the prefixes. */
+  has(prefix: Uint8Array): boolean {
+    return this.#counts.get(prefix) !== undefined;
+  }
+
   /** Whether a topic begins with one of the prefixes. */
   matches(topic: Uint8Array): boolean {
     return this.#counts.match(topic, yes);

@@ -58,6 +58,12 @@ export class Rotation {
     if (this.current >= this.active) this.current = 0;
   }
 
+  /** It is this pipe's turn. */
+  turnTo(pipe: Pipe): void {
+    this.activate(pipe);
+    this.current = this.#index.get(pipe) as number;
+  }
+
   #swap(a: number, b: number): void {
     if (a === b) return;
     const first = this.pipes[a] as Pipe;

@@ -10,6 +10,8 @@ export interface PairOptions {
   sendHighWaterMark?: number;
   receiveHighWaterMark?: number;
   swap?: number;
+  /** Which end wants only the newest message. */
+  conflate?: "writer" | "reader" | undefined;
   /** Called before the ends are made, with the address of the pipe. */
   prepare?: (at: Addr) => void;
   slab?: Slab;
@@ -48,12 +50,14 @@ export function createPair(sender: Thread, receiver: Thread, options: PairOption
     messagesLost: (_pipe, count, { code }) => heard.push(`lost ${count} ${code}`),
   };
   const marks = { sendHighWaterMark, receiveHighWaterMark, swap };
-  const connecter = new Pipe(sender, at, "connecter", "inproc://pair", marks, slab, events);
+  const marksOf = (end: "writer" | "reader") => ({ ...marks, conflate: options.conflate === end });
+  const [own, other] = [marksOf("writer"), marksOf("reader")];
+  const connecter = new Pipe(sender, at, "connecter", "inproc://pair", own, slab, events);
   move(arena, at, "binder", "assign");
   receiver.arena.refresh();
   receiver.open(at + BINDER_BLOCK, 0);
   move(arena, at, "binder", "attach");
-  const binder = new Pipe(receiver, at, "binder", "inproc://pair", marks, slab, events);
+  const binder = new Pipe(receiver, at, "binder", "inproc://pair", other, slab, events);
   return {
     at,
     connecter,

@@ -13,7 +13,7 @@ const SCHEMES = ["inproc://", "sys://"];
 
 /** @throws ZmqError EINVAL or EPROTONOSUPPORT, saying what an endpoint looks like. */
 export function parseEndpoint(address: unknown): Endpoint {
-  if (typeof address !== "string" || !address.includes("://")) {
+  if (typeof address !== "string" || address.indexOf("://") < 1) {
     throw new ZmqError("EINVAL", {
       address: typeof address === "string" ? address : undefined,
       hint: 'An endpoint is a string such as "inproc://work".',

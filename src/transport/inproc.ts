@@ -21,6 +21,7 @@ import {
   dropPipe,
   HAS_PEER,
   LET_GO,
+  limitOf,
   PIPE_ENTRY,
   PIPE_REFUSED,
   PIPE_TYPE,
@@ -74,6 +75,8 @@ export class Inproc {
   /** Why we leave a pipe, if it is not that its peer has left. */
   readonly #reasons = new Map<Pipe, LogReason>();
   #connecting: Pipe | undefined;
+  /** Pipes that have come to us, and that we leave for good: why, as in pipe/layout.ts. */
+  readonly #refusals = new Map<Pipe, number>();
   /** Which topics of the log the socket wants, a bit each. */
   #topics = 0;
   /** Pipes that the socket has left, but for what is in their swaps. */
@@ -131,24 +134,14 @@ export class Inproc {
       throw this.#refused(address, error);
     }
     this.#add(pipe);
-    this.#connecting = pipe;
     this.log("socket.connected", { endpoint: address, pending: pipe.peerState === ABSENT });
     socket.attached(pipe);
+    this.#connecting = pipe;
     // If the binder is in this thread, it attaches its end at once, or refuses.
     thread.dispatch();
     this.#connecting = undefined;
-    if (pipe.peerState !== REFUSED) return pipe;
-    socket.detached(pipe);
+    if (pipe.peerState !== REFUSED || !this.pipes.has(pipe)) return pipe;
     throw this.refused(pipe);
-  }
-
-  /** The socket, which is bound to the name of a pipe, has no use for it (pipe/layout.ts). */
-  refuse(pipe: Pipe, why: number): void {
-    this.pipes.delete(pipe);
-    pipe.leave();
-    this.#member.registry.refuse(pipe.at, why);
-    this.#logPipe("pipe.detached", pipe, { why: "refused", queued: pipe.queuedIn });
-    this.#socket.left();
   }
 
   /** Whether a pipe is just being connected: then `connect` itself looks at it. */
@@ -156,11 +149,14 @@ export class Inproc {
     return pipe === this.#connecting;
   }
 
-  /** Leaves a pipe that the binder has refused. Returns the error that says so. */
+  /** Lets go of a pipe that the binder has refused. Returns the error that says so. */
   refused(pipe: Pipe): ZmqError {
     const why = this.#member.arena.words[pipe.at + PIPE_REFUSED];
     this.#reasons.set(pipe, "refused");
-    this.leave(pipe, 0);
+    const { writer, queuedOut } = pipe;
+    this.#socket.dropped(queuedOut - (writer?.swapped ?? 0));
+    pipe.draining = true; // What had arrived is still read.
+    this.#socket.released(pipe);
     const hint = REFUSALS[why];
     const code = why === LET_GO ? "EHOSTUNREACH" : "EADDRINUSE";
     return new ZmqError(code, { address: pipe.endpoint, hint });
@@ -180,14 +176,15 @@ export class Inproc {
     for (const pipe of mine) this.#release(pipe, "disconnected");
   }
 
-  /** Lets go of one pipe. */
-  unlink(pipe: Pipe): void {
+  /**
+   * Lets go of one pipe. If it has come to one of our names it does not come again.
+   *
+   * @param why What its connecter is told (pipe/layout.ts).
+   */
+  unlink(pipe: Pipe, why: number = LET_GO): void {
     if (pipe.draining) return;
-    if (pipe.side === "connecter") this.#release(pipe, "disconnected");
-    else {
-      this.#socket.detached(pipe);
-      this.refuse(pipe, LET_GO);
-    }
+    if (pipe.side === "binder") this.#refusals.set(pipe, why);
+    this.#release(pipe, "disconnected");
   }
 
   /** Which topics of the log the socket wants from now on. */
@@ -216,11 +213,12 @@ export class Inproc {
     const { address } = bound.endpoint;
     const pipe = new Pipe(thread, at, "binder", address, socket.pipeOptions, slab, socket);
     const refusal = socket.admit(pipe);
+    this.#add(pipe);
     if (refusal !== 0) {
-      this.refuse(pipe, refusal);
+      this.#refusals.set(pipe, refusal);
+      this.leave(pipe, 0);
       return;
     }
-    this.#add(pipe);
     const peer = typeName(thread.arena.words[at + PIPE_TYPE]);
     this.#logPipe("pipe.attached", pipe, { peer, queued: pipe.queuedIn });
     socket.attached(pipe);
@@ -228,7 +226,8 @@ export class Inproc {
   }
 
   /** The socket's own watermark has changed: pipes to come shall know. */
-  changeLimit(limit: number): void {
+  changeLimit(): void {
+    const limit = limitOf(this.#socket.pipeOptions);
     for (const { endpoint } of this.#binds.values()) {
       this.#member.registry.changeLimit(endpoint.name, limit);
     }
@@ -250,7 +249,8 @@ export class Inproc {
   leave(pipe: Pipe, lingerMs: number): void {
     if (!this.pipes.delete(pipe)) return;
     const swapped = pipe.writer?.swapped ?? 0;
-    if (swapped > 0 && lingerMs !== 0) this.#linger(pipe, lingerMs);
+    const isRefused = pipe.peerState === REFUSED || this.#refusals.has(pipe);
+    if (swapped > 0 && lingerMs !== 0 && !isRefused) this.#linger(pipe, lingerMs);
     else {
       this.#socket.dropped(swapped);
       this.#leave(pipe, lingerMs);
@@ -280,10 +280,14 @@ export class Inproc {
 
   #leave(pipe: Pipe, lingerMs: number): void {
     const queued = pipe.queuedIn + pipe.queuedOut;
-    const why = this.#reasons.get(pipe) ?? "peer left";
+    const refusal = this.#refusals.get(pipe);
+    const why = refusal === undefined ? (this.#reasons.get(pipe) ?? "peer left") : "refused";
     pipe.leave();
-    this.#member.registry.leave(pipe.at, pipe.side, lingerMs, why === "thread left");
+    const { registry } = this.#member;
+    if (refusal !== undefined) registry.refuse(pipe.at, refusal);
+    else registry.leave(pipe.at, pipe.side, lingerMs, why === "thread left");
     this.#reasons.delete(pipe);
+    this.#refusals.delete(pipe);
     this.#logPipe("pipe.detached", pipe, { why, queued });
     this.#socket.left();
   }
@@ -305,8 +309,9 @@ export class Inproc {
   /** The socket, as the registry knows those who bind. */
   #binder(): Binder {
     const { type, object, pipeOptions } = this.#socket;
-    const { receiveHighWaterMark: limit, routingId } = pipeOptions;
-    return { slot: this.#member.thread.slot, object, type, limit, routingId };
+    const { slot } = this.#member.thread;
+    const { routingId } = pipeOptions;
+    return { slot, object, type, limit: limitOf(pipeOptions), routingId };
   }
 
   /** Gives a name back. @param ends Whether our thread ends. @throws ZmqError ENOENT. */
@@ -323,6 +328,7 @@ export class Inproc {
     pipe.writer.onFull = (full) => {
       this.#logPipe(full ? "pipe.full" : "pipe.relieved", pipe, { queued: pipe.queuedOut });
     };
+    pipe.writer.onConflate = () => this.#socket.dropped(1);
     pipe.writer.onSwap = (used) => {
       this.#logPipe(used ? "swap.used" : "swap.drained", pipe, { queued: pipe.queuedOut });
     };

@@ -49,6 +49,9 @@ export function connect(env: Env, sendMark: number, receiveMark: number, name = 
   return at;
 }
 
+/** The watermark of a reader that wants only the newest message. */
+export const NEWEST = -2;
+
 /** Takes an end of the pipe, as its socket does. */
 export function openEnd(
   env: Env,
@@ -58,7 +61,8 @@ export function openEnd(
   events: PipeEvents = noEvents,
 ): Pipe {
   const { Pipe, Slab } = env.code.pipe;
-  const options = { sendHighWaterMark: mark, receiveHighWaterMark: mark };
+  const conflate = mark === NEWEST;
+  const options = { sendHighWaterMark: mark, receiveHighWaterMark: mark, conflate };
   return new Pipe(env.thread, at, side, ADDRESS, options, new Slab(env.host), events);
 }
 

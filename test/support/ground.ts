@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import { type TestContext, type TestOptions, test } from "node:test";
 import { type ResourceLimits, Worker } from "node:worker_threads";
 import { Context, type ContextOptions, type ContextStats, type Message, ZmqError } from "threadmq";
-import { type Call, type Kind, PATIENCE, type Scene, Stage, type Way } from "./stage.ts";
+import { type Call, type Kind, PATIENCE, type Scene, Stage, toText, type Way } from "./stage.ts";
 
 export const WORKER: URL = new URL("./stand_in.js", import.meta.url);
 const PARENT: URL = new URL("./parent.js", import.meta.url);
@@ -54,12 +54,14 @@ export class Actor {
     return this.#do("set", property, value);
   }
 
-  send(messages: readonly (string | readonly string[])[], way: Way = "promise"): Promise<void> {
-    return this.#do(
-      "send",
-      messages.map((message) => [message].flat()),
-      way,
-    );
+  /** @param options Of each call: whom it is for, say. */
+  send(
+    messages: readonly (string | readonly string[])[],
+    way: Way = "promise",
+    options: object = {},
+  ): Promise<void> {
+    const each = messages.map((message) => [message].flat());
+    return this.#do("send", each, way, options);
   }
 
   /** So many messages, as text; parts are joined with a bar. */
@@ -79,9 +81,9 @@ export class Actor {
   async drain(): Promise<string[]> {
     const messages: string[] = [];
     for (;;) {
-      const message: Uint8Array[] | undefined = await this.call("tryReceive");
+      const message: unknown[] | undefined = await this.call("tryReceive");
       if (message === undefined) return messages;
-      messages.push(message.map((part) => Buffer.from(part).toString()).join("|"));
+      messages.push(message.map(toText).join("|"));
     }
   }
 

@@ -8,7 +8,9 @@
  */
 import * as threadmq from "threadmq";
 
-export type Kind = "Push" | "Pull" | "Subscriber";
+type Library = typeof threadmq;
+const LIBRARY: Library = threadmq;
+
 /** The three ways to send and receive: promises, calls that block, and attempts with batches. */
 export type Way = "promise" | "sync" | "try";
 export const WAYS: readonly Way[] = ["promise", "sync", "try"];
@@ -16,12 +18,14 @@ export const WAYS: readonly Way[] = ["promise", "sync", "try"];
 /** Long enough for a loaded machine; a test that comes to this has failed. */
 export const PATIENCE = 10_000;
 
-const KINDS = {
-  Push: threadmq.Push,
-  Pull: threadmq.Pull,
-  Subscriber: threadmq.Subscriber,
-} as const;
-type AnySocket = threadmq.Push | threadmq.Pull | threadmq.Subscriber;
+/** The types of sockets, by the names of their classes. */
+export type Kind = {
+  [Name in keyof Library]: Library[Name] extends new (
+    ...args: any[]
+  ) => threadmq.Socket
+    ? Name
+    : never;
+}[keyof Library];
 
 /** What a function that is sent to a thread gets. */
 export interface Scene {
@@ -41,7 +45,7 @@ export interface Call {
 
 export class Stage {
   readonly context: threadmq.Context;
-  readonly #sockets = new Map<number, AnySocket>();
+  readonly #sockets = new Map<number, threadmq.Socket>();
   readonly #scene: Scene;
   #last = 0;
 
@@ -56,7 +60,7 @@ export class Stage {
     if (what === "call") return socket[args[0]](...args.slice(1));
     if (what === "get") return socket[args[0]];
     if (what === "set") return Reflect.set(socket, args[0], args[1]);
-    if (what === "send") return send(socket, args[0], args[1]);
+    if (what === "send") return send(socket, args[0], args[1], args[2]);
     if (what === "receive") return receive(socket, args[0], args[1]);
     // The function comes as its source: it may use its parameters only.
     const body = new Function(`return (${args[0]});`)() as (...given: unknown[]) => unknown;
@@ -64,36 +68,41 @@ export class Stage {
   }
 
   #open(kind: Kind, options: object): number {
-    const socket = new (KINDS[kind] as any)({ context: this.context, ...options });
+    const socket = new (LIBRARY[kind] as any)({ context: this.context, ...options });
     this.#sockets.set(++this.#last, socket);
     return this.#last;
   }
 }
 
-async function send(push: threadmq.Push, messages: string[][], way: Way): Promise<void> {
-  if (way === "promise")
-    for (const message of messages) await push.send(message, { timeout: PATIENCE });
-  else if (way === "sync")
-    for (const message of messages) push.sendSync(message, { timeout: PATIENCE });
+async function send(socket: any, messages: string[][], way: Way, given: object): Promise<void> {
+  const options = { timeout: PATIENCE, ...given };
+  if (way === "promise") for (const message of messages) await socket.send(message, options);
+  else if (way === "sync") for (const message of messages) socket.sendSync(message, options);
   else {
     // One by one as long as there is room, the rest at once.
     let sent = 0;
-    while (sent < messages.length >> 1 && push.trySend(messages[sent] as string[])) sent++;
-    await push.sendMany(messages.slice(sent), { timeout: PATIENCE });
+    while (sent < messages.length >> 1 && socket.trySend(messages[sent], given)) sent++;
+    await socket.sendMany(messages.slice(sent), options);
   }
 }
 
-async function receive(pull: threadmq.Pull, count: number, way: Way): Promise<string[][]> {
-  const messages: threadmq.Message[] = [];
+async function receive(socket: any, count: number, way: Way): Promise<string[][]> {
+  const messages: unknown[][] = [];
   while (messages.length < count) {
     const left = count - messages.length;
-    if (way === "promise") messages.push(await pull.receive({ timeout: PATIENCE }));
-    else if (way === "sync") messages.push(pull.receiveSync({ timeout: PATIENCE }));
+    if (way === "promise") messages.push(await socket.receive({ timeout: PATIENCE }));
+    else if (way === "sync") messages.push(socket.receiveSync({ timeout: PATIENCE }));
     else {
-      const one = pull.tryReceive();
+      const one = socket.tryReceive();
       if (one !== undefined) messages.push(one);
-      else messages.push(...(await pull.receiveMany(left, { timeout: PATIENCE })));
+      else messages.push(...(await socket.receiveMany(left, { timeout: PATIENCE })));
     }
   }
-  return messages.map((message) => message.map(String));
+  return messages.map((message) => message.map(toText));
+}
+
+/** A part as text; of what a SERVER says of its sender, the number. */
+export function toText(part: unknown): string {
+  if (part instanceof Uint8Array) return Buffer.from(part).toString();
+  return `${(part as threadmq.PeerNumber).routingId}`;
 }

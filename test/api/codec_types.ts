@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * codec_types — what the compiler says of typed messages. Nothing runs: that it compiles, and that
+ * each line that is said to be an error is one, is the test.
+ */
+import {
+  Channel,
+  Client,
+  type Codec,
+  Dealer,
+  framed,
+  Gather,
+  json,
+  type Message,
+  Pair,
+  type Part,
+  Publisher,
+  Pull,
+  Push,
+  Reply,
+  Request,
+  Router,
+  Scatter,
+  Subscriber,
+} from "threadmq";
+import { msgpack } from "threadmq/msgpack";
+
+interface Job {
+  readonly file: string;
+  readonly line: number;
+}
+interface Result {
+  readonly words: number;
+}
+
+/** A value of exactly this type, and no other. */
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function is<A>() {
+  return { same: <B>(_value: B, ..._as: Same<A, B> extends true ? [] : [never]): void => {} };
+}
+
+const job: Job = { file: "a", line: 1 };
+
+export async function pipeline(): Promise<void> {
+  const push = new Push<Job>({ codec: json() });
+  await push.send(job);
+  push.sendSync(job);
+  push.trySend(job);
+  await push.sendMany(new Set([job]));
+  // @ts-expect-error A PUSH of jobs sends no text.
+  await push.send("text");
+  // @ts-expect-error Nor part of a job.
+  push.sendManySync([{ file: "a" }]);
+  is<Codec<Job, unknown> | undefined>().same(push.codec);
+
+  const pull = new Pull<Job>({ codec: json() });
+  is<Job>().same(await pull.receive());
+  is<Job>().same(pull.receiveSync());
+  is<Job | undefined>().same(pull.tryReceive());
+  is<Job[]>().same(await pull.receiveMany());
+  is<Job[]>().same(pull.receiveManySync(5));
+  for await (const one of pull) is<Job>().same(one);
+  for (const one of pull) is<Job>().same(one);
+  pull.isRedelivered(job);
+  // @ts-expect-error It is a job, not a message.
+  (await pull.receive()) satisfies Message;
+
+  // The codec may say what the type is.
+  await new Push({ codec: json<Job>() }).send(job);
+  is<Job>().same(await new Pull({ codec: json<Job>() }).receive());
+  is<Job>().same(await new Pull({ codec: msgpack<Job>() }).receive());
+  is<Job>().same(await new Gather<Job>({ codec: msgpack() }).receive());
+  await new Scatter<Job>({ codec: msgpack() }).send(job);
+  // @ts-expect-error A codec of another type.
+  new Pull<Job>({ codec: json<Result>() });
+  // @ts-expect-error No codec.
+  new Push<Job>({ codec: {} });
+}
+
+export async function bothWays(): Promise<void> {
+  const pair = new Pair<Job, Result>({ codec: json() });
+  await pair.send(job);
+  is<Result>().same(await pair.receive());
+  is<Codec<Job, Result> | undefined>().same(pair.codec);
+  const request = new Request<Job, Result>({ codec: json() });
+  await request.send(job);
+  is<Result>().same(await request.receive());
+  is<Job>().same(await new Pair<Job>({ codec: json() }).receive());
+  is<string>().same(await new Request<string>({ codec: json() }).receive());
+  const reply = new Reply<Result, Job>({ codec: json() });
+  for await (const one of reply) await reply.send({ words: one.line });
+  is<Result>().same(await new Client<Job, Result>({ codec: msgpack() }).receive());
+  is<Result>().same(await new Channel<Job, Result>({ codec: msgpack() }).receive());
+  is<Result>().same(await new Dealer<Job, Result>({ codec: json() }).receive());
+}
+
+export async function behindFrames(): Promise<void> {
+  const router = new Router({ codec: framed(json<Job>()) });
+  for await (const [id, one] of router) {
+    is<Buffer<ArrayBuffer>>().same(id);
+    is<Job>().same(one);
+    await router.send([id, one]);
+    await router.send(["text", one]);
+    // @ts-expect-error The id is missing.
+    await router.send([one]);
+  }
+  const named = new Router<[id: Part, result: Result], [id: Buffer<ArrayBuffer>, job: Job]>({
+    codec: framed(json()),
+  });
+  const [, first] = await named.receive();
+  is<Job>().same(first);
+  const publisher = new Publisher({ codec: framed(json<Job>()) });
+  await publisher.send(["topic", job]);
+  const subscriber = new Subscriber<[topic: Buffer<ArrayBuffer>, job: Job]>({
+    codec: framed(json()),
+  });
+  for await (const [, one] of subscriber) is<Job>().same(one);
+  is<number>().same(subscriber.missedBefore(await subscriber.receive()));
+  const broker = new Router({ codec: framed(json<Job>(), 2) });
+  const [id, empty, last] = await broker.receive();
+  is<Job>().same(last);
+  await broker.send([id, empty, last]);
+}
+
+export async function plain(): Promise<void> {
+  is<Message>().same(await new Pull().receive());
+  is<Message>().same(await new Router().receive());
+  is<Message>().same(await new Channel().receive());
+  is<Message>().same(await new Client().receive());
+  await new Push().send(["a", new Uint8Array(1)]);
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * REQ and REP when one of them goes: H4, who has asked is told; and no reply is ever taken for that
+ * to another request.
+ */
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { DEATHS, die } from "../support/deaths.ts";
+import {
+  type Actor,
+  DISTANCES,
+  far,
+  type Ground,
+  type Place,
+  play,
+  zmq,
+} from "../support/ground.ts";
+import { link, NAME } from "../support/links.ts";
+
+const SIDES = ["the REP is bound", "the REQ is bound"] as const;
+type Side = (typeof SIDES)[number];
+
+async function two(g: Ground, side: Side, place: Place): Promise<{ req: Actor; rep: Actor }> {
+  const rep = await g.open("Reply", {}, place);
+  const req = await g.open("Request");
+  await (side === "the REP is bound" ? link(rep, req) : link(req, rep));
+  return { req, rep };
+}
+
+/** How a replier goes that is in order. */
+const GOINGS: Readonly<Record<string, (rep: Actor, side: Side) => Promise<unknown>>> = {
+  closes: (rep) => rep.close(),
+  "lets go": (rep, side) =>
+    rep.call(side === "the REP is bound" ? "unbindSync" : "disconnect", NAME),
+};
+
+for (const distance of DISTANCES) {
+  for (const side of SIDES) {
+    for (const [going, go] of Object.entries(GOINGS)) {
+      for (const isRead of [true, false]) {
+        const when = `${isRead ? "has read the request" : "has not read it"} and ${going}`;
+        describe(`${distance}, ${side}, the REP ${when}`, () => {
+          play("H4: a receive that waits is told, and the next request may be sent", async (g) => {
+            const { req, rep } = await two(g, side, far(g, distance));
+            await req.send(["1"]);
+            if (isRead) await rep.receive(1);
+            const waiting = assert.rejects(req.call("receive"), zmq("EHOSTUNREACH", NAME));
+            await go(rep, side);
+            await waiting;
+            await assert.rejects(req.call("tryReceive"), zmq("EFSM"), "it is told once");
+            await follow(g, side, req, isRead ? [] : ["1"]);
+          });
+
+          play("H4: the next receive is told", async (g) => {
+            const { req, rep } = await two(g, side, far(g, distance));
+            await req.send(["1"]);
+            if (isRead) await rep.receive(1);
+            await go(rep, side);
+            await assert.rejects(req.call("receive"), zmq("EHOSTUNREACH", NAME));
+            await follow(g, side, req, isRead ? [] : ["1"]);
+          });
+
+          play("H4: the next request may be sent without having asked", async (g) => {
+            const { req, rep } = await two(g, side, far(g, distance));
+            await req.send(["1"]);
+            if (isRead) await rep.receive(1);
+            await go(rep, side);
+            await follow(g, side, req, isRead ? [] : ["1"]);
+          });
+        });
+      }
+
+      play(
+        `an answer that was given before is received, ${distance}, ${side}, ${going}`,
+        async (g) => {
+          const { req, rep } = await two(g, side, far(g, distance));
+          await req.send(["1"]);
+          await rep.receive(1);
+          await rep.send(["re 1"]);
+          await go(rep, side);
+          assert.deepEqual(await req.receive(1), ["re 1"]);
+          await assert.rejects(req.call("tryReceive"), zmq("EFSM"));
+          await follow(g, side, req, []);
+        },
+      );
+    }
+  }
+}
+
+/** Another REP comes: it gets the next request and no other, and its reply arrives. */
+async function follow(g: Ground, side: Side, req: Actor, notThese: string[]): Promise<void> {
+  const rep = await g.open("Reply");
+  await (side === "the REP is bound" ? rep.bind(NAME) : rep.connect(NAME));
+  assert.equal(await rep.call("tryReceive"), undefined, `not ${notThese}`);
+  await req.send(["2"]);
+  assert.deepEqual(await rep.receive(1), ["2"]);
+  await rep.send(["re 2"]);
+  assert.deepEqual(await req.receive(1), ["re 2"]);
+}
+
+describe("a thread dies", () => {
+  for (const [name, death] of Object.entries(DEATHS)) {
+    for (const side of SIDES) {
+      for (const isRead of [true, false]) {
+        play(`H4: ${name}, ${side}, ${isRead ? "read" : "unread"}`, async (g) => {
+          const thread = g.thread(death.start);
+          const { req, rep } = await two(g, side, thread);
+          await req.send(["1"]);
+          if (isRead) await rep.receive(1);
+          const waiting = assert.rejects(req.call("receive"), zmq("EHOSTUNREACH", NAME));
+          await die(thread, death);
+          await waiting;
+          await follow(g, side, req, isRead ? [] : ["1"]);
+        });
+      }
+    }
+  }
+
+  for (const side of SIDES) {
+    play(`H4: a REQ that blocks its thread, ${side}`, async (g) => {
+      const dying = g.thread();
+      const rep = await g.open("Reply", {}, dying);
+      const req = await g.open("Request", {}, g.thread());
+      await (side === "the REP is bound" ? link(rep, req) : link(req, rep));
+      await req.send(["1"]);
+      await rep.receive(1);
+      const blocked = assert.rejects(req.call("receiveSync"), zmq("EHOSTUNREACH", NAME));
+      await dying.kill();
+      await blocked;
+      await follow(g, side, req, []);
+    });
+  }
+
+  play("the requester dies: the reply is dropped, and the next is served", async (g) => {
+    const dying = g.thread();
+    const rep = await g.open("Reply");
+    await rep.bind(NAME);
+    const gone = await g.open("Request", {}, dying);
+    await gone.connect(NAME);
+    await gone.send(["1"]);
+    assert.deepEqual(await rep.receive(1), ["1"]);
+    await dying.kill();
+    await rep.send(["re 1"]);
+    assert.equal((await rep.call("stats")).dropped, 1);
+    const req = await g.open("Request");
+    await req.connect(NAME);
+    await req.send(["2"]);
+    assert.deepEqual(await rep.receive(1), ["2"]);
+    await rep.send(["re 2"]);
+    assert.deepEqual(await req.receive(1), ["re 2"]);
+  });
+});
+
+describe("no reply is taken for another's", () => {
+  play("the next binder has read the request before the REQ heard that it was lost", async (g) => {
+    const [first, second] = [g.thread(), g.thread()];
+    const a = await g.open("Reply", {}, first);
+    await a.bind(NAME);
+    const req = await g.open("Request");
+    await req.connect(NAME);
+    await a.call("stats"); // It is attached.
+    // The thread of the REQ, which is this one, does not look while that happens.
+    const told = new Int32Array(new SharedArrayBuffer(4));
+    const other = second.run(
+      ({ context, threadmq }, name, word) => {
+        const rep = new threadmq.Reply({ context });
+        for (;;) {
+          try {
+            rep.bindSync(name);
+            break;
+          } catch {}
+        }
+        const [request] = rep.receiveSync();
+        Atomics.store(word, 0, 1);
+        Atomics.notify(word, 0);
+        Atomics.wait(word, 0, 1);
+        rep.sendSync(`re ${request}`);
+        const [next] = rep.receiveSync();
+        rep.sendSync(`re ${next}`);
+      },
+      NAME,
+      told,
+    );
+    await req.send(["1"]);
+    const closing = a.close();
+    Atomics.wait(told, 0, 0);
+    await closing;
+    await assert.rejects(req.call("receiveSync"), zmq("EHOSTUNREACH"));
+    await req.send(["2"]);
+    Atomics.store(told, 0, 2);
+    Atomics.notify(told, 0);
+    assert.deepEqual(await req.receive(1), ["re 2"]);
+    await other;
+  });
+
+  for (const distance of DISTANCES) {
+    play(
+      `a REP that has connected answers a REQ that is no longer bound, ${distance}`,
+      async (g) => {
+        const rep = await g.open("Reply", {}, far(g, distance));
+        await rep.connect(NAME);
+        const first = await g.open("Request");
+        await first.bind(NAME);
+        await first.send(["1"]);
+        await first.close();
+        const second = await g.open("Request");
+        await second.bind(NAME);
+        await second.send(["2"]);
+        assert.deepEqual(await rep.receive(1), ["1"], "what was sent is received");
+        await rep.send(["re 1"]);
+        assert.deepEqual(await rep.receive(1), ["2"]);
+        await rep.send(["re 2"]);
+        assert.deepEqual(await second.receive(1), ["re 2"]);
+        assert.equal((await rep.call("stats")).dropped, 1);
+      },
+    );
+
+    play(
+      `nor a REQ that has connected, to a name that a third is bound to now, ${distance}`,
+      async (g) => {
+        const place = far(g, distance);
+        const req = await g.open("Request");
+        await req.connect(NAME);
+        for (const round of ["1", "2", "3"]) {
+          const rep = await g.open("Reply", {}, place);
+          await rep.bind(NAME);
+          await req.send([round]);
+          assert.deepEqual(await rep.receive(1), [round]);
+          if (round !== "3") {
+            await rep.close();
+            continue;
+          }
+          await rep.send(["re 3"]);
+          assert.deepEqual(await req.receive(1), ["re 3"]);
+        }
+      },
+    );
+  }
+});
+
+describe("what else may happen to a REQ", () => {
+  play("libzmq's: a receive that times out, and then the reply", async (g) => {
+    const { req, rep } = await two(g, "the REP is bound", g.here);
+    await req.send(["1"]);
+    await assert.rejects(req.call("receive", { timeout: 5 }), zmq("EAGAIN"));
+    await assert.rejects(req.call("trySend", "2"), zmq("EFSM"));
+    await rep.receive(1);
+    await rep.send(["re 1"]);
+    assert.deepEqual(await req.receive(1), ["re 1"]);
+  });
+
+  play("relaxed, and the replier has gone: the next is sent to another", async (g) => {
+    const req = await g.open("Request", { relaxed: true, correlate: true });
+    await req.bind(NAME);
+    const [a, b] = [await g.open("Reply"), await g.open("Reply")];
+    await a.connect(NAME);
+    await b.connect(NAME);
+    await req.send(["1"]);
+    await a.receive(1);
+    await a.close();
+    await req.send(["2"]);
+    assert.deepEqual(await b.receive(1), ["2"]);
+    await b.send(["re 2"]);
+    assert.deepEqual(await req.receive(1), ["re 2"]);
+  });
+
+  play("several pending receives: one reply, and the others wait for theirs", async (g) => {
+    const { req, rep } = await two(g, "the REP is bound", g.here);
+    await req.send(["1"]);
+    const [first, second] = [req.receive(1), req.receive(1)];
+    await rep.receive(1);
+    await rep.send(["re 1"]);
+    assert.deepEqual(await first, ["re 1"]);
+    await req.send(["2"]);
+    await rep.receive(1);
+    await rep.send(["re 2"]);
+    assert.deepEqual(await second, ["re 2"]);
+  });
+
+  play("several requests that wait for a REP: one is handed out at a time", async (g) => {
+    const { req, rep } = await two(g, "the REP is bound", g.here);
+    const [first, second] = [rep.receive(1), rep.receive(1)];
+    await req.send(["1"]);
+    assert.deepEqual(await first, ["1"]);
+    await rep.send(["re 1"]);
+    assert.deepEqual(await req.receive(1), ["re 1"]);
+    await req.send(["2"]);
+    assert.deepEqual(await second, ["2"]);
+  });
+
+  play("sendMany and receiveMany: one message at a time", async (g) => {
+    const { req, rep } = await two(g, "the REP is bound", g.here);
+    const told = (accepted: number) => (error: any) => {
+      return zmq("EFSM")(error) && error.accepted === accepted;
+    };
+    await assert.rejects(req.call("sendMany", ["1", "2"]), told(1));
+    assert.equal((await rep.call("receiveMany", 5)).length, 1);
+    await assert.rejects(rep.call("sendManySync", ["1", "2"]), told(1));
+    assert.equal((await req.call("receiveManySync", 5)).length, 1);
+  });
+
+  play("after a close every call is EBADF, and not EFSM", async (g) => {
+    const { req, rep } = await two(g, "the REP is bound", g.here);
+    for (const socket of [req, rep]) {
+      await socket.close();
+      for (const [method, ...args] of [
+        ["send", "X"],
+        ["sendSync", "X"],
+        ["trySend", "X"],
+        ["receive"],
+        ["tryReceive"],
+        ["sendMany", ["X"]],
+      ]) {
+        await assert.rejects(socket.call(method as string, ...args), zmq("EBADF"));
+      }
+    }
+  });
+
+  play("a ROUTER refuses a REQ with an id that is taken: the error is told, once", async (g) => {
+    const router = await g.open("Router", {}, g.thread());
+    await router.bind(NAME);
+    const dealer = await g.open("Dealer", { routingId: "X" });
+    await dealer.connect(NAME);
+    await dealer.send(["hello"]);
+    await router.receive(1);
+    const req = await g.open("Request", { routingId: "X" });
+    await req.connect(NAME);
+    await assert.rejects(
+      (async () => {
+        await req.send(["1"]);
+        await req.receive(1);
+      })(),
+      zmq("EADDRINUSE", NAME),
+    );
+    await req.set("routingId", "Y");
+    await req.connect(NAME);
+    await req.send(["2"]);
+    assert.deepEqual(await router.receive(1), ["Y||2"]);
+  });
+});
