@@ -366,9 +366,7 @@ export class Publishing extends Ways {
   #discard(pipe: Pipe): void {
     const { core } = this;
     if (!core.pipes.has(pipe) || pipe.side !== "connecter" || pipe.peerState !== ABSENT) return;
-    const left = pipe.queuedOut;
-    if (left === 0) return;
-    core.dropped(left);
+    if (pipe.queuedOut === 0) return;
     this.upstream.drain(pipe, () => core.renew(pipe)); // What it has sent itself is received.
   }
 

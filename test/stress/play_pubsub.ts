@@ -8,7 +8,15 @@
 import assert from "node:assert/strict";
 import { Dish, Publisher, Radio, Subscriber, XPublisher, XSubscriber } from "threadmq";
 import { pack, unpack } from "./bodies.ts";
-import { FIRST_VICTIM, FROM_VICTIMS, Order, type Part, type Play, type Player } from "./player.ts";
+import {
+  expect,
+  FIRST_VICTIM,
+  FROM_VICTIMS,
+  Order,
+  type Part,
+  type Play,
+  type Player,
+} from "./player.ts";
 
 const LARGE = 65_536;
 const TOPICS = ["t0", "t1"];
@@ -214,9 +222,11 @@ function hearerOf(player: Player, kind: Kind): Part {
   // Some let what comes for them lie.
   const reads = random.next(4) > 0;
   const order = new Order();
+  // One that is too slow, and wants no gaps, is told so.
+  const told = expect(...(whenFull === "disconnect" ? ["EHOSTUNREACH", "EAGAIN"] : ["EAGAIN"]));
   return {
     async step() {
-      const message = reads ? await player.receive<any[]>(socket) : undefined;
+      const message = reads ? await player.receive<any[]>(socket).catch(told) : undefined;
       if (message !== undefined) {
         const { topic, part } = kind.open(message);
         const { sender, number: which } = unpack(part);
@@ -224,8 +234,12 @@ function hearerOf(player: Player, kind: Kind): Part {
       }
       if (!reads) await new Promise((resolve) => setTimeout(resolve, 1));
       if (random.next(50) > 0) return;
-      kind.unsubscribe(socket, `v${number}`);
-      kind.subscribe(socket, `v${number}`);
+      try {
+        kind.unsubscribe(socket, `v${number}`);
+        kind.subscribe(socket, `v${number}`);
+      } catch (error) {
+        told(error);
+      }
     },
   };
 }

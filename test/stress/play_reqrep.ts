@@ -22,16 +22,20 @@ import {
 /** What repliers that are survivors bind, and victims; and requesters that are survivors. */
 const REPLIERS = [0, 3].map((number) => `inproc://replier${number}`);
 const MORTALS = ["inproc://mortal0", "inproc://mortal1"];
+/** What requesters bind that are victims. */
+const ASKERS = [0, 1, 2].map((place) => `inproc://asker${place}`);
 const requesters = [1, 2, 4].map((number) => `inproc://requester${number}`);
 
 export const reqrep: Play = {
   survivors: [replier, requester, requester, replier, requester],
-  victims: [mortalReplier, mortalReplier, requester],
+  victims: [mortalReplier, mortalReplier, requester, requester],
+  leaves: true, // An answer may lie where a dead one was bound.
 };
 
 function replier(player: Player): Part {
-  const reply = new Reply({ context: player.context });
+  const reply = new Reply({ context: player.context, linger: 0 });
   reply.bindSync(`inproc://replier${player.number}`);
+  for (const name of ASKERS) reply.connect(name);
   return repliesBy(player, reply);
 }
 
@@ -70,7 +74,8 @@ function requester(player: Player): Part {
   const correlate = (player.variant & 1) === 1;
   // What nobody is bound to may stay so at the end.
   const request = new Request({ context, correlate, immediate: true, linger: 0 });
-  for (const name of REPLIERS) request.connect(name);
+  if (isVictim && player.random.next(2) === 0) request.bindSync(ASKERS[player.place] as string);
+  else for (const name of REPLIERS) request.connect(name);
   if (!isVictim) {
     request.bindSync(`inproc://requester${player.number}`);
     for (const name of MORTALS) request.connect(name);

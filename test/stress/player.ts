@@ -85,6 +85,8 @@ export interface Play {
   readonly survivors: readonly Role[];
   /** One of these is picked for each victim. */
   readonly victims: readonly Role[];
+  /** Whether messages for the dead may lie somewhere until the survivors close. */
+  readonly leaves?: boolean;
   /**
    * What must hold in the end.
    *

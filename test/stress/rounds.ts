@@ -86,7 +86,7 @@ export async function killThreads(options: RoundOptions): Promise<RoundReport | 
 async function killInPlay(options: RoundOptions): Promise<RoundReport> {
   const { pattern, kills, seed, progress } = options;
   const random = new Random(seed);
-  const { survivors, victims: _, verdict } = PLAYS[pattern] as Play;
+  const { survivors, leaves = false, verdict } = PLAYS[pattern] as Play;
   const context = new Context({ maxSockets: 200 });
   const before = inUse(context);
   const began = performance.now();
@@ -112,7 +112,7 @@ async function killInPlay(options: RoundOptions): Promise<RoundReport> {
     await Promise.race([Promise.all(workers.map(({ ready }) => ready)), ends]);
     await Promise.race([killAll(killing), ends]);
     player.phase = RESTING;
-    await Promise.race([quiet(context, player, survivors.length), ends]);
+    await Promise.race([quiet(context, player, survivors.length, leaves), ends]);
     player.phase = CLOSING;
     const longest = Math.max(...(await ends));
     await Promise.all(workers.map(({ exit }) => exit));
@@ -132,13 +132,18 @@ async function killInPlay(options: RoundOptions): Promise<RoundReport> {
   }
 }
 
-/** All have come to an end, and nothing is under way. */
-async function quiet(context: Context, player: Player, survivors: number): Promise<void> {
+/** All have come to an end, and nothing is under way, unless something may be left. */
+async function quiet(
+  context: Context,
+  player: Player,
+  survivors: number,
+  leaves: boolean,
+): Promise<void> {
   const end = performance.now() + 2 * PATIENCE;
   for (;;) {
     const { messages } = context.stats();
     const finished = player.counted(FINISHED);
-    if (finished === survivors && messages.queued === 0) return;
+    if (finished === survivors && (leaves || messages.queued === 0)) return;
     const what = `${finished} of ${survivors} have finished, ${messages.queued} are queued`;
     assert.ok(performance.now() < end, `all is received: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -33,12 +33,10 @@ export async function killAll(killing: Killing): Promise<void> {
       const seed = random.next(2 ** 31);
       const workerData = { ...data, role: "victim", seed, number, place };
       const worker = new Worker(file, { workerData });
-      const ready = new Promise<void>((resolve, reject) => {
-        worker.once("message", () => resolve());
-        worker.once("error", reject);
-      });
+      const failures: unknown[] = [];
+      worker.on("error", (error) => failures.push(error));
+      const ready = new Promise((resolve) => worker.once("message", resolve));
       const exit = new Promise((resolve) => worker.once("exit", resolve));
-      ready.catch(() => {});
       const early = random.next(8) === 0;
       if (!early) await Promise.race([ready, exit]);
       const life = random.next(LONGEST_LIFE_MS);
@@ -46,7 +44,7 @@ export async function killAll(killing: Killing): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, life));
       await worker.terminate();
       killed(place);
-      if (!early) await ready; // It has not failed.
+      for (const failure of failures) throw failure;
     }
   };
   await Promise.all(Array.from({ length: VICTIMS }, (_, place) => one(place)));
