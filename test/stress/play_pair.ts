@@ -33,36 +33,49 @@ function playOf(kind: Kind): Play {
 export const pair: Play = playOf((options) => new Pair(options));
 export const channel: Play = playOf((options) => new Channel(options));
 
+interface End {
+  readonly socket: Pair | Channel;
+  /** How many messages were sent there, to all who came. */
+  sent: number;
+  readonly order: Order;
+}
+
 function stayOf(player: Player, kind: Kind): Part {
   const { context, number, random } = player;
-  const ends = ["bound", "connected"].map((how) => {
+  const ends = ["bound", "connected"].map((how): End => {
     const socket = kind({ context, sendHighWaterMark: 5, linger: 0 });
     if (how === "bound") socket.bindSync(`inproc://stay${number}`);
     else socket.connect(`inproc://guest${number}`);
     return { socket, sent: 0, order: new Order() };
   });
   let sent = 0;
+  const send = async (end: End): Promise<boolean> => {
+    try {
+      await player.send(end.socket, pack(number, end.sent), {}, SHORT);
+    } catch (error) {
+      expect("EAGAIN")(error);
+      return false; // Nobody is there, or there is no room.
+    }
+    end.sent++;
+    player.sent(++sent);
+    return true;
+  };
+  const receive = async ({ socket, order }: End): Promise<boolean> => {
+    const message = await player.receive(socket, SHORT);
+    if (message === undefined) return false;
+    const from = unpack(message[0]);
+    order.check(from.sender, from.number, true);
+    player.count(FROM_VICTIMS);
+    return true;
+  };
   const close = () => {
     for (const { socket } of ends) socket.close();
   };
   return {
     async step() {
       const end = random.pick(ends);
-      const { socket, order } = end;
-      if (random.next(2) === 0) {
-        try {
-          await player.send(socket, pack(number, end.sent), {}, SHORT);
-        } catch (error) {
-          return expect("EAGAIN")(error); // Nobody is there.
-        }
-        end.sent++;
-        return player.sent(++sent);
-      }
-      const message = await player.receive(socket, SHORT);
-      if (message === undefined) return;
-      const from = unpack(message[0]);
-      order.check(from.sender, from.number, true);
-      player.count(FROM_VICTIMS);
+      const act = random.next(2) === 0 ? send : receive;
+      for (let more = random.next(20); more >= 0 && (await act(end)); more--);
     },
     async rest() {
       close(); // What lies there was for the dead.

@@ -65,7 +65,7 @@ export const scatter: Play = playOf(KINDS.scatter);
 function giverOf(player: Player, kind: Kind): Part {
   const { context, number } = player;
   // A small swap: what a victim has left there goes to others before anything new is accepted.
-  const swap = number === 3 ? 50_000 : 0;
+  const swap = number === 3 ? 10_000 : 0;
   const socket = kind.from({ context, sendHighWaterMark: MARK, swap });
   socket.bindSync(`inproc://giver${number}`);
   for (const name of MORTALS) socket.connect(name);
