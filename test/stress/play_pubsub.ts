@@ -89,12 +89,14 @@ export const radio: Play = playOf(KINDS.radio);
 
 function publisherOf(player: Player, kind: Kind): Part {
   const { context, isVictim, number, random, variant } = player;
-  // Else it is the subscribers that want nothing dropped.
-  const noDrop = isVictim ? random.next(2) === 0 : (variant & 1) === 1;
+  // Else it is the subscribers that want nothing dropped; they cannot have said so to who connects
+  // to them before their thread has heard of it.
+  const isBound = number === PUBLISHERS[0];
+  const noDrop = isVictim ? random.next(2) === 0 : !isBound || (variant & 1) === 1;
   const socket = kind.publisher({ context, noDrop, sendHighWaterMark: 20, linger: 0 });
   if (isVictim && random.next(2) === 0) socket.bindSync(SPEAKERS[player.place]);
   else if (isVictim) for (const name of SUBSCRIBERS) socket.connect(name);
-  else if (number === PUBLISHERS[0]) socket.bindSync(BOUND);
+  else if (isBound) socket.bindSync(BOUND);
   else for (const name of [...SUBSCRIBERS, ...HEARERS]) socket.connect(name);
   const next = [0, 0];
   const wanted = new Map<string, boolean>();
