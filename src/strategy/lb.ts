@@ -26,10 +26,10 @@ export interface Returned {
  *
  * # The least loaded
  *
- * The turn is blind to how fast a peer is. If `leastLoaded` says so, a message goes to the pipe with
- * the fewest messages that were not received yet, by turn among equals: with one look at a count for
- * each pipe, up to the first that is empty. Whoever acknowledges has not received what it is still
- * working on. Once given to a pipe a message stays there, whoever becomes idle first.
+ * The turn is blind to how fast a peer is. If `leastLoaded` says so, a message goes to the pipe
+ * with the fewest messages that were not received yet, by turn among equals: with one look at a
+ * count for each pipe, up to the first that is empty. Whoever acknowledges has not received what it
+ * is still working on. Once given to a pipe a message stays there, whoever becomes idle first.
  *
  * # Swap
  *

@@ -163,6 +163,18 @@ function bothLive(): Program<Shared> {
 
 model("both live: the newest is read, nothing torn, no wake-up lost, all counted", bothLive());
 
+/** What was got of a writer that has died, and had told that it had put in so much at least. */
+function judgeGot(
+  _writer: unknown,
+  result: "alive" | { got: number[]; least: number; perhaps: number },
+  end: Finish,
+): string | undefined {
+  if (result === "alive") return undefined;
+  const { got, least, perhaps } = result;
+  if ((got.at(-1) ?? 0) < least) return "the newest was not read";
+  return judge(got, end, perhaps, 1);
+}
+
 /** The connecter puts, and dies; the binder reads, and mourns, and reads what is left. */
 function writerDies(): Program<Shared> {
   return {
@@ -201,16 +213,7 @@ function writerDies(): Program<Shared> {
     },
     mortal: "writer",
     final: finish,
-    judge: (
-      _writer: unknown,
-      result: "alive" | { got: number[]; least: number; perhaps: number },
-      end: Finish,
-    ) => {
-      if (result === "alive") return undefined;
-      const { got, least, perhaps } = result;
-      if ((got.at(-1) ?? 0) < least) return "the newest was not read";
-      return judge(got, end, perhaps, 1);
-    },
+    judge: judgeGot,
     planted: {
       "what was put in is taken back": {
         file: "queue/cell.js",
@@ -237,6 +240,20 @@ function writerDies(): Program<Shared> {
 }
 
 model("who puts dies at each step: the newest that was put is read, no memory lost", writerDies());
+
+/** What is left by a reader that has died, and had told that it had released so much. */
+function judgeRest(
+  result: "alive" | { rest: number[]; queued: number; taken: number; perhaps: number },
+  _reader: unknown,
+  end: Finish,
+): string | undefined {
+  if (result === "alive") return undefined;
+  const { rest, queued, taken, perhaps } = result;
+  if (queued > 0) return "the newest was not read";
+  if (queued < 0) return "released, and read again";
+  if (rest.some((value) => value <= taken)) return "released, and read again";
+  return judge(rest, end, perhaps, 1);
+}
 
 /** The binder reads, and dies; the connecter puts on, mourns, and another reads what is left. */
 function readerDies(): Program<Shared> {
@@ -284,18 +301,7 @@ function readerDies(): Program<Shared> {
     },
     mortal: "reader",
     final: finish,
-    judge: (
-      result: "alive" | { rest: number[]; queued: number; taken: number; perhaps: number },
-      _reader: unknown,
-      end: Finish,
-    ) => {
-      if (result === "alive") return undefined;
-      const { rest, queued, taken, perhaps } = result;
-      if (queued > 0) return "the newest was not read";
-      if (queued < 0) return "released, and read again";
-      if (rest.some((value) => value <= taken)) return "released, and read again";
-      return judge(rest, end, perhaps, 1);
-    },
+    judge: judgeRest,
     planted: {
       "what it had taken is not put back": {
         file: "queue/cell.js",

@@ -102,8 +102,10 @@ class World {
     }
     const actor = this.#open[command.kind].get(command.at);
     if (actor === undefined) return;
-    if (command.call === "replace") return this.#replace(actor, command.at);
     switch (command.call) {
+      case "replace":
+        this.#replace(actor, command.at);
+        break;
       case "close":
         this.#close(actor, command.at);
         break;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * Any sequence of calls on ROUTERs that bind and DEALERs that connect, in one thread, beside a model
- * that knows who is linked with whom, by which id.
+ * Any sequence of calls on ROUTERs that bind and DEALERs that connect, in one thread, beside a
+ * model that knows who is linked with whom, by which id.
  *
- *   P1  A message has the id of who has sent it, in front; it is received once, in order.
- *   P2  A message goes to who has the id that it is for, and to nobody else. If there is none, it is
- *       dropped and counted, or an EHOSTUNREACH (`mandatory`).
+ *   P1  A message has the id of who has sent it, in front; it is received once.
+ *   P2  A message goes to who has the id that it is for, and to nobody else. If there is none, it
+ *       is dropped and counted, or an EHOSTUNREACH (`mandatory`).
  *   P3  Who comes with an id that another has is refused, and told so, once: by the connect, or if
  *       the ROUTER binds later, by the next call. With `handover` it is the other who is told.
  *   P4  A refusal leaves the socket as it was: it may connect again.
@@ -62,7 +62,7 @@ class Asker {
   /** It has let go of a link that perhaps was to be refused. */
   hasLetGo = false;
   sent = 0;
-  /** The last of its messages that a ROUTER has received, which may be any if there are several. */
+  /** Those of its messages that were received. */
   readonly received = new Set<number>();
 
   constructor(context: Context, id: string | null) {

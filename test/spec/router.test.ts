@@ -113,12 +113,13 @@ describe("test_router_handover", () => {
       await first?.send(["one"]);
       assert.deepEqual(await router.receive(1), ["X|one"]);
       const second = await g.open("Dealer", { routingId: "X" }, place);
-      const told = (async () => {
+      const trying = (async () => {
         await second.connect(NAME);
         await second.call("receive");
       })();
+      const told = assert.rejects(trying, zmq("EADDRINUSE", NAME));
       await router.send([["X", "for the first"]]);
-      await assert.rejects(told, zmq("EADDRINUSE", NAME));
+      await told;
       assert.deepEqual(await first?.receive(1), ["for the first"]);
       await assert.rejects(second.call("receive", { timeout: 0 }), zmq("EAGAIN"), "told once");
       await second.set("routingId", "Y");
@@ -173,7 +174,7 @@ describe("test_probe_router", () => {
         await server.send([["X", "Hello"]]);
         const [message] = await client.receive(1);
         if (kind === "Dealer") assert.equal(message, "Hello");
-        else assert.match(message as string, /^\0.{4,}\|Hello$/s);
+        else assert.match(message as string, /^\0.+\|Hello$/s);
       });
     }
   }
