@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import {
+  ABSENT,
   ASSIGNED,
   ATTACHED,
   LET_GO,
@@ -309,7 +310,10 @@ export class Publishing extends Ways {
     const outlet = dist.outlet(pipe);
     if (outlet === before) return;
     if (before !== undefined) this.#forget(before);
-    if (outlet === undefined) return;
+    if (outlet === undefined) {
+      this.#discard(pipe);
+      return;
+    }
     this.#welcome(pipe);
     this.receiver?.activated(pipe); // It may have said something already.
   }
@@ -366,6 +370,14 @@ export class Publishing extends Ways {
     this.#eager.add(outlet);
     outlet.tell(Uint8Array.of(BEGIN));
     this.greet(outlet);
+  }
+
+  /** What a binder that is gone had not read was for nobody else, and is dropped. */
+  #discard(pipe: Pipe): void {
+    const { core } = this;
+    if (!core.pipes.has(pipe) || pipe.side !== "connecter" || pipe.peerState !== ABSENT) return;
+    if (pipe.queuedOut === 0) return;
+    this.upstream.drain(pipe, () => core.renew(pipe)); // What it has sent itself is received.
   }
 
   #forgetPipe(pipe: Pipe): void {
