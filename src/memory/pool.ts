@@ -122,9 +122,10 @@ export class Pool {
   readonly #hand: Addr;
   readonly #taken: Addr;
   /**
-   * Called after memory was given back while some thread waits for it; and whether ours may be that
-   * thread. What it has itself had, or tried to use, is nothing new to it: hearing of that, it would
-   * try again for ever.
+   * Called after memory was given back while some thread waits for it.
+   *
+   * @param ours Whether it is new to our thread, too. What we have had ourselves, or tried to use,
+   *   is not: if we waited and were told of that, we would try again for ever.
    */
   onRelease: (ours: boolean) => void = () => {};
 

@@ -332,7 +332,7 @@ export class PipeReader extends YpipeReader {
   /** Leaves a chunk that has nothing more in it, if the writer has gone on in another. */
   trim(): void {
     this.run();
-    if (this.hasPassed && this.#unreleased === 0) this.#release();
+    if (this.passed && this.#unreleased === 0) this.#release();
   }
 
   /** Ends the role. What was not acknowledged is left to the next reader, who will know. */

@@ -15,7 +15,6 @@ import {
   LANE_CHUNK_SIZE,
   LANE_FRONT,
   LANE_HELD,
-  LANE_READER_CHUNK,
   LANE_SENT,
   LANE_W,
   LANE_WORDS,
@@ -100,14 +99,10 @@ function take(arena: Arena, reader: YpipeReader): Part[] | undefined {
   return parts;
 }
 
-/** A writer whose messages have large bodies, and that gives up its chunk. */
+/** A writer whose messages have large bodies. */
 class Holder extends YpipeWriter {
   hold(body: Addr): void {
     this.take(body);
-  }
-
-  goSmall(): boolean {
-    return this.shrink();
   }
 }
 
@@ -156,95 +151,6 @@ function createTinyRig(words = 16): Rig {
   rig.keepTiny();
   return rig;
 }
-
-describe("a ypipe that was drained", () => {
-  /** A rig that is empty, in a chunk for a large message. */
-  function drained(): Rig & { writer: Holder; large: Addr } {
-    const rig = createRig();
-    const { arena, at, pool } = rig;
-    const writer = new Holder(arena, pool, at);
-    rig.writer = writer;
-    assert.ok(rig.put(one(1, 40_000)));
-    writer.flush();
-    assert.ok(rig.take());
-    return Object.assign(rig, { writer, large: arena.words[at + LANE_WRITER_CHUNK] });
-  }
-  const chunkOf = ({ arena, at }: Rig) => arena.words[at + LANE_WRITER_CHUNK];
-
-  for (const asleep of [false, true]) {
-    it(`goes on in the least chunk, ${asleep ? "to a sleeper" : "to who is awake"}`, () => {
-      const rig = drained();
-      const { arena, writer, reader, pool, far, large } = rig;
-      if (asleep) assert.ok(reader.sleep());
-      assert.ok(writer.goSmall());
-      assert.equal(writer.flush(), !asleep, "who sleeps is to be woken (I3)");
-      const least = chunkOf(rig);
-      assert.equal(arena.words[least], FIRST_CHUNK_WORDS);
-      // What another had left there is no record.
-      arena.words.fill(-1, least + CHUNK_HEAD, least + FIRST_CHUNK_WORDS);
-      assert.equal(reader.ready, false, "there is no message");
-      assert.equal(reader.run(), 0);
-      reader.giveBack();
-      assert.equal(arena.words[rig.at + LANE_READER_CHUNK], least);
-      const used = pool.pages.usedBytes;
-      far.trim();
-      pool.trim();
-      assert.ok(pool.pages.usedBytes < used, "the large chunk is free");
-      assert.notEqual(least, large);
-      assert.equal(writer.goSmall(), false, "it is the least now, and nothing lies lower");
-      rig.put(one(2));
-      writer.flush();
-      assert.deepEqual(rig.take(), one(2));
-      rig.end();
-    });
-  }
-
-  it("can be freed, or written to, whether its reader has looked or not", () => {
-    for (const looks of [false, true]) {
-      for (const writes of [false, true]) {
-        const rig = drained();
-        assert.ok(rig.writer.goSmall());
-        rig.writer.flush();
-        if (looks) assert.equal(rig.reader.run(), 0);
-        if (writes) {
-          rig.put(one(2));
-          rig.writer.flush();
-          assert.deepEqual(rig.take(), one(2));
-        }
-        rig.end();
-      }
-    }
-  });
-
-  it("goes to the lowest page that is free", () => {
-    const rig = drained();
-    const { pool, writer, reader, far } = rig;
-    pool.trim();
-    // All that is free below is taken while it goes on; so it comes to lie above.
-    const below: Addr[] = [];
-    for (;;) {
-      const block = pool.allocate(FIRST_CHUNK_WORDS);
-      below.push(block);
-      if (block > rig.large) break;
-    }
-    assert.ok(writer.goSmall());
-    writer.flush();
-    reader.run();
-    reader.giveBack();
-    const high = chunkOf(rig);
-    assert.ok(high > rig.large);
-    for (const block of below) pool.free(block);
-    pool.trim();
-    assert.ok(writer.goSmall());
-    writer.flush();
-    reader.run();
-    reader.giveBack();
-    assert.ok(chunkOf(rig) < rig.large);
-    far.trim();
-    assert.equal(writer.goSmall(), false, "nothing lies lower");
-    rig.end();
-  });
-});
 
 describe("a ypipe", () => {
   it("gives records in the order they were put", () => {

@@ -83,10 +83,9 @@ import {
  * A position is the address of a record. Addresses are even and past the header, so 1 can be
  * ASLEEP.
  *
- * A lane that was drained still has a chunk, in which the next record will be; it may be a large
- * one. Where memory is wanted the writer goes on in the least chunk (`shrink`) and shows that, so
- * that the reader can leave the large one and free it. So there may be records to pass and no
- * message.
+ * A lane that was drained still has a chunk, for the next record; it may be a large one. Where
+ * memory is wanted the writer goes on in the least chunk (`shrink`) and shows that, so that the
+ * reader can leave the large one and free it. So there may be records to pass and no message.
  *
  * # Invariants
  *
@@ -462,9 +461,8 @@ export class YpipeWriter {
   /** Goes on in a new chunk with room for so many words. False if there is no memory for it. */
   #goOn(size: number, leave: number): boolean {
     const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD, leave);
-    if (chunk === 0) return false;
-    this.#enter(chunk);
-    return true;
+    if (chunk !== 0) this.#enter(chunk);
+    return chunk !== 0;
   }
 
   /** Goes on in a chunk that is in our hand. */
@@ -503,7 +501,7 @@ export class YpipeReader {
   #chunk: Addr;
   #chunkEnd: Addr;
   /** Whether blocks have been passed that were not given back. */
-  #passed = false;
+  protected passed = false;
 
   constructor(arena: Arena, pool: Pool, at: Addr) {
     arena.refresh();
@@ -526,11 +524,6 @@ export class YpipeReader {
   /** Whether a record can be taken. Looking does not put the pipe to sleep. */
   get ready(): boolean {
     return this.run() > 0;
-  }
-
-  /** Whether something was passed that was not given back. */
-  protected get hasPassed(): boolean {
-    return this.#passed;
   }
 
   /** Whether anything was shown, be it only that the writer has gone on in another chunk. */
@@ -578,19 +571,19 @@ export class YpipeReader {
    */
   advance(to: Addr, bodies = false): void {
     this.#front = to;
-    if (bodies) this.#passed = true;
+    if (bodies) this.passed = true;
   }
 
   /** Gives back all that was taken: the next holder of the role, if there is one, begins here. */
   giveBack(): void {
     const words = this.arena.words;
-    if (!this.#passed) {
+    if (!this.passed) {
       words[this.lane + LANE_FRONT] = this.#front;
       return;
     }
     passTo(words, this.lane, this.#front);
     freePassed(this.arena, this.pool, this.lane);
-    this.#passed = false;
+    this.passed = false;
   }
 
   /**
