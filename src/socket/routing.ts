@@ -145,7 +145,11 @@ export abstract class Routing extends Sender<Routed> {
     let hasRoom = false;
     for (const pipe of this.core.pipes) {
       const { writer } = pipe;
-      if (writer === undefined || pipe.draining || !this.isUsable(pipe)) continue;
+      if (writer === undefined) continue;
+      if (pipe.draining || !this.isUsable(pipe)) {
+        this.#full.delete(writer); // Its room is of no use.
+        continue;
+      }
       if (this.#claims.has(writer)) continue;
       if (writer.hasSwapFor("")) return true;
       if (writer.hasRoom) hasRoom = true;
