@@ -3,17 +3,23 @@
 /**
  * kills — kills threads under load, and checks the books; the tests do it with fewer.
  *
- *     npm run kills
- *     npm run kills -- --kills=500 --seed=42
+ *     npm run kills                                  all patterns, one after the other
+ *     npm run kills -- --kills=500 --seed=42         so many for each
+ *     npm run kills -- --pattern=reqrep,router       these
  */
 import { parseArgs } from "node:util";
-import { killUnderLoad } from "../test/stress/kills.ts";
+import { killThreads, PATTERNS } from "../test/stress/rounds.ts";
 
 const { values } = parseArgs({
-  options: { kills: { type: "string", default: "2000" }, seed: { type: "string" } },
+  options: {
+    kills: { type: "string", default: "2000" },
+    seed: { type: "string" },
+    pattern: { type: "string", default: PATTERNS.join() },
+  },
 });
 const kills = Number(values.kills);
 const seed = Number(values.seed ?? Date.now() % 2 ** 31);
-console.log(`npm run kills -- --kills=${kills} --seed=${seed}`);
-const report = await killUnderLoad({ kills, seed, progress: (done) => console.log(`${done} …`) });
-console.log(report);
+for (const pattern of values.pattern.split(",")) {
+  console.log(`npm run kills -- --kills=${kills} --seed=${seed} --pattern=${pattern}`);
+  console.log(await killThreads({ pattern, kills, seed }));
+}

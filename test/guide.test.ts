@@ -61,6 +61,17 @@ shows("guide/lpirate", (lines) => {
   assert.ok(lines.includes("request 4: there is no reply, once more"));
 });
 
+shows("guide/espresso", (lines) => {
+  const wanted = [1, 2, 3].flatMap((round) => [`A-${round}`, `B-${round}`]);
+  const said = (how: string) =>
+    lines.filter((line) => line.startsWith(how)).map((line) => line.slice(how.length));
+  assert.deepEqual(said("received: "), wanted);
+  assert.deepEqual(
+    said("seen: ").filter((what) => !what.startsWith("unsubscribe ")),
+    ["subscribe A", "subscribe B", ...wanted],
+  );
+});
+
 shows("majordomo/main", (lines) =>
   assert.deepEqual(lines, [
     "upper: HELLO",

@@ -2,7 +2,7 @@
  * mtserver — the Guide's multithreaded service: a queue between clients and workers.
  *
  *     REQ ─┐                                   ┌─▶ REP worker
- *     REQ ─┼─▶ ROUTER ── proxy ── DEALER ──────┼─▶ REP worker
+ *     REQ ─┼─▶ ROUTER ── Proxy ── DEALER ──────┼─▶ REP worker
  *     REQ ─┘   clients            workers      └─▶ REP worker
  *
  * Clients see one server, and workers one client. The ROUTER knows each request's client, and puts
@@ -10,7 +10,7 @@
  */
 import { once } from "node:events";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { Dealer, Reply, Request, Router } from "threadmq";
+import { Dealer, Proxy, Reply, Request, Router } from "threadmq";
 
 const CLIENTS = 3;
 const WORKERS = 4;
@@ -21,14 +21,12 @@ else if (workerData.role === "worker") await work();
 else await ask();
 
 async function serve(): Promise<void> {
-  const clients = new Router();
-  const workers = new Dealer();
+  using clients = new Router();
+  using workers = new Dealer();
   await clients.bind("inproc://clients");
   await workers.bind("inproc://workers");
-  const pass = async (from: Router | Dealer, to: Router | Dealer) => {
-    for await (const message of from) await to.send(message);
-  };
-  const passing = Promise.all([pass(clients, workers), pass(workers, clients)]);
+  const proxy = new Proxy(clients, workers);
+  const running = proxy.run();
 
   const start = (role: string, name: string) =>
     new Worker(new URL(import.meta.url), { workerData: { role, name } });
@@ -37,9 +35,8 @@ async function serve(): Promise<void> {
   await Promise.all(users.map((user) => once(user, "exit")));
 
   for (const worker of pool) await worker.terminate(); // At any time: nobody minds.
-  clients.close();
-  workers.close();
-  await passing;
+  proxy.terminate();
+  await running;
 }
 
 async function work(): Promise<void> {

@@ -303,7 +303,12 @@ export class Thread {
    */
   wantMemory(): void {
     if (this.#memoryWants++ === 0) wantMemory(this.arena, this.slot);
-    this.pool.onRelease();
+    this.askForMemory();
+  }
+
+  /** Asks every thread, once, to give memory back. */
+  askForMemory(): void {
+    this.pool.onRelease(true);
   }
 
   gotMemory(): void {

@@ -280,6 +280,11 @@ export class Log {
     return undefined;
   }
 
+  /** Memory is wanted. */
+  memoryFreed(): void {
+    for (const { pipe } of this.#links.values()) pipe?.writer?.trim();
+  }
+
   /** Lets go of a listener. */
   #drop(serial: number): void {
     const pipe = this.#links.get(serial)?.pipe;

@@ -105,7 +105,7 @@ export class Membership implements CommandTarget {
     this.registry = new Reaper(this.thread, keeper.isGone);
     this.slab = new Slab(host);
     this.#block = slotAt(slot) + SLOT_BLOCK;
-    pool.onRelease = () => this.#postToAll(MEMORY);
+    pool.onRelease = (ours) => this.#postToAll(MEMORY, ours ? 0 : slot);
     pool.isFree = (other) => !isTaken(arena, other);
     this.thread.ownBlocks = () => [this.#block, ...this.registry.blocksOf(slot)];
     this.thread.signaler.onWatch = () => this.reapDead();
@@ -194,6 +194,7 @@ export class Membership implements CommandTarget {
     if ((bits & MEMORY) !== 0) {
       this.registry.dropAllExpired();
       this.thread.pool.trim(); // Who wants memory hears of what this gives back.
+      this.log.memoryFreed();
       for (const each of [...this.#sockets, ...this.lingering]) each.memoryFreed();
     }
   }
@@ -308,8 +309,10 @@ export class Membership implements CommandTarget {
     this.leave();
   }
 
-  #postToAll(bits: number): void {
-    for (let slot = 1; slot < MAX_SLOTS; slot++) this.thread.post(slotAt(slot) + SLOT_BLOCK, bits);
+  #postToAll(bits: number, but = 0): void {
+    for (let slot = 1; slot < MAX_SLOTS; slot++) {
+      if (slot !== but) this.thread.post(slotAt(slot) + SLOT_BLOCK, bits);
+    }
   }
 }
 

@@ -178,6 +178,11 @@ export class Pages {
     return free === block;
   }
 
+  /** Whether some page below this one may be free: a hint. */
+  mayHaveBelow(page: Addr): boolean {
+    return this.#arena.words[PAGES_SEARCH] < page / PAGE_WORDS;
+  }
+
   /** How many bytes of the arena are taken up, pages and what comes before them. */
   get usedBytes(): number {
     return (this.#firstPage() + this.#arena.words[PAGES_USED]) * PAGE_BYTES;

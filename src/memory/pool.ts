@@ -121,8 +121,13 @@ export class Pool {
   readonly #partial: Addr;
   readonly #hand: Addr;
   readonly #taken: Addr;
-  /** Called after memory was given back while some thread waits for it. */
-  onRelease: () => void = () => {};
+  /**
+   * Called after memory was given back while some thread waits for it.
+   *
+   * @param ours Whether it is new to our thread, too. What we have had ourselves, or tried to use,
+   *   is not: if we waited and were told of that, we would try again for ever.
+   */
+  onRelease: (ours: boolean) => void = () => {};
 
   constructor(arena: Arena, slot: number, canBlock: boolean, keeper: Keeper = NOBODY_DIES) {
     this.#arena = arena;
@@ -150,6 +155,27 @@ export class Pool {
     const words = this.#arena.words;
     let page = words[this.#partial + sizeClass];
     if (page === 0) page = this.#pageWithRoom(sizeClass, leave);
+    return page === 0 ? 0 : this.#pop(page, sizeClass);
+  }
+
+  /**
+   * The same, for less than a page, on a page below that of another block; 0 if there is none. So
+   * what stays goes out of the way of runs of pages, which want memory in one piece.
+   */
+  allocateBelow(above: Addr, size: number, leave: number): Addr {
+    const sizeClass = classOf(size);
+    const words = this.#arena.words;
+    const limit = above & -PAGE_WORDS;
+    let page = words[this.#partial + sizeClass];
+    while (page >= limit) page = words[page + PAGE_NEXT];
+    if (page === 0 && this.#pages.mayHaveBelow(limit)) {
+      page = this.#pages.allocate(1, leave, sizeClass);
+      if (page !== 0) this.#link(page, sizeClass);
+      if (page > limit) {
+        this.#giveAway(page, sizeClass);
+        page = 0;
+      }
+    }
     return page === 0 ? 0 : this.#pop(page, sizeClass);
   }
 
@@ -183,8 +209,13 @@ export class Pool {
   /** Frees a block, whoever allocated it. If it was linked before, it is in our hand (`hold`). */
   free(at: Addr): void {
     this.#freeOne(at);
-    // A flag: a thread that waits for memory looks again after it has announced itself.
-    if (load(this.#arena.words, MEMORY_WANTED) !== 0) this.onRelease();
+    this.#tell(true);
+  }
+
+  /** Frees a block of ours that we could not use, because there was no memory for the rest. */
+  putBack(at: Addr): void {
+    this.#freeOne(at);
+    this.#tell(false);
   }
 
   /**
@@ -218,7 +249,7 @@ export class Pool {
         page = next;
       }
     }
-    if (gave && load(words, MEMORY_WANTED) !== 0) this.onRelease(); // A flag, as in free.
+    if (gave) this.#tell(false);
   }
 
   /** Gives away everything: empty pages to all, those with blocks in use to the context. */
@@ -234,7 +265,7 @@ export class Pool {
     });
     this.#takeRemote();
     this.#takeStrays();
-    if (load(this.#arena.words, MEMORY_WANTED) !== 0) this.onRelease(); // A flag, as above.
+    this.#tell(false);
   }
 
   /**
@@ -256,7 +287,13 @@ export class Pool {
       words.fill(0, slotAt(dead) + SLOT_PARTIAL, slotAt(dead) + SLOT_PARTIAL + OWN_RUN);
     });
     this.#takeOver(dead);
-    if (load(words, MEMORY_WANTED) !== 0) this.onRelease(); // A flag, as above.
+    this.#tell(true);
+  }
+
+  /** Memory was given back. */
+  #tell(ours: boolean): void {
+    // A flag: a thread that waits for memory looks again after it has announced itself.
+    if (load(this.#arena.words, MEMORY_WANTED) !== 0) this.onRelease(ours);
   }
 
   /** Frees what a dead thread had in its hand, unless it is linked, or free already. */

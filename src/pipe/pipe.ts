@@ -165,8 +165,14 @@ export class Pipe implements CommandTarget, WriterOwner {
   command(_block: Addr, bits: number): void {
     // What one handler does may close the socket; the others then have nothing to look at.
     if ((bits & PIPE_TERM) !== 0) this.events.peerChanged(this);
-    if ((bits & ACTIVATE_READ) !== 0 && !this.#left) this.events.readActivated(this);
-    if ((bits & ACTIVATE_WRITE) !== 0 && !this.#left) this.events.writeActivated(this);
+    if ((bits & ACTIVATE_READ) !== 0 && !this.#left) {
+      this.reader?.trim();
+      this.events.readActivated(this);
+    }
+    if ((bits & ACTIVATE_WRITE) !== 0 && !this.#left) {
+      this.writer?.trimAgain();
+      this.events.writeActivated(this);
+    }
   }
 
   /** How long what a connecter has sent is kept, should it die (layout.ts). */

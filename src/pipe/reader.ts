@@ -225,6 +225,38 @@ export class PipeReader extends YpipeReader {
     return this.queued - this.#unreleased;
   }
 
+  /** Whether there is a message to read. What the writer's end tells before it is heard. */
+  get hasMessage(): boolean {
+    return this.#laneHasMessage || this.#cell.full;
+  }
+
+  get #laneHasMessage(): boolean {
+    if (this.run() === 0) return false;
+    return (this.arena.words[this.front + FLAGS] & CONTROL) === 0 || this.#hear();
+  }
+
+  /**
+   * The parts of the next message where they lie, to be looked at; undefined if there is none, or
+   * if it may be another by then: where only the newest counts.
+   */
+  peek(): Uint8Array[] | undefined {
+    if (this.#conflates || !this.#laneHasMessage) return undefined;
+    const parts: Uint8Array[] = [];
+    const { arena } = this;
+    for (let at = this.front, more = true; more; at += recordSize(arena.words, at)) {
+      const length = arena.words[at + LENGTH];
+      const flags = arena.words[at + FLAGS];
+      more = (flags & MORE) !== 0;
+      let from = at + RECORD_HEAD;
+      if ((flags & REFERENCE) !== 0) {
+        from = arena.words[from] + BODY_HEAD;
+        arena.reach(from + ((length - 1) >> 2));
+      }
+      parts.push(arena.bytes.subarray(from * 4, from * 4 + length));
+    }
+    return parts;
+  }
+
   /** Whether there is something to read. Looking does not put the pipe to sleep. */
   override get ready(): boolean {
     return super.ready || this.#cell.full;
@@ -295,6 +327,12 @@ export class PipeReader extends YpipeReader {
     if (!this.#celled) return;
     this.#celled = false;
     this.#cell.free();
+  }
+
+  /** Leaves a chunk that has nothing more in it, if the writer has gone on in another. */
+  trim(): void {
+    this.run();
+    if (this.passed && this.#unreleased === 0) this.#release();
   }
 
   /** Ends the role. What was not acknowledged is left to the next reader, who will know. */
@@ -443,27 +481,34 @@ export class PipeReader extends YpipeReader {
 
   /** Hands out the control records from `front` on, and then the next message. */
   #readControl(): Message | undefined {
+    return this.#hear() ? this.#readLane() : undefined;
+  }
+
+  /** Hands out the control records from `front` on. False if no message comes after them. */
+  #hear(): boolean {
     this.#forgetRun();
     while (this.run() > 0) {
       const at = this.front;
       const { words, bytes } = this.arena;
-      if ((words[at + FLAGS] & CONTROL) === 0) break;
+      if ((words[at + FLAGS] & CONTROL) === 0) return true;
       const length = words[at + LENGTH];
       const from = (at + RECORD_HEAD) * 4;
       this.advance(at + recordWords(length));
       this.#controlled = true;
       this.onControl(bytes.slice(from, from + length));
     }
-    const message = this.#readLane();
     // Who finds no message releases none.
-    if (message === undefined && this.#controlled && this.#unreleased === 0) this.#release();
-    return message;
+    if (this.#controlled && this.#unreleased === 0) this.#release();
+    return false;
   }
 
   /** Reads a message from where it lies: it has large bodies, or the run has not all of it. */
   #readInPlace(): Message | undefined {
     this.#forgetRun();
-    if (this.run() === 0) return undefined;
+    if (this.run() === 0) {
+      this.trim();
+      return undefined;
+    }
     const { words } = this.arena;
     if ((words[this.front + FLAGS] & CONTROL) !== 0) return this.#readControl();
     const message: Message = [];

@@ -10,6 +10,7 @@ import {
   countBoth,
   LEAVE_A_LINK,
   load,
+  MEMORY_WANTED,
   or,
   type Pool,
   peek,
@@ -77,6 +78,13 @@ export interface WriterOwner {
  * in lock-step, a wake-up for each message; nearer to empty, the writer would stand still while the
  * reader drains. A writer that tries again by itself needs no wake-up and is not held to that half.
  *
+ * # Memory
+ *
+ * Where memory is wanted, a lane that is empty gives up what it keeps for later (queue/ypipe.ts):
+ * its writer goes on in the least chunk, and the reader is told, who frees the other one. One that
+ * is not empty, or that nobody reads, does so when it is: by the same bit and `wakeAt`, or by the
+ * watermark of the reader who comes.
+ *
  * # Full
  *
  * That a pipe is full is told once, and that it is relieved when half of it is free again: a pipe
@@ -133,6 +141,8 @@ export class PipeWriter extends MessageWriter {
   #read = 0;
   readonly #owner: WriterOwner | undefined;
   #swap: Swap | undefined;
+  /** We are to give memory back when the lane is empty, and have asked to be woken then. */
+  #trims = false;
   /** There is room for what is in the swap, but no memory; and all threads were asked for some. */
   #starved = false;
   readonly #cell: CellWriter;
@@ -365,6 +375,32 @@ export class PipeWriter extends MessageWriter {
       or(words, this.lane + LANE_READ, WAITS);
     }
     return this.queued > 0;
+  }
+
+  /** Memory is wanted: gives up what the lane keeps for later, as soon as it is empty. */
+  trim(): void {
+    this.#trims = !this.#isIdle;
+    if (this.#trims) {
+      this.waitUntilEmpty();
+      this.#trims = !this.#isIdle; // It may have become so before we had asked.
+    }
+    if (this.#trims || !this.shrink()) return;
+    this.flush();
+    this.#thread.post(this.#readerBlock, ACTIVATE_READ); // It may be awake, and not look.
+  }
+
+  /** The lane may be empty now. One that is in use again keeps what it has, unless a call waits. */
+  trimAgain(): void {
+    if (!this.#trims) return;
+    // A flag: who sets it posts MEMORY, too.
+    if (this.#isIdle || load(this.arena.words, MEMORY_WANTED) !== 0) this.trim();
+    else this.#trims = false;
+  }
+
+  /** Whether nothing is in the lane, and somebody is there who would leave a chunk. */
+  get #isIdle(): boolean {
+    // SYNC(limit) observe: whether there is a reader.
+    return this.queued === 0 && load(this.arena.words, this.lane + LANE_LIMIT) !== NO_READER;
   }
 
   /**

@@ -4,6 +4,7 @@ import { assert } from "../base/index.ts";
 import {
   type Addr,
   type Arena,
+  LEAVE_A_LINK,
   LEAVE_A_MOVE,
   LEAVE_NONE,
   load,
@@ -63,7 +64,7 @@ import {
  *
  * # Roles
  *
- *   YpipeWriter   reserve, flush, wake            one thread
+ *   YpipeWriter   reserve, flush, wake, shrink    one thread
  *   YpipeReader   run, advance, giveBack, sleep   one thread, commonly another
  *
  * A role can pass to another thread: it starts from the words the last holder left. The end that
@@ -81,6 +82,10 @@ import {
  *
  * A position is the address of a record. Addresses are even and past the header, so 1 can be
  * ASLEEP.
+ *
+ * A lane that was drained still has a chunk, for the next record; it may be a large one. Where
+ * memory is wanted the writer goes on in the least chunk (`shrink`) and shows that, so that the
+ * reader can leave the large one and free it. So there may be records to pass and no message.
  *
  * # Invariants
  *
@@ -391,6 +396,26 @@ export class YpipeWriter {
     return false;
   }
 
+  /**
+   * Goes on in the least chunk, unless this is one, on the lowest page that can be. All is shown,
+   * and so is this by the next flush.
+   *
+   * @returns whether there is a chunk to be left by the reader.
+   */
+  protected shrink(): boolean {
+    const { pool } = this;
+    const before = this.#chunk;
+    const chunk =
+      pool.sizeOf(before) > FIRST_CHUNK_WORDS
+        ? pool.allocate(FIRST_CHUNK_WORDS, LEAVE_A_LINK)
+        : pool.allocateBelow(before, FIRST_CHUNK_WORDS, LEAVE_A_LINK);
+    if (chunk === 0) return false;
+    this.arena.words[chunk] = pool.sizeOf(chunk);
+    this.#enter(chunk);
+    this.#claimed = this.#position;
+    return true;
+  }
+
   /** Notes that a block, which is in our hand, is the lane's, should we die before the flush. */
   protected take(block: Addr): void {
     const words = this.arena.words;
@@ -400,13 +425,13 @@ export class YpipeWriter {
     this.#holds = true;
   }
 
-  /** Frees the block that was taken last. It is not in use. */
+  /** Frees the block that was taken last. It was not used. */
   protected untake(): void {
     const words = this.arena.words;
     const block = words[this.lane + LANE_HELD];
     this.pool.hold(block);
     words[this.lane + LANE_HELD] = words[block + HELD_NEXT];
-    this.pool.free(block);
+    this.pool.putBack(block);
   }
 
   /** All that was taken is shown. */
@@ -436,7 +461,12 @@ export class YpipeWriter {
   /** Goes on in a new chunk with room for so many words. False if there is no memory for it. */
   #goOn(size: number, leave: number): boolean {
     const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD, leave);
-    if (chunk === 0) return false;
+    if (chunk !== 0) this.#enter(chunk);
+    return chunk !== 0;
+  }
+
+  /** Goes on in a chunk that is in our hand. */
+  #enter(chunk: Addr): void {
     const words = this.arena.words;
     this.take(chunk);
     words[this.#position + LENGTH] = chunk;
@@ -446,7 +476,6 @@ export class YpipeWriter {
     this.#chunk = chunk;
     this.#limit = chunk + words[chunk] - RECORD_HEAD;
     this.#position = chunk + CHUNK_HEAD;
-    return true;
   }
 
   /** A chunk of at least so many words, twice as large as the last if that can be; 0 if none. */
@@ -472,7 +501,7 @@ export class YpipeReader {
   #chunk: Addr;
   #chunkEnd: Addr;
   /** Whether blocks have been passed that were not given back. */
-  #passed = false;
+  protected passed = false;
 
   constructor(arena: Arena, pool: Pool, at: Addr) {
     arena.refresh();
@@ -494,9 +523,10 @@ export class YpipeReader {
 
   /** Whether a record can be taken. Looking does not put the pipe to sleep. */
   get ready(): boolean {
-    return this.#look();
+    return this.run() > 0;
   }
 
+  /** Whether anything was shown, be it only that the writer has gone on in another chunk. */
   #look(): boolean {
     if (this.#front !== this.#known) return true;
     // SYNC(flush) observe: take all that was flushed so far, in one step.
@@ -513,8 +543,11 @@ export class YpipeReader {
    */
   run(): number {
     if (!this.#look()) return 0;
-    while ((this.arena.words[this.#front + FLAGS] & END) !== 0) this.#nextChunk();
     const known = this.#known;
+    while ((this.arena.words[this.#front + FLAGS] & END) !== 0) {
+      this.#nextChunk();
+      if (this.#front === known) return 0; // What lies there is not shown.
+    }
     const here = known > this.#chunk && known <= this.#chunkEnd;
     return (here ? known : this.#chunkEnd) - this.#front;
   }
@@ -538,19 +571,19 @@ export class YpipeReader {
    */
   advance(to: Addr, bodies = false): void {
     this.#front = to;
-    if (bodies) this.#passed = true;
+    if (bodies) this.passed = true;
   }
 
   /** Gives back all that was taken: the next holder of the role, if there is one, begins here. */
   giveBack(): void {
     const words = this.arena.words;
-    if (!this.#passed) {
+    if (!this.passed) {
       words[this.lane + LANE_FRONT] = this.#front;
       return;
     }
     passTo(words, this.lane, this.#front);
     freePassed(this.arena, this.pool, this.lane);
-    this.#passed = false;
+    this.passed = false;
   }
 
   /**

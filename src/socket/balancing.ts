@@ -60,7 +60,7 @@ export class Balancer extends Sender<Outgoing> {
     return this.lb.write(message);
   }
 
-  protected flush(): void {
+  flush(): void {
     this.lb.flush();
   }
 
@@ -77,7 +77,7 @@ export class Balancer extends Sender<Outgoing> {
   }
 
   get ready(): boolean {
-    return !this.lb.returning && this.lb.hasRoom;
+    return this.lb.ready;
   }
 
   attached(pipe: Pipe): void {
@@ -102,7 +102,7 @@ export class Balancer extends Sender<Outgoing> {
   ended(pipe: Pipe, done: () => void): void {
     this.lb.remove(pipe);
     if (!this.#returnsFrom(pipe)) {
-      this.core.dropped(pipe.queuedOut);
+      this.core.dropped(pipe.queuedOut, "peer left");
       done();
       return;
     }

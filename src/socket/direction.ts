@@ -61,6 +61,34 @@ export abstract class Direction {
   /** Asks all pipes for a wake-up; false if it is worth trying again at once. */
   protected abstract park(): boolean;
 
+  /** Whether a message could go now; which then depends on the other end, and the pattern. */
+  abstract get ready(): boolean;
+
+  /** Whether a call would not have to wait: a message can go, or there is an error to tell. */
+  get answers(): boolean {
+    if (this.#failure !== undefined || this.#mishap?.isTold === false) return true;
+    return this.goes;
+  }
+
+  /** Whether a message can go now, and no call waits that came before. */
+  get goes(): boolean {
+    return this.first && this.ready;
+  }
+
+  /** Who follows looks whenever something may have changed, after the calls that wait. */
+  follow(follower: Waiting): void {
+    this.waiting.followers.add(follower);
+  }
+
+  unfollow(follower: Waiting): void {
+    this.waits?.followers.delete(follower);
+  }
+
+  /** As `park`, for who follows: if calls wait, they will say when all of them are done. */
+  parkFollower(): boolean {
+    return this.#failure !== undefined || !this.first || this.park();
+  }
+
   /** Something may go now. */
   pump(): void {
     this.waits?.pump();
@@ -98,6 +126,7 @@ export abstract class Direction {
    */
   tell(mishap: Mishap): void {
     if (this.#mishap === undefined || this.#mishap.isTold) this.#mishap = mishap;
+    this.waits?.follow();
   }
 
   /** Fails the calls that wait. */

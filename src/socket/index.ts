@@ -28,10 +28,20 @@ export type { OnePart } from "./balancing.ts";
  *   server             CLIENT, SERVER and PEER
  *   pubsub             PUB, SUB, XPUB and XSUB
  *   radio              RADIO and DISH
+ *   events             what happens to a socket
+ *   poller             waits for any of many sockets
+ *   proxy              passes messages on between two sockets
  *   streams            sockets as Web Streams
  */
 export { framed, json, onlyPart } from "./codec.ts";
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
+export {
+  type SocketEvent,
+  type SocketEventListener,
+  type SocketEventReason,
+  SocketEvents,
+  type SocketEventType,
+} from "./events.ts";
 export type {
   AcknowledgeOption,
   BalanceOption,
@@ -58,6 +68,8 @@ export {
   type PushOptions,
   Scatter,
 } from "./pipeline.ts";
+export { type PollEvent, Poller, type PollOptions } from "./poller.ts";
+export { Proxy, type ProxyOptions, type ProxyStats, type ProxyTraffic } from "./proxy.ts";
 export {
   type Prefix,
   Publisher,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import {
+  ABSENT,
   ASSIGNED,
   ATTACHED,
   LET_GO,
@@ -76,7 +77,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
     return true;
   }
 
-  protected flush(): void {
+  flush(): void {
     this.dist.flush();
   }
 
@@ -89,6 +90,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
   }
 
   get ready(): boolean {
+    this.dist.noDrop = this.core.options.noDrop;
     return this.dist.ready;
   }
 
@@ -111,7 +113,8 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
 
   ended(pipe: Pipe, done: () => void): void {
     this.dist.remove(pipe);
-    this.core.dropped(pipe.queuedOut - (pipe.writer?.swapped ?? 0)); // Who leaves counts those.
+    // Who leaves counts those in the swap.
+    this.core.dropped(pipe.queuedOut - (pipe.writer?.swapped ?? 0), "peer left");
     done();
     this.again();
   }
@@ -131,8 +134,8 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
   }
 
   /** See DistOwner. */
-  dropped(_pipe: Pipe, count: number): void {
-    this.core.dropped(count);
+  dropped(_pipe: Pipe, count: number, why: DropCause): void {
+    this.core.dropped(count, why);
   }
 
   /** See DistOwner. It may be told while a message is being written. */
@@ -307,7 +310,10 @@ export class Publishing extends Ways {
     const outlet = dist.outlet(pipe);
     if (outlet === before) return;
     if (before !== undefined) this.#forget(before);
-    if (outlet === undefined) return;
+    if (outlet === undefined) {
+      this.#discard(pipe);
+      return;
+    }
     this.#welcome(pipe);
     this.receiver?.activated(pipe); // It may have said something already.
   }
@@ -364,6 +370,14 @@ export class Publishing extends Ways {
     this.#eager.add(outlet);
     outlet.tell(Uint8Array.of(BEGIN));
     this.greet(outlet);
+  }
+
+  /** What a binder that is gone had not read was for nobody else, and is dropped. */
+  #discard(pipe: Pipe): void {
+    const { core } = this;
+    if (!core.pipes.has(pipe) || pipe.side !== "connecter" || pipe.peerState !== ABSENT) return;
+    if (pipe.queuedOut === 0) return;
+    this.upstream.drain(pipe, () => core.renew(pipe)); // What it has sent itself is received.
   }
 
   #forgetPipe(pipe: Pipe): void {

@@ -4,22 +4,26 @@ import { ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
 import { checkRange } from "../context/index.ts";
 import { type Message, type Pipe, standsFor } from "../pipe/index.ts";
-import { Fq } from "../strategy/index.ts";
+import { Fq, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
 import type { SocketCore } from "./socket.ts";
-import type { WaitOptions } from "./waiting.ts";
+import { END, type WaitOptions } from "./waiting.ts";
 
 const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 
 /** The receiving half of a pattern: fair queueing, and the calls that wait for a message. */
 export class Receiver<M = Message> extends Direction {
   protected readonly fq: Fq;
+  /** Which messages are handed out, if not all are. */
+  protected readonly wants: Wants | undefined;
   readonly #codec: Codec<unknown> | undefined;
   /** What is to be done when a pipe has been read to its end. */
   readonly #ends = new Map<Pipe, () => void>();
   /** A message that could not be decoded, behind others that are handed out first. */
   #undecoded: ZmqError | undefined;
+  /** A message that was taken to be passed on, and put back. */
+  #returned: readonly unknown[] | undefined;
 
   constructor(core: SocketCore) {
     super(core, WAY);
@@ -133,9 +137,22 @@ export class Receiver<M = Message> extends Direction {
 
   memoryFreed(): void {}
 
-  /** Whether a message could be received now. */
+  /** The next message as it came, to be passed on. */
+  takePassing(): readonly unknown[] | undefined {
+    const returned = this.#returned;
+    this.#returned = undefined;
+    return returned ?? (this.take() as readonly unknown[] | undefined);
+  }
+
+  /** Puts back a message that could not be passed on: it is the next again. */
+  putBack(message: readonly unknown[]): void {
+    this.#returned = message;
+    this.waits?.pump();
+  }
+
   get ready(): boolean {
-    return this.#undecoded !== undefined || this.fq.ready;
+    if (this.#returned !== undefined) return true;
+    return this.#undecoded !== undefined || this.fq.has(this.wants);
   }
 
   protected override park(): boolean {
@@ -150,6 +167,9 @@ export class Receiver<M = Message> extends Direction {
   #attemptMany(max: number): M[] | undefined {
     this.check();
     const messages: M[] = [];
+    if (this.#returned !== undefined && this.#codec === undefined) {
+      messages.push(this.takePassing() as M);
+    }
     if (this.#codec === undefined) this.takeMany(messages, max);
     else this.#decodeMany(messages, max);
     return messages.length === 0 ? undefined : messages;
@@ -164,12 +184,14 @@ export class Receiver<M = Message> extends Direction {
 
   /** Appends up to `max` messages; as many as there are. */
   protected takeMany(messages: M[], max: number): void {
+    const before = messages.length;
     this.fq.receiveMany(messages as Message[], max);
-    if (messages.length > 0) this.count(messages.length);
+    if (messages.length > before) this.count(messages.length - before);
   }
 
   #takeOne(): M | undefined {
-    return this.#codec === undefined ? this.take() : this.#decode(this.#codec);
+    if (this.#codec !== undefined) return this.#decode(this.#codec);
+    return this.#returned === undefined ? this.take() : (this.takePassing() as M);
   }
 
   /** @throws ZmqError EBADMSG, which has the message. */
@@ -177,7 +199,7 @@ export class Receiver<M = Message> extends Direction {
     const undecoded = this.#undecoded;
     this.#undecoded = undefined;
     if (undecoded !== undefined) throw undecoded;
-    const message = this.take() as Message | undefined;
+    const message = this.takePassing() as Message | undefined;
     if (message === undefined) return undefined;
     try {
       const value = codec.decode(message);
@@ -216,9 +238,6 @@ export class Receiver<M = Message> extends Direction {
     done?.();
   }
 }
-
-/** The last step of an iteration. */
-export const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 function toResult<M>(value: M): IteratorYieldResult<M> {
   return { done: false, value };

@@ -4,9 +4,9 @@ import { DEFAULT_RECEIVE_MANY } from "../base/index.ts";
 import type { SocketType } from "../context/index.ts";
 import type { Message } from "../pipe/index.ts";
 import { type Codec, EVERY, type OptionName, RECEIVES, type ReceiveOptions } from "./options.ts";
-import { END, type Receiver } from "./receiving.ts";
+import type { Receiver } from "./receiving.ts";
 import { Socket, type SocketCore } from "./socket.ts";
-import type { WaitOptions } from "./waiting.ts";
+import { END, type WaitOptions } from "./waiting.ts";
 import type { Ways } from "./ways.ts";
 
 /** A socket that receives. */
@@ -52,7 +52,7 @@ export abstract class ReceivingSocket<In = Message> extends Socket {
   get readable(): boolean {
     if (this.closed) return false;
     this.enter();
-    return this.receivingHalf.ready;
+    return this.receivingHalf.answers;
   }
 
   /**

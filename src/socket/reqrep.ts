@@ -12,6 +12,7 @@ import {
   prepare,
   REFUSED,
 } from "../pipe/index.ts";
+import type { Wants } from "../strategy/index.ts";
 import { Balancer } from "./balancing.ts";
 import type { DuplexOptions } from "./duplex_socket.ts";
 import type { CodecOption, ProbeOption, Received, RoutingOptions } from "./options.ts";
@@ -110,7 +111,12 @@ class RequestSender extends Balancer {
   protected override put(message: Outgoing): boolean {
     if (!this.write(message)) return false;
     this.flush();
+    this.#replies.pump(); // Who waits for the reply was not parked before.
     return true;
+  }
+
+  protected override park(): boolean {
+    return !this.#mayAsk || super.park();
   }
 
   protected override write(message: Outgoing): boolean {
@@ -123,7 +129,11 @@ class RequestSender extends Balancer {
   }
 
   override get ready(): boolean {
-    return (!this.#isDue || this.core.options.relaxed) && super.ready;
+    return this.#mayAsk && super.ready;
+  }
+
+  get #mayAsk(): boolean {
+    return !this.#isDue || this.core.options.relaxed;
   }
 
   /** Whether a reply is waited for that may still come. */
@@ -136,6 +146,11 @@ class RequestSender extends Balancer {
 class ReplyReceiver extends Receiver<Message> {
   readonly #dialogue: Dialogue;
   isSending: () => boolean = () => false;
+  /** Called when the next request may be sent. */
+  onEnd: () => void = () => {};
+  protected override readonly wants: Wants = (parts, pipe) => {
+    return pipe === this.#dialogue.asked?.pipe && this.#bodyOf(parts) !== undefined;
+  };
   /** Makes sure that no answer can come from whom we have asked and lost. */
   giveUp: () => void = () => {};
 
@@ -159,19 +174,26 @@ class ReplyReceiver extends Receiver<Message> {
     return this.#dialogue.asked !== undefined && (this.#dialogue.lost || super.ready);
   }
 
+  /** Before a request nobody is waited for: what comes unasked is thrown away. */
+  protected override park(): boolean {
+    return this.#dialogue.asked === undefined || super.park();
+  }
+
   protected override take(): Message | undefined {
     const dialogue = this.#dialogue;
     if (dialogue.asked === undefined) return undefined;
     for (let reply = this.fq.receive(); reply !== undefined; reply = this.fq.receive()) {
-      const body = this.fq.last === dialogue.asked.pipe ? this.#open(reply) : undefined;
+      const body = this.fq.last === dialogue.asked.pipe ? this.#bodyOf(reply) : undefined;
       if (body === undefined) continue;
       dialogue.end();
       this.count(1);
+      this.onEnd();
       return body;
     }
     if (!dialogue.lost) return undefined;
     this.giveUp();
     dialogue.end();
+    this.onEnd();
     const hint = "Whom the request was sent to is gone, and had not answered: send it again.";
     throw new ZmqError("EHOSTUNREACH", { address: this.core.address, hint });
   }
@@ -182,7 +204,7 @@ class ReplyReceiver extends Receiver<Message> {
   }
 
   /** What is in the envelope; undefined if that is not what was asked for. */
-  #open(reply: Message): Message | undefined {
+  #bodyOf<P extends Uint8Array>(reply: readonly P[]): P[] | undefined {
     const { label } = this.#dialogue;
     const empty = label === undefined ? 0 : 1;
     if (reply[empty]?.length !== 0 || reply.length === empty + 1) return undefined;
@@ -200,6 +222,7 @@ class RequestWays extends Ways {
     const sender = new RequestSender(core, dialogue, receiver);
     super(core, { sender, receiver });
     receiver.isSending = () => sender.pending > 0;
+    receiver.onEnd = () => sender.pump();
     receiver.giveUp = () => this.#giveUp();
     this.#dialogue = dialogue;
   }
@@ -257,6 +280,7 @@ class RequestWays extends Ways {
     if (this.#dialogue.asked === undefined) return;
     this.#dialogue.lost = true;
     this.receiver?.pump();
+    this.sender?.pump();
   }
 }
 
@@ -321,10 +345,19 @@ export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocke
 /** What the two halves of a REP share: whom the last request came from, and its envelope. */
 class Obligation {
   due: (Asked & { readonly envelope: Message }) | undefined;
+  /** Called when there is a request to reply to. */
+  onDue: () => void = () => {};
+}
+
+/** Where the empty part is that the body of a request comes after; -1 if it is no request. */
+function endOfEnvelope(request: readonly Uint8Array[]): number {
+  const empty = request.findIndex((part) => part.length === 0);
+  return empty === request.length - 1 ? -1 : empty;
 }
 
 class RequestReceiver extends Receiver<Message> {
   readonly #obligation: Obligation;
+  protected override readonly wants: Wants = (parts) => endOfEnvelope(parts) >= 0;
 
   constructor(core: SocketCore, obligation: Obligation) {
     super(core);
@@ -341,16 +374,22 @@ class RequestReceiver extends Receiver<Message> {
     return this.#obligation.due === undefined && super.ready;
   }
 
+  /** Before the reply nothing is received: the sending half says when that is over. */
+  protected override park(): boolean {
+    return this.#obligation.due !== undefined || super.park();
+  }
+
   protected override take(): Message | undefined {
     const obligation = this.#obligation;
     if (obligation.due !== undefined) return undefined; // Another receive was before this one.
     for (let request = this.fq.receive(); request !== undefined; request = this.fq.receive()) {
-      const empty = request.findIndex((part) => part.length === 0);
-      if (empty < 0 || empty === request.length - 1) continue; // It is no request.
+      const empty = endOfEnvelope(request);
+      if (empty < 0) continue;
       const pipe = this.fq.last as Pipe;
       const envelope = request.slice(0, empty + 1);
       obligation.due = { pipe, binding: pipe.origin, envelope };
       this.count(1);
+      obligation.onDue();
       return request.slice(empty + 1);
     }
     return undefined;
@@ -366,11 +405,14 @@ class ReplySender extends Routing {
   readonly #obligation: Obligation;
   readonly #requests: RequestReceiver;
   protected readonly drops = true;
+  /** The next request may be received, which is still to be told. */
+  #replied = false;
 
   constructor(core: SocketCore, obligation: Obligation, requests: RequestReceiver) {
     super(core);
     this.#obligation = obligation;
     this.#requests = requests;
+    obligation.onDue = () => this.pump();
   }
 
   protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Routed {
@@ -389,11 +431,14 @@ class ReplySender extends Routing {
   protected override write(message: Routed): boolean {
     super.write(message); // What cannot be sent is dropped: whoever has asked has gone, or is slow.
     this.#obligation.due = undefined;
+    this.#replied = true;
     return true;
   }
 
-  protected override flush(): void {
+  override flush(): void {
     super.flush();
+    if (!this.#replied) return;
+    this.#replied = false;
     this.#requests.pump();
   }
 

@@ -79,6 +79,8 @@ export abstract class Routing extends Sender<Routed> {
   /** Memory is what is missing; and all threads were asked for some. */
   #noMemory = false;
   #wantsMemory = false;
+  /** Likewise; and none has come free since. */
+  #starved = false;
 
   /** Whether what cannot be sent now is dropped. */
   protected abstract readonly drops: boolean;
@@ -101,7 +103,7 @@ export abstract class Routing extends Sender<Routed> {
     const writer = pipe?.writer;
     if (pipe === undefined || writer === undefined || !this.isUsable(pipe)) {
       this.unreachable();
-      this.core.dropped(1);
+      this.core.dropped(1, "unreachable");
       return true;
     }
     this.#claims.last = writer;
@@ -114,15 +116,15 @@ export abstract class Routing extends Sender<Routed> {
     }
     if (writer.store(message)) return true;
     if (this.drops) {
-      this.core.dropped(1);
+      this.core.dropped(1, hasRoom ? "memory" : "full");
       return true;
     }
-    if (hasRoom) this.#noMemory = true;
+    if (hasRoom) this.#noMemory = this.#starved = true;
     else this.#full.add(writer);
     return false;
   }
 
-  protected flush(): void {
+  flush(): void {
     for (const writer of this.#dirty) writer.flush();
     this.#dirty.clear();
   }
@@ -132,16 +134,25 @@ export abstract class Routing extends Sender<Routed> {
     for (const writer of this.#full) if (!writer.wait()) return false;
     this.#full.clear();
     const isMissing = this.#noMemory;
-    if (!isMissing) this.#gotMemory();
+    if (!isMissing && !this.#starved) this.#gotMemory();
     this.#noMemory = false; // Whoever still finds none says so again.
-    if (!isMissing || this.#wantsMemory) return true;
-    this.#wantsMemory = true;
-    this.thread.wantMemory();
-    return false; // What others gave back may be enough.
+    return !isMissing || !this.#wantMemory(); // What others gave back may be enough.
   }
 
+  /** Whom a message is for is not known before: whether some peer has room for one. */
   get ready(): boolean {
-    return true;
+    if (this.drops) return true;
+    let hasRoom = false;
+    for (const pipe of this.core.pipes) {
+      const { writer } = pipe;
+      if (writer === undefined || pipe.draining || !this.isUsable(pipe)) continue;
+      if (this.#claims.has(writer)) continue;
+      if (writer.hasSwapFor("")) return true;
+      if (writer.hasRoom) hasRoom = true;
+      else this.#full.add(writer);
+    }
+    if (this.#starved) this.#wantMemory();
+    return hasRoom && !this.#starved;
   }
 
   attached(pipe: Pipe): void {
@@ -163,7 +174,7 @@ export abstract class Routing extends Sender<Routed> {
 
   ended(pipe: Pipe, done: () => void): void {
     this.removed(pipe);
-    this.core.dropped(pipe.queuedOut);
+    this.core.dropped(pipe.queuedOut, "peer left");
     done();
     this.again();
   }
@@ -174,6 +185,7 @@ export abstract class Routing extends Sender<Routed> {
   }
 
   override memoryFreed(): void {
+    this.#starved = false;
     for (const pipe of [...this.core.pipes]) pipe.writer?.drainSwap();
     super.memoryFreed();
     if (this.waits?.busy !== true) this.#gotMemory();
@@ -184,8 +196,16 @@ export abstract class Routing extends Sender<Routed> {
     return super.closed(error, settle);
   }
 
+  /** False if that was done before. */
+  #wantMemory(): boolean {
+    if (this.#wantsMemory) return false;
+    this.#wantsMemory = true;
+    this.thread.wantMemory();
+    return true;
+  }
+
   #gotMemory(): void {
-    this.#noMemory = false;
+    this.#noMemory = this.#starved = false;
     if (!this.#wantsMemory) return;
     this.#wantsMemory = false;
     this.thread.gotMemory();

@@ -43,7 +43,7 @@ export abstract class Sender<P = Outgoing> extends Direction {
   /** The same, but `flush` shows it. */
   protected abstract write(message: P): boolean;
 
-  protected abstract flush(): void;
+  abstract flush(): void;
 
   /** A pipe is there. */
   abstract attached(pipe: Pipe): void;
@@ -65,8 +65,22 @@ export abstract class Sender<P = Outgoing> extends Direction {
     return prepare(message, this.thread.pool) as P;
   }
 
-  /** Whether a message could be sent now. */
-  abstract get ready(): boolean;
+  /**
+   * Passes on a message that has come from elsewhere, as it is; `flush` shows it. A second entry
+   * that is no part says what the call would be told: to whom, or to which group.
+   *
+   * @returns false if it has to wait.
+   * @throws ZmqError if it cannot be sent by this socket.
+   */
+  pass(message: readonly unknown[]): boolean {
+    const [first, second] = message;
+    const isTold = message.length === 2 && !(second instanceof Uint8Array);
+    const parts = message.length === 1 || isTold ? first : message;
+    const prepared = this.prepare(parts as MessageLike, isTold ? (second as object) : undefined);
+    if (!this.write(prepared)) return false;
+    this.count(1);
+    return true;
+  }
 
   /** What goes before the calls that wait. */
   protected settle(): void {}

@@ -72,7 +72,7 @@ export abstract class SendingSocket<
   get writable(): boolean {
     if (this.closed) return false;
     this.enter();
-    return this.sendingHalf.ready;
+    return this.sendingHalf.answers;
   }
 
   /**

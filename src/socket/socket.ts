@@ -18,6 +18,7 @@ import {
 } from "../context/index.ts";
 import { type Directions, type Pipe, REFUSED } from "../pipe/index.ts";
 import { Inproc, type Linked } from "../transport/index.ts";
+import { type SocketEventReason, SocketEvents } from "./events.ts";
 import {
   checkOption,
   checkSwap,
@@ -88,7 +89,7 @@ export interface SocketCore {
   /** Leaves a pipe that we had connected, and connects anew: what lies in it is dropped. */
   renew(pipe: Pipe): void;
   /** So many messages, which the socket had accepted, are dropped. */
-  dropped(count: number): void;
+  dropped(count: number, why?: SocketEventReason): void;
 }
 
 /**
@@ -110,6 +111,7 @@ export abstract class Socket {
   /** Makes the error of every call after the close. */
   #closedBy: (() => ZmqError) | undefined;
   #dropped = 0;
+  #events: SocketEvents | undefined;
 
   static {
     showAsJson(Socket.prototype);
@@ -136,7 +138,10 @@ export abstract class Socket {
     this.#managed = {
       close: () => this.#close(() => threadEnded(address()), "thread left", false),
       stop: () => this.#close(() => terminated(address()), "terminated"),
-      memoryFreed: () => this.#pattern.memoryFreed(),
+      memoryFreed: () => {
+        for (const pipe of this.#inproc.pipes) pipe.writer?.trim();
+        this.#pattern.memoryFreed();
+      },
     };
     this.#member.add(this.#managed);
     this.#object = this.#member.thread.register(this.#target());
@@ -268,6 +273,15 @@ export abstract class Socket {
     this.close();
   }
 
+  /** What happens to the socket from the first use of this on: {@link SocketEvents}. */
+  get events(): SocketEvents {
+    if (this.#events === undefined) {
+      this.#events = new SocketEvents(this.#member.thread, this.#inproc.pipes);
+      if (this.closed) this.#events.close();
+    }
+    return this.#events;
+  }
+
   /** Lets calls that wait keep the event loop alive (the default). An idle socket never does. */
   ref(): this {
     this.#pattern.referenced = true;
@@ -329,8 +343,8 @@ export abstract class Socket {
     if (name === "receiveHighWaterMark") this.#inproc.changeLimit();
   }
 
-  /** Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */
-  protected enter(): void {
+  /** @internal Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */
+  enter(): void {
     const { thread } = this.#member;
     if (thread.hasMail) thread.dispatch();
     if (this.#closedBy !== undefined) throw this.#closedBy();
@@ -342,7 +356,7 @@ export abstract class Socket {
     this.#closedBy = error;
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
     const returned = this.#pattern.closed(error, settle); // That may drop others too.
-    this.#dropped += returned;
+    this.#drop(returned, "closed");
     this.#inproc.close(this.#options.linger, why);
     this.#inproc.log("socket.closed", { why });
     this.#member.thread.unregister(this.#object);
@@ -386,6 +400,7 @@ export abstract class Socket {
       readActivated: (pipe) => this.#pattern.readActivated(pipe),
       writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
       peerChanged: (pipe) => {
+        this.#events?.peerChanged(pipe);
         if (pipe.peerState !== REFUSED) this.#pattern.peerChanged(pipe);
         else if (!pipe.draining && !this.#inproc.isConnecting(pipe)) {
           this.#pattern.refused(this.#inproc.refused(pipe));
@@ -393,13 +408,18 @@ export abstract class Socket {
       },
       left: () => this.#pattern.left(),
       messagesLost: (_pipe, count, error) => {
-        this.#dropped += count;
+        this.#drop(count, "unreadable");
         this.#pattern.messagesLost(count, error);
       },
-      dropped: (count) => {
-        this.#dropped += count;
-      },
+      dropped: (count) => this.#drop(count, undefined),
+      told: (topic, fields) => this.#events?.tell(topic, fields),
     };
+  }
+
+  #drop(count: number, why: SocketEventReason | undefined): void {
+    if (count === 0) return;
+    this.#dropped += count;
+    this.#events?.emit("drop", why === undefined ? { count } : { count, why });
   }
 
   #core(): SocketCore {
@@ -426,9 +446,7 @@ export abstract class Socket {
           this.#pattern.refused(error as ZmqError); // Somebody else is bound there, or no memory.
         }
       },
-      dropped: (count) => {
-        this.#dropped += count;
-      },
+      dropped: (count, why) => this.#drop(count, why),
     };
   }
 }

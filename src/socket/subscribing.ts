@@ -3,7 +3,7 @@
 import type { ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import { ABSENT, ASSIGNED, ATTACHED, type Message, type Pipe } from "../pipe/index.ts";
-import { type Interests, lostBy } from "../strategy/index.ts";
+import { type Interests, lostBy, type Wants } from "../strategy/index.ts";
 import {
   aboutNumber,
   aboutTopic,
@@ -38,6 +38,9 @@ export class Filter extends Receiver<Message> {
   readonly #trusts: boolean;
   /** Pipes whose publishers send what is wanted, and nothing else. */
   readonly #known = new Set<Pipe>();
+  protected override readonly wants: Wants = ([topic], pipe) => {
+    return this.#trustsIn(pipe) || this.#wants(topic as Uint8Array);
+  };
   /** What has been dropped in a pipe since the last message of it that was handed out. */
   readonly #gaps = new Map<Pipe, number>();
   /** How many messages were dropped in all. */
@@ -70,8 +73,7 @@ export class Filter extends Receiver<Message> {
     for (;;) {
       const message = this.fq.receive();
       if (message === undefined) return undefined;
-      const isTrusted = this.#trusts && this.#known.has(this.fq.last as Pipe);
-      if (!isTrusted && !this.#wants(message[0] as Uint8Array)) continue;
+      if (!this.wants(message, this.fq.last as Pipe)) continue;
       if (this.#gaps.size > 0) this.#tell(message);
       this.count(1);
       return message;
@@ -84,6 +86,10 @@ export class Filter extends Receiver<Message> {
       if (message === undefined) return;
       messages.push(message);
     }
+  }
+
+  #trustsIn(pipe: Pipe): boolean {
+    return this.#trusts && this.#known.has(pipe);
   }
 
   #miss(pipe: Pipe, count: number): void {

@@ -72,6 +72,8 @@ export interface Claims {
  * The iterable of a sendMany is the user's code, and may send by itself. What it sends goes before
  * what it yields next, as it is written there: also if it has to wait, and so before all who have
  * come after that sendMany, too. Among themselves such calls go in the order they were made.
+ *
+ * Who only looks, as a Poller does, follows: it has its turn when no call is left that waits.
  */
 export class Waiting {
   readonly #thread: Thread;
@@ -84,8 +86,11 @@ export class Waiting {
   /** The waiting call that is being tried; it is the first but for those that it has made. */
   #tried: Operation | undefined;
   #resting = false;
+  /** Whether `pump` was called since the last attempts began. */
+  #changed = false;
   /** Calls that block the thread now. */
   #blocked = 0;
+  readonly followers: Set<Waiting> = new Set();
   readonly #claims: Claims | undefined;
 
   /**
@@ -113,9 +118,9 @@ export class Waiting {
     return this.#operations.size === 0;
   }
 
-  /** Whether any call waits, one that blocks the thread included. */
+  /** Whether any call waits, one that blocks the thread included, or somebody follows. */
   get busy(): boolean {
-    return this.#operations.size > 0 || this.#blocked > 0;
+    return this.#operations.size > 0 || this.#blocked > 0 || this.followers.size > 0;
   }
 
   get size(): number {
@@ -187,17 +192,26 @@ export class Waiting {
 
   /** Something has changed: lets the waiting calls try, in their order. */
   pump(): void {
-    // If an attempt has called the library, the loop below goes on anyway.
+    this.#changed = true; // If an attempt has called the library, the loop below goes on.
     if (this.#pumping || this.#resting) return;
     this.#pumping = true;
     try {
       while (!this.idle) {
+        this.#changed = false;
         this.#tryAll();
-        if (this.idle || this.#resting || this.#park()) break;
+        if (this.idle || this.#resting || (this.#park() && !this.#changed)) break;
       }
     } finally {
       this.#pumping = false;
     }
+    this.follow();
+  }
+
+  /** Something has changed, and no call waits: lets the followers look. */
+  follow(): void {
+    const mayLook = this.idle || this.#claims !== undefined;
+    if (this.followers.size === 0 || !mayLook || this.#pumping) return;
+    for (const follower of this.followers) follower.pump();
   }
 
   /** Tries those that wait, until one has to wait, and with it all others. */
@@ -228,7 +242,7 @@ export class Waiting {
   /** Whether a new call may go at once: those that go before it have had their chance. */
   yields(): boolean {
     if (!this.#pumping) {
-      this.pump();
+      if (!this.idle) this.pump();
       return this.idle || (this.#claims !== undefined && !this.#resting);
     }
     for (const operation of this.#operations) {
@@ -250,6 +264,7 @@ export class Waiting {
   /** Fails all waiting calls. */
   fail(error: unknown): void {
     for (const operation of this.#operations) operation.fail(error);
+    this.follow();
   }
 
   #try(operation: Operation): boolean {
@@ -303,6 +318,7 @@ export class Waiting {
       this.#operations.delete(operation);
       if (this.idle) this.#claims?.clear();
       this.#hold();
+      this.follow();
     };
     this.#place(operation);
     signal?.addEventListener("abort", abort);
@@ -328,9 +344,12 @@ export class Waiting {
   }
 }
 
-function timedOut(address: string | undefined): ZmqError {
+export function timedOut(address: string | undefined): ZmqError {
   return new ZmqError("EAGAIN", {
     address,
     hint: "Nothing was sent or received; the socket may be used as before.",
   });
 }
+
+/** The last step of an iteration. */
+export const END: IteratorReturnResult<undefined> = { done: true, value: undefined };

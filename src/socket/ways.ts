@@ -13,6 +13,15 @@ export interface Halves {
   readonly receiver?: Receiver<unknown>;
 }
 
+/** The halves that a socket's class lets be used: a PUB does not receive, although it listens. */
+export function halvesOf(socket: object): { [Name in keyof Halves]: Halves[Name] | undefined } {
+  const { sendingHalf: sender, receivingHalf: receiver } = socket as {
+    sendingHalf?: Sender<unknown>;
+    receivingHalf?: Receiver<unknown>;
+  };
+  return { sender, receiver };
+}
+
 /**
  * ways — a socket's pattern, of a sending and a receiving half, or of one of them.
  *

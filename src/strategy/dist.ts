@@ -52,6 +52,9 @@ export class Dist implements OutletOwner {
   /** Those that are to be left. */
   readonly #slow: Outlet[] = [];
   #starving = 0;
+  /** Whether this message, and the one before, found no memory in some pipe. */
+  #isShort = false;
+  #wasShort = false;
 
   constructor(thread: Thread, owner: DistOwner) {
     this.#thread = thread;
@@ -155,10 +158,9 @@ export class Dist implements OutletOwner {
     return this.#outlets.reduce((sum, { aside }) => sum + aside, 0);
   }
 
-  /** Whether a message would not have to wait, whoever matches. */
+  /** Whether a message would not have to wait, whoever matches. Else `park` asks all of them. */
   get ready(): boolean {
-    if (!this.noDrop && !this.#blocks) return true;
-    return this.#outlets.every((outlet) => !this.#mayBlock(outlet) || outlet.hasRoom);
+    return (!this.noDrop && !this.#blocks) || this.#haveRoom(this.#outlets.length, "");
   }
 
   /** Gives a message to all that match and shows it. False if it must wait: nobody has it. */
@@ -174,7 +176,9 @@ export class Dist implements OutletOwner {
     const { noDrop } = this;
     const prepared = message instanceof Prepared ? message : prepare(message, this.#thread.pool);
     if (lanes === 0) return true;
-    if ((noDrop || this.#blocks) && !this.#haveRoom(prepared)) return false;
+    if ((noDrop || this.#blocks) && !this.#haveRoom(lanes, prepared)) return false;
+    this.#wasShort = this.#isShort;
+    this.#isShort = false;
     const publication = this.#publication;
     publication.begin(prepared, lanes);
     for (let i = 0; i < lanes; i++) {
@@ -211,6 +215,10 @@ export class Dist implements OutletOwner {
   }
 
   dropped(outlet: Outlet, count: number, why: DropCause): void {
+    if (why === "memory") {
+      if (!this.#isShort && !this.#wasShort) this.#thread.askForMemory(); // For those to come.
+      this.#isShort = true;
+    }
     this.#owner.dropped(outlet.pipe, count, why);
   }
 
@@ -228,11 +236,11 @@ export class Dist implements OutletOwner {
     this.#slow.push(outlet);
   }
 
-  /** Whether all that match, and must not lose anything, have room; `#full` are the others. */
-  #haveRoom(message: Uint8Array | Prepared): boolean {
+  /** Whether the first so many, if they must not lose anything, have room. `#full`: the others. */
+  #haveRoom(count: number, message: MessageLike | Prepared): boolean {
     const full = this.#full;
     full.length = 0;
-    for (let i = 0; i < this.#matching; i++) {
+    for (let i = 0; i < count; i++) {
       const outlet = this.#outlets[i] as Outlet;
       if (this.#mayBlock(outlet) && !outlet.takes(message)) full.push(outlet);
     }

@@ -6,6 +6,15 @@ import { Rotation } from "./rotation.ts";
 /** So many empty pipes are looked at again and again; more are put to sleep when found empty. */
 const POLLED = 4;
 
+/** Whether a message is for whoever receives. */
+export type Wants = (parts: readonly Uint8Array[], pipe: Pipe) => boolean;
+
+/** A pipe from which so many messages are still to be taken. */
+interface Draining {
+  readonly pipe: Pipe;
+  left: number;
+}
+
 /**
  * fq — fair queueing: takes one message from each pipe that has one, in turn.
  *
@@ -20,7 +29,7 @@ const POLLED = 4;
  */
 export class Fq {
   readonly #rotation = new Rotation();
-  readonly #draining: { pipe: Pipe; left: number }[] = [];
+  readonly #draining: Draining[] = [];
   readonly #onDrained: (pipe: Pipe) => void;
   /** Those whose messages are not acknowledged yet; undefined if none need be. */
   readonly #unacknowledged: Set<PipeReader> | undefined;
@@ -113,12 +122,27 @@ export class Fq {
     }
   }
 
-  /** Whether there is something to read, be it only what one end tells the other. */
-  get ready(): boolean {
-    if (this.#draining.length > 0) return true;
-    const { pipes, active } = this.#rotation;
-    for (let i = 0; i < active; i++)
-      if (((pipes[i] as Pipe).reader as PipeReader).ready) return true;
+  /**
+   * Whether there is a message that is wanted. Those that are not, and come before one that is, are
+   * thrown away.
+   *
+   * @param wants Looks at the parts where they lie. If it is not given, all are wanted.
+   */
+  has(wants?: Wants): boolean {
+    for (let entry = this.#draining[0]; entry !== undefined; entry = this.#draining[0]) {
+      if (isWanted(entry.pipe, wants)) return true;
+      this.#takeDraining(entry);
+    }
+    const rotation = this.#rotation;
+    for (let index = 0; index < rotation.active; index++) {
+      const pipe = rotation.pipes[index] as Pipe;
+      const reader = pipe.reader as PipeReader;
+      while (reader.hasMessage) {
+        if (isWanted(pipe, wants)) return true;
+        reader.read();
+        this.#release(reader);
+      }
+    }
     return false;
   }
 
@@ -135,7 +159,11 @@ export class Fq {
   }
 
   #receiveDraining(): Message | undefined {
-    const entry = this.#draining[0] as { pipe: Pipe; left: number };
+    return this.#takeDraining(this.#draining[0] as Draining) ?? this.receive();
+  }
+
+  /** The next of the messages that are still to be taken, if it is there. */
+  #takeDraining(entry: Draining): Message | undefined {
     const reader = entry.pipe.reader as PipeReader;
     const message = reader.read();
     if (message !== undefined) {
@@ -147,7 +175,7 @@ export class Fq {
       this.#draining.shift();
       this.#end(entry.pipe);
     }
-    return message ?? this.receive();
+    return message;
   }
 
   #release(reader: PipeReader): void {
@@ -160,4 +188,11 @@ export class Fq {
     if (this.#unacknowledged?.has(pipe.reader as PipeReader)) this.#drained.add(pipe);
     else this.#onDrained(pipe);
   }
+}
+
+function isWanted(pipe: Pipe, wants: Wants | undefined): boolean {
+  const reader = pipe.reader as PipeReader;
+  if (wants === undefined) return reader.hasMessage;
+  const parts = reader.peek();
+  return parts === undefined ? reader.hasMessage : wants(parts, pipe);
 }

@@ -14,7 +14,7 @@
  *   subscriptions  and by whom
  */
 export { Dist, type DistOwner } from "./dist.ts";
-export { Fq } from "./fq.ts";
+export { Fq, type Wants } from "./fq.ts";
 export { Lb } from "./lb.ts";
 export { type DropCause, lostBy, type Outlet, type WhenFull } from "./outlet.ts";
 export { type Interests, Prefixes } from "./prefixes.ts";

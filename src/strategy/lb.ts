@@ -59,6 +59,8 @@ export class Lb {
   /** The last attempt found room in a pipe, but no memory; and all threads were asked for some. */
   #noMemory = false;
   #wantsMemory = false;
+  /** Likewise; and none has come free since. */
+  #starved = false;
 
   readonly #leastLoaded: () => boolean;
 
@@ -87,6 +89,7 @@ export class Lb {
 
   /** There may be memory for what is in the swaps. */
   memoryFreed(): void {
+    this.#starved = false;
     for (const pipe of [...this.#rotation.pipes]) pipe.writer?.drainSwap();
   }
 
@@ -97,9 +100,17 @@ export class Lb {
     this.#count();
   }
 
-  /** Whether some pipe has room at this moment. */
-  get hasRoom(): boolean {
-    return this.#next() !== undefined;
+  /**
+   * Whether a message would be taken at this moment. How much memory it needs is not known before:
+   * after one has found none, others are thought to find some when some has come free.
+   */
+  get ready(): boolean {
+    if (this.#returned.length > 0 && !this.pump()) return false;
+    const next = this.#next();
+    if (next === undefined && this.#noMemory) this.#gotMemory();
+    if (next !== undefined && !this.#starved) return true;
+    if (this.#starved) this.#wantMemory();
+    return this.#rotation.pipes.some((pipe) => pipe.writer?.hasSwapFor("") === true);
   }
 
   /** Gives a message to the next pipe and shows it. False if none can take it. */
@@ -129,10 +140,7 @@ export class Lb {
   park(): boolean {
     this.flush();
     if (this.#noMemory) {
-      if (this.#wantsMemory) return true;
-      this.#wantsMemory = true;
-      this.#thread.wantMemory();
-      return false; // What others gave back may be enough.
+      return !this.#wantMemory(); // What others gave back may be enough.
     }
     const rotation = this.#rotation;
     while (rotation.active > 0) {
@@ -247,8 +255,10 @@ export class Lb {
   /** A message could not be written, to the pipe that had room, if there was one. */
   #failed(writer: PipeWriter | undefined): false {
     // If no pipe has room, memory is not what is waited for.
-    if (writer !== undefined) this.#noMemory = true;
-    else if (this.#noMemory) this.#gotMemory();
+    if (writer !== undefined) {
+      if (!this.#noMemory) this.#thread.askForMemory(); // Also for those who do not wait.
+      this.#noMemory = this.#starved = true;
+    } else if (this.#noMemory) this.#gotMemory();
     return false;
   }
 
@@ -298,8 +308,16 @@ export class Lb {
     this.#only = pipes.length === 1 ? (pipes[0]?.writer as PipeWriter) : undefined;
   }
 
+  /** False if that was done before. */
+  #wantMemory(): boolean {
+    if (this.#wantsMemory) return false;
+    this.#wantsMemory = true;
+    this.#thread.wantMemory();
+    return true;
+  }
+
   #gotMemory(): void {
-    this.#noMemory = false;
+    this.#noMemory = this.#starved = false;
     if (!this.#wantsMemory) return;
     this.#wantsMemory = false;
     this.#thread.gotMemory();

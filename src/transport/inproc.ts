@@ -56,6 +56,8 @@ export interface Linked extends PipeEvents {
   left(): void;
   /** So many messages, which the socket had accepted, are dropped. */
   dropped(count: number): void;
+  /** The log was told something of the socket. */
+  told(topic: LogTopic, fields: LogFields): void;
 }
 
 /**
@@ -199,6 +201,7 @@ export class Inproc {
     const { type, object } = this.#socket;
     const socket = { type: typeName(type), number: object };
     this.#member.log.event(topic, { socket, ...fields });
+    this.#socket.told(topic, fields);
   }
 
   /** A pipe was assigned to one of our names: takes the binder's end of it. */

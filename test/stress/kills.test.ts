@@ -2,12 +2,13 @@
 
 import { test } from "node:test";
 import { Random } from "../support/random.ts";
-import { killUnderLoad } from "./kills.ts";
+import { killThreads, PATTERNS } from "./rounds.ts";
 
-const KILLS = 100;
-
-test(`H2, O2: ${KILLS} threads are killed under load, and nothing is lost or left`, async (t) => {
-  const { seed } = new Random();
-  t.diagnostic(`npm run kills -- --kills=${KILLS} --seed=${seed}`);
-  t.diagnostic(JSON.stringify(await killUnderLoad({ kills: KILLS, seed })));
-});
+for (const pattern of PATTERNS) {
+  const kills = pattern === "pipeline" ? 100 : 20;
+  test(`H2, O2: ${pattern}: ${kills} threads are killed, nothing is lost or left`, async (t) => {
+    const { seed } = new Random();
+    t.diagnostic(`npm run kills -- --kills=${kills} --seed=${seed} --pattern=${pattern}`);
+    t.diagnostic(JSON.stringify(await killThreads({ pattern, kills, seed })));
+  });
+}

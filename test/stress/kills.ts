@@ -30,7 +30,6 @@
  * so a seed repeats the program, and not the run.
  */
 import assert from "node:assert/strict";
-import { Worker } from "node:worker_threads";
 import { Context, type ContextStats } from "threadmq";
 import { Random } from "../support/random.ts";
 import { figuresOf } from "./figures.ts";
@@ -46,11 +45,9 @@ import {
   Survivor,
   WORK,
 } from "./parts.ts";
+import { killAll, startSurvivor } from "./threads.ts";
 
 const PARTS: URL = new URL("./parts.js", import.meta.url);
-/** How many victims live at a time. */
-const VICTIMS = 3;
-const LONGEST_LIFE_MS = 60;
 
 export interface KillsOptions {
   readonly kills: number;
@@ -81,12 +78,16 @@ export async function killUnderLoad(options: KillsOptions): Promise<KillsReport>
   const began = performance.now();
   const books = openBooks();
   const data = { handle: context.handle, books: books.buffers };
-  const survivors = [1, 2].map((sender) => startSurvivor(data, sender, random.next(2 ** 31)));
+  const survivors = [1, 2].map((sender) => {
+    return startSurvivor(PARTS, { ...data, sender, seed: random.next(2 ** 31) });
+  });
   const here = new Survivor(context, books, 0, random.next(2 ** 31));
   const sending = here.run();
   await Promise.all(survivors.map(({ ready }) => ready));
 
-  await killAll(data, books, random, options);
+  const { kills, progress } = options;
+  const killed = (place: number) => countHands(books, place);
+  await killAll({ file: PARTS, data, kills, random, progress, killed });
 
   Atomics.store(books.words, STOP, 1);
   const ends = await Promise.all([sending, ...survivors.map(({ ended }) => ended)]);
@@ -96,67 +97,7 @@ export async function killUnderLoad(options: KillsOptions): Promise<KillsReport>
   const after = inUse(context);
   assert.deepEqual(after, before, "memory, slots, names, pipes, descriptors are as they were");
   await context.terminate();
-  return { ...report, kills: options.kills, seconds: (performance.now() - began) / 1000 };
-}
-
-/** Starts victims and kills them, until there were enough. */
-async function killAll(
-  data: object,
-  books: Books,
-  random: Random,
-  options: KillsOptions,
-): Promise<void> {
-  let killed = 0;
-  const one = async (place: number): Promise<void> => {
-    while (killed < options.kills) {
-      const number = killed++;
-      if (number % 50 === 0) options.progress?.(number);
-      const seed = random.next(2 ** 31);
-      const workerData = { ...data, role: "victim", seed, number, place };
-      const worker = new Worker(PARTS, { workerData });
-      const ready = new Promise<void>((resolve, reject) => {
-        worker.once("message", () => resolve());
-        worker.once("error", reject);
-      });
-      const exit = new Promise((resolve) => worker.once("exit", resolve));
-      ready.catch(() => {});
-      const early = random.next(8) === 0;
-      if (!early) await Promise.race([ready, exit]);
-      const life = random.next(LONGEST_LIFE_MS);
-      // How long it lives is part of the program; what it has come to by then is not.
-      await new Promise((resolve) => setTimeout(resolve, life));
-      await worker.terminate();
-      countHands(books, place);
-      if (!early) await ready; // It has not failed.
-    }
-  };
-  await Promise.all(Array.from({ length: VICTIMS }, (_, place) => one(place)));
-}
-
-interface Started {
-  readonly ready: Promise<void>;
-  /** Settles with its longest wait when it has stopped sending. */
-  readonly ended: Promise<number>;
-  readonly exit: Promise<unknown>;
-}
-
-function startSurvivor(data: object, sender: number, seed: number): Started {
-  const worker = new Worker(PARTS, { workerData: { ...data, role: "survivor", sender, seed } });
-  const exit = new Promise((resolve) => worker.once("exit", resolve));
-  let began: () => void = () => {};
-  const ready = new Promise<void>((resolve) => {
-    began = resolve;
-  });
-  const ended = new Promise<number>((resolve, reject) => {
-    worker.on("message", (message: { ready?: true; longest?: number }) => {
-      if (message.longest === undefined) began();
-      else resolve(message.longest);
-    });
-    worker.once("error", reject);
-    worker.once("exit", () => reject(new Error(`survivor ${sender} has ended`)));
-  });
-  ended.catch(() => {});
-  return { ready, ended, exit };
+  return { ...report, kills, seconds: (performance.now() - began) / 1000 };
 }
 
 function balance(
@@ -198,7 +139,7 @@ function balance(
 }
 
 /** What must be as it was. */
-function inUse(context: Context): object {
+export function inUse(context: Context): object {
   const { rssMiB: _, ...figures } = figuresOf(context);
   return figures;
 }

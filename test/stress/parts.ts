@@ -10,6 +10,7 @@ import assert from "node:assert/strict";
 import { parentPort, workerData } from "node:worker_threads";
 import { Context, type ContextHandle, type Message, Pull, Push, ZmqError } from "threadmq";
 import { Random } from "../support/random.ts";
+import { lengthOf } from "./bodies.ts";
 
 export const SENDERS = 3;
 /** The kinds of a message: to victims that need not acknowledge, to those that do, of a victim. */
@@ -65,13 +66,6 @@ export function openBooks(buffers?: Books["buffers"]): Books {
       Atomics.store(words, SENT + 2 * sender + kind, number + 1);
     },
   };
-}
-
-const lengths = [0, 3, 40, 64, 200, 1000, 5000, 40_000];
-
-function lengthOf(number: number): number {
-  const long = number % 97 === 0;
-  return long ? (lengths[(number / 97) % 8] as number) : (number * 7) % 120;
 }
 
 /** Head and body; some have another part between. */
