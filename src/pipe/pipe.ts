@@ -200,7 +200,7 @@ export class Pipe implements CommandTarget, WriterOwner {
     if (this.#origin !== undefined) return this.#origin;
     if (reader === undefined || this.side === "binder") return binding;
     const { words } = this.thread.arena;
-    const isPast = ((reader.passed - load(words, this.at + PIPE_SINCE)) | 0) <= 0;
+    const isPast = ((reader.received - load(words, this.at + PIPE_SINCE)) | 0) <= 0;
     if (this.binding !== binding) return this.origin;
     return isPast ? binding - 1 : binding;
   }

@@ -268,7 +268,7 @@ export class PipeReader extends YpipeReader {
   }
 
   /** How many messages have gone through the lane, up to the last release; it wraps. */
-  get passed(): number {
+  get received(): number {
     return this.#read;
   }
 
