@@ -51,8 +51,9 @@ export const GAP = 2;
  *
  * What goes into the lane is whole, and in the order in which it was sent. Everything dropped is
  * counted: here, in the slot, and to the reader, by a control record when it has made room: before
- * the next message that it gets, if there is one. What is set aside counts as sent and queued, as what is in a swap (`LANE_SWAPPED`). It
- * is not delivered if the pipe is left or this thread dies: then it counts as dropped.
+ * the next message that it gets, if there is one. What is set aside counts as sent and queued, as
+ * what is in a swap (`LANE_SWAPPED`). It is not delivered if the pipe is left or this thread dies:
+ * then it counts as dropped.
  */
 export class Outlet {
   readonly pipe: Pipe;
