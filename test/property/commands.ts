@@ -80,3 +80,13 @@ export const links: readonly (readonly Command[])[] = [
     { call: "bind", kind: "pull", at: 0, name: 0 },
   ],
 ];
+
+const bytes = Buffer.alloc(21_000, "0123456789abcdefghijklmnopqrstuvwxyz");
+
+/** The parts of a message after the first: neighbours have other bytes. */
+export function bodies(number: number, sizes: readonly number[]): Buffer[] {
+  return sizes.map((length, part) => {
+    const begin = (7 * number + part) % 36;
+    return bytes.subarray(begin, begin + length);
+  });
+}

@@ -31,7 +31,16 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Context, type Message, Pull, Push, type ZmqError } from "threadmq";
 import { checkAllAsync } from "#src/testing/index.ts";
-import { type Command, command, links, NAMES, openPull, openPush, SLOTS } from "./commands.ts";
+import {
+  bodies,
+  type Command,
+  command,
+  links,
+  NAMES,
+  openPull,
+  openPush,
+  SLOTS,
+} from "./commands.ts";
 
 const RUNS = 2500;
 const RUNS_IN_LITTLE = 900;
@@ -125,16 +134,6 @@ type Peer = Sender | Receiver;
 function allowed(sender: Sender, receiver: Receiver | undefined): number {
   if (sender.mark === 0 || receiver?.mark === 0) return Number.POSITIVE_INFINITY;
   return sender.mark + (receiver?.mark ?? 0);
-}
-
-const bytes = Buffer.alloc(21_000, "0123456789abcdefghijklmnopqrstuvwxyz");
-
-/** The parts of a message after the first: neighbours have other bytes. */
-function bodies(number: number, sizes: readonly number[]): Buffer[] {
-  return sizes.map((length, part) => {
-    const begin = (7 * number + part) % 36;
-    return bytes.subarray(begin, begin + length);
-  });
 }
 
 class World {
