@@ -35,6 +35,7 @@ import {
   bodies,
   type Command,
   command,
+  failure,
   links,
   NAMES,
   openPull,
@@ -207,7 +208,8 @@ class World {
       this.#close(peer);
       this.#check();
     }
-    for (let before = -1, left = this.#left; left !== before; left = this.#left) {
+    const queued = () => this.context.stats().messages.queued;
+    for (let before = -1, left = queued(); left !== before; left = queued()) {
       this.#receiveLate();
       before = left;
       // With little memory, a swap comes back in steps: as often as something has come.
@@ -232,10 +234,6 @@ class World {
       this.#close(late);
       this.#check();
     }
-  }
-
-  get #left(): number {
-    return this.context.stats().messages.queued;
   }
 
   #openPush(at: number, mark: number, swap: number): void {
@@ -562,16 +560,6 @@ class World {
     sender.mostSwap = sender.swap;
     for (const [link, receiver] of targets) link.most = allowed(sender, receiver);
   }
-}
-
-/** The code of the error that a call throws. */
-function failure(call: () => void): string | undefined {
-  try {
-    call();
-  } catch (error) {
-    return (error as ZmqError).code;
-  }
-  return undefined;
 }
 
 async function check(runs: number, options: { maxMemory?: number }): Promise<void> {
