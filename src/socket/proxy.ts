@@ -82,8 +82,10 @@ class Flow {
 
   /** Asks for a wake-up when something can be moved; false if that may be now. */
   park(): boolean {
-    if (this.#isStuck || (this.from.goes && !this.#isLoop)) return this.to.parkFollower();
-    return this.from.parkFollower();
+    if (this.#isStuck) return this.to.parkFollower();
+    if (!this.from.goes) return this.from.parkFollower();
+    // It has come since we looked: unless there is no room for it, it is to be moved.
+    return !this.#isLoop && !this.to.goes && this.to.parkFollower();
   }
 
   #pass(message: readonly unknown[]): boolean {
