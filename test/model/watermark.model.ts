@@ -191,10 +191,10 @@ model("the reader raises its watermark while the writer asks to be woken (writer
     },
     "who sets it looks first": {
       file: "pipe/reader.js",
-      replace: "store(words, this.lane + LANE_LIMIT, highWaterMark);",
+      replace: "store(words, this.lane + LANE_LIMIT, isNewest ? NEWEST : highWaterMark);",
       by:
         "if ((load(words, this.lane + LANE_READ) & WAITS) !== 0) this.#wakeWriter();" +
-        "store(words, this.lane + LANE_LIMIT, highWaterMark); return;",
+        "store(words, this.lane + LANE_LIMIT, isNewest ? NEWEST : highWaterMark); return;",
     },
   },
 });
