@@ -62,8 +62,10 @@ export interface Pattern {
   detached(pipe: Pipe): void;
   /** A pipe was left, and its swap, if it had one, is empty. */
   left(): void;
-  /** The socket closes: calls fail with this error. Returns how many messages are lost. */
-  closed(error: () => ZmqError, settle: boolean): number;
+  /** The socket is about to leave its pipes: from now on calls fail with this error. */
+  closing(error: () => ZmqError, settle: boolean): void;
+  /** It has left them. Returns how many messages are lost. */
+  closed(): number;
   memoryFreed(): void;
   /** So many messages that were swapped could not be read back. */
   messagesLost(count: number, error: ZmqError): void;
@@ -354,8 +356,9 @@ export abstract class Socket {
   #close(error: () => ZmqError, why: LogReason, settle = true): void {
     if (this.closed) return;
     this.#closedBy = error;
+    this.#pattern.closing(error, settle);
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
-    const returned = this.#pattern.closed(error, settle); // That may drop others too.
+    const returned = this.#pattern.closed(); // That may drop others too.
     this.#drop(returned, "closed");
     this.#inproc.close(this.#options.linger, why);
     this.#inproc.log("socket.closed", { why });

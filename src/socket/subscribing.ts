@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 
-import type { ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import {
   ABSENT,
@@ -201,12 +200,6 @@ export class Subscribing extends Ways {
   override memoryFreed(): void {
     for (const pipe of [...this.#unsaid.keys()]) this.#write(pipe, []);
     super.memoryFreed();
-  }
-
-  override closed(error: () => ZmqError, settle: boolean): number {
-    this.#unsaid.clear();
-    this.#wantMemory();
-    return super.closed(error, settle);
   }
 
   get thread(): Thread {
