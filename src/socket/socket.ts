@@ -16,7 +16,7 @@ import {
   threadEnded,
   typeName,
 } from "../context/index.ts";
-import { type Directions, type Pipe, REFUSED } from "../pipe/index.ts";
+import { type Directions, type Pipe, prepare, REFUSED } from "../pipe/index.ts";
 import { Inproc, type Linked } from "../transport/index.ts";
 import { type SocketEventReason, SocketEvents } from "./events.ts";
 import {
@@ -135,7 +135,7 @@ export abstract class Socket {
     this.#type = type;
     this.#context = context;
     this.#member = membershipOf(context);
-    checkSwap(this.#options, this.#options, this.#member.thread.host.files);
+    this.#check(this.#options);
     const address = () => this.#lastEndpoint ?? undefined;
     this.#managed = {
       close: () => this.#close(() => threadEnded(address()), "thread left", false),
@@ -328,7 +328,7 @@ export abstract class Socket {
   /** Checks and sets an option, and lets it take effect on the links that there are. */
   protected setOption<Name extends OptionName>(name: Name, value: OptionValues[Name]): void {
     const kept = checkOption(name, value) as OptionValues[Name];
-    checkSwap({ [name]: value }, this.#options, this.#member.thread.host.files);
+    this.#check({ [name]: kept });
     this.#options[name] = kept;
     if (this.closed) return;
     this.#member.thread.dispatch(); // The links that have come meanwhile are concerned too.
@@ -343,6 +343,13 @@ export abstract class Socket {
       if (name === "immediate" && this.#inproc.pipes.has(pipe)) this.#pattern.peerChanged(pipe);
     }
     if (name === "receiveHighWaterMark") this.#inproc.changeLimit();
+  }
+
+  /** What cannot be seen from the values alone. @throws ZmqError EINVAL, EACCES, EMSGSIZE. */
+  #check(given: Partial<OptionValues>): void {
+    const { host, pool } = this.#member.thread;
+    checkSwap(given, this.#options, host.files);
+    if (given.welcomeMessage) prepare(given.welcomeMessage, pool);
   }
 
   /** @internal Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */
