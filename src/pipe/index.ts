@@ -18,6 +18,7 @@ export * from "./layout.ts";
 export * from "./link.ts";
 export {
   bytesOf,
+  checkControl,
   type Message,
   type MessageLike,
   type Part,

@@ -232,6 +232,13 @@ function checkMemory(parts: readonly (string | Uint8Array)[], size: number, pool
   if (memory > most) throw tooLarge(parts, memory, most);
 }
 
+/** @throws ZmqError EMSGSIZE if a control record of these bytes could never be written. */
+export function checkControl(bytes: Uint8Array, pool: Pool): void {
+  const memory = Pool.cost(CHUNK_HEAD + recordWords(bytes.length) + RECORD_HEAD);
+  const most = pool.pages.mostWords;
+  if (memory > most) throw tooLarge([bytes], memory, most);
+}
+
 /** The parts of a message that lies as records, with all bodies inside. */
 function preparedOf(words: Int32Array, from: number, size: number): Prepared {
   const parts: Uint8Array[] = [];

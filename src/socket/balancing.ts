@@ -124,8 +124,7 @@ export class Balancer extends Sender<Outgoing> {
     if (this.waits?.busy !== true) this.lb.giveUp();
   }
 
-  override closed(error: () => ZmqError, settle: boolean): number {
-    super.closed(error, settle);
+  override closed(): number {
     return this.lb.abandon();
   }
 

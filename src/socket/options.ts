@@ -8,7 +8,7 @@ import {
   ZmqError,
 } from "../base/index.ts";
 import { type Context, checkRange } from "../context/index.ts";
-import type { Message, MessageLike, Part } from "../pipe/index.ts";
+import { bytesOf, type Message, type MessageLike, type Part } from "../pipe/index.ts";
 import type { WhenFull } from "../strategy/index.ts";
 import { POLICIES } from "./announcing.ts";
 
@@ -303,7 +303,7 @@ function checkCodec(value: unknown): Codec<unknown> {
 function checkWelcome(value: unknown): Uint8Array | null {
   if (value === null) return null;
   if (typeof value === "string") return new TextEncoder().encode(value);
-  if (value instanceof Uint8Array) return value.slice();
+  if (value instanceof Uint8Array) return bytesOf(value).slice(); // A Buffer's own shares.
   throw new ZmqError("EINVAL", { hint: "Give welcomeMessage as a string, bytes, or null." });
 }
 
@@ -312,7 +312,8 @@ export function checkRoutingId(value: unknown): Uint8Array {
   const isBytes = value instanceof Uint8Array;
   const id = typeof value === "string" ? new TextEncoder().encode(value) : value;
   if ((isBytes || typeof value === "string") && id instanceof Uint8Array) {
-    if (id.length > 0 && id.length <= MAX_ID_BYTES && id[0] !== 0) return id.slice();
+    const { length } = id;
+    if (length > 0 && length <= MAX_ID_BYTES && id[0] !== 0) return bytesOf(id).slice();
   }
   throw new ZmqError("EINVAL", {
     hint: `A routing id is a string or bytes, 1 to ${MAX_ID_BYTES}, of which the first is not 0.`,

@@ -157,10 +157,14 @@ export class Proxy {
    *   or `control` does not receive, or if not all are sockets of one context; EBADF, ETERM.
    */
   constructor(front: Socket, back: Socket, options: ProxyOptions = {}) {
+    if (typeof options !== "object" || options === null) {
+      throw invalid("Give the options of a proxy as an object: { capture, control }.");
+    }
     const { capture, control } = options;
     this.frontEnd = front;
     this.backEnd = back;
-    this.#sockets = [front, back, capture, control].filter((socket) => socket !== undefined);
+    this.#sockets = [front, back];
+    for (const socket of [capture, control]) if (socket !== undefined) this.#sockets.push(socket);
     for (const socket of this.#sockets) {
       if (!(socket instanceof Socket)) throw invalid("Give sockets of this library.");
       if (socket.context !== front.context) throw invalid("Give sockets of one context.");

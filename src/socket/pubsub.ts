@@ -2,7 +2,7 @@
 
 import { ZmqError } from "../base/index.ts";
 import { PUB, SUB, topicsThat, XPUB, XSUB } from "../context/index.ts";
-import { bytesOf, type Message, type MessageLike, type Part } from "../pipe/index.ts";
+import { bytesOf, checkControl, type Message, type MessageLike, type Part } from "../pipe/index.ts";
 import { type Dist, type Outlet, Prefixes, Subscriptions } from "../strategy/index.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type {
@@ -126,11 +126,14 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
    *
    * Subscriptions are counted: who subscribes twice to the same must unsubscribe twice.
    *
-   * @throws ZmqError EINVAL if it is no prefix, EBADF, ETERM.
+   * @throws ZmqError EINVAL if it is no prefix, EMSGSIZE if it is longer than a message may be,
+   *   EBADF, ETERM.
    */
   subscribe(...prefixes: Prefix[]): void {
     this.enter();
-    for (const prefix of toTopics(prefixes)) {
+    const topics = toTopics(prefixes);
+    for (const topic of topics) this.#ways.check(topic);
+    for (const prefix of topics) {
       this.#prefixes.add(prefix);
       this.#ways.announce(true, prefix);
     }
@@ -443,6 +446,7 @@ class SubscriptionSender extends Distributor {
       const bytes = onlyFirstSubscribe && index > 0 ? undefined : subscriptionIn(part);
       if (bytes === undefined) left.push(part);
       else changes.push(bytes);
+      if (bytes !== undefined) checkControl(bytes, this.thread.pool);
     }
     if (changes.length === 0) return super.prepare(message, options);
     const outgoing = left.length === 0 ? NOTHING : super.prepare(left, options);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 
-import type { ZmqError } from "../base/index.ts";
 import type { Pipe, PipeWriter } from "../pipe/index.ts";
 import { type Outgoing, Sender } from "./sending.ts";
 import type { Claims } from "./waiting.ts";
@@ -195,9 +194,9 @@ export abstract class Routing extends Sender<Routed> {
     if (this.waits?.busy !== true) this.#gotMemory();
   }
 
-  override closed(error: () => ZmqError, settle: boolean): number {
+  override closed(): number {
     this.#gotMemory();
-    return super.closed(error, settle);
+    return super.closed();
   }
 
   /** False if that was done before. */

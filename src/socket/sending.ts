@@ -172,11 +172,14 @@ export abstract class Sender<P = Outgoing> extends Direction {
     this.again();
   }
 
-  /** The socket closes. Returns how many messages are lost that are in no pipe. */
-  closed(error: () => ZmqError, settle: boolean): number {
-    this.end(error, settle);
+  override end(error: () => ZmqError, settle: boolean): void {
+    super.end(error, settle);
     if (settle) this.#drains?.fail(error());
     this.#drains = undefined;
+  }
+
+  /** The socket has closed. Returns how many messages are lost that are in no pipe. */
+  closed(): number {
     return 0;
   }
 

@@ -16,7 +16,7 @@ import {
   threadEnded,
   typeName,
 } from "../context/index.ts";
-import { type Directions, type Pipe, REFUSED } from "../pipe/index.ts";
+import { type Directions, type Pipe, prepare, REFUSED } from "../pipe/index.ts";
 import { Inproc, type Linked } from "../transport/index.ts";
 import { type SocketEventReason, SocketEvents } from "./events.ts";
 import {
@@ -62,8 +62,10 @@ export interface Pattern {
   detached(pipe: Pipe): void;
   /** A pipe was left, and its swap, if it had one, is empty. */
   left(): void;
-  /** The socket closes: calls fail with this error. Returns how many messages are lost. */
-  closed(error: () => ZmqError, settle: boolean): number;
+  /** The socket is about to leave its pipes: from now on calls fail with this error. */
+  closing(error: () => ZmqError, settle: boolean): void;
+  /** It has left them. Returns how many messages are lost. */
+  closed(): number;
   memoryFreed(): void;
   /** So many messages that were swapped could not be read back. */
   messagesLost(count: number, error: ZmqError): void;
@@ -133,7 +135,7 @@ export abstract class Socket {
     this.#type = type;
     this.#context = context;
     this.#member = membershipOf(context);
-    checkSwap(this.#options, this.#options, this.#member.thread.host.files);
+    this.#check(this.#options);
     const address = () => this.#lastEndpoint ?? undefined;
     this.#managed = {
       close: () => this.#close(() => threadEnded(address()), "thread left", false),
@@ -326,7 +328,7 @@ export abstract class Socket {
   /** Checks and sets an option, and lets it take effect on the links that there are. */
   protected setOption<Name extends OptionName>(name: Name, value: OptionValues[Name]): void {
     const kept = checkOption(name, value) as OptionValues[Name];
-    checkSwap({ [name]: value }, this.#options, this.#member.thread.host.files);
+    this.#check({ [name]: kept });
     this.#options[name] = kept;
     if (this.closed) return;
     this.#member.thread.dispatch(); // The links that have come meanwhile are concerned too.
@@ -343,6 +345,13 @@ export abstract class Socket {
     if (name === "receiveHighWaterMark") this.#inproc.changeLimit();
   }
 
+  /** What cannot be seen from the values alone. @throws ZmqError EINVAL, EACCES, EMSGSIZE. */
+  #check(given: Partial<OptionValues>): void {
+    const { host, pool } = this.#member.thread;
+    checkSwap(given, this.#options, host.files);
+    if (given.welcomeMessage) prepare(given.welcomeMessage, pool);
+  }
+
   /** @internal Begins a call: hears what has come. @throws ZmqError EBADF, ETERM. */
   enter(): void {
     const { thread } = this.#member;
@@ -354,8 +363,9 @@ export abstract class Socket {
   #close(error: () => ZmqError, why: LogReason, settle = true): void {
     if (this.closed) return;
     this.#closedBy = error;
+    this.#pattern.closing(error, settle);
     for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
-    const returned = this.#pattern.closed(error, settle); // That may drop others too.
+    const returned = this.#pattern.closed(); // That may drop others too.
     this.#drop(returned, "closed");
     this.#inproc.close(this.#options.linger, why);
     this.#inproc.log("socket.closed", { why });

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-import type { ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
-import { ABSENT, ASSIGNED, ATTACHED, type Message, type Pipe } from "../pipe/index.ts";
+import {
+  ABSENT,
+  ASSIGNED,
+  ATTACHED,
+  checkControl,
+  type Message,
+  type Pipe,
+} from "../pipe/index.ts";
 import { type Interests, lostBy, type Wants } from "../strategy/index.ts";
 import {
   aboutNumber,
@@ -123,14 +129,21 @@ export class Subscribing extends Ways {
   readonly #interests: Interests;
   /** To which binder of a pipe everything was said. */
   readonly #told = new Map<Pipe, number>();
-  /** How much was said in a pipe while nobody was there to hear it. */
+  /** What there was no memory for: it is said when there is some, before anything else. */
+  readonly #unsaid = new Map<Pipe, Uint8Array[]>();
+  /** How much was said in a pipe while nobody heard it. */
   readonly #unheard = new Map<Pipe, number>();
-  /** There was no memory to say something; and all threads were asked for some. */
+  /** All threads were asked for memory. */
   #wantsMemory = false;
 
   constructor(core: SocketCore, interests: Interests, halves: SubscribingHalves) {
     super(core, halves, { sends: true, receives: true });
     this.#interests = interests;
+  }
+
+  /** @throws ZmqError EMSGSIZE if a topic is so long that nobody can ever be told of it. */
+  check(topic: Uint8Array): void {
+    checkControl(aboutTopic(SUBSCRIBE, topic), this.thread.pool);
   }
 
   /** A topic, which is among the interests by now or is no longer, is told to all publishers. */
@@ -149,14 +162,18 @@ export class Subscribing extends Ways {
   }
 
   #say(record: Uint8Array): void {
-    for (const [pipe, binding] of this.#told) {
-      const unheard = pipe.peerState === ABSENT ? (this.#unheard.get(pipe) ?? 0) + 1 : 0;
+    for (const [pipe, binding] of [...this.#told]) {
+      const isHeard = pipe.peerState !== ABSENT && !this.#unsaid.has(pipe);
+      const unheard = isHeard ? 0 : (this.#unheard.get(pipe) ?? 0) + 1;
       this.#unheard.set(pipe, unheard);
-      const isKept = unheard < MOST_UNHEARD;
-      if (pipe.binding === binding && this.#write(pipe, isKept ? record : FORGET) && isKept)
+      if (pipe.binding === binding && unheard < MOST_UNHEARD) {
+        this.#write(pipe, [record]);
         continue;
+      }
       this.#told.delete(pipe); // Everything will be said again.
+      this.#unsaid.delete(pipe);
       if (pipe.peerState !== ABSENT) this.#sayAll(pipe);
+      else if (pipe.binding === binding) this.#write(pipe, [FORGET]);
     }
   }
 
@@ -171,29 +188,18 @@ export class Subscribing extends Ways {
   }
 
   override released(pipe: Pipe): void {
-    this.#told.delete(pipe);
+    this.#forget(pipe);
     super.released(pipe);
   }
 
   override detached(pipe: Pipe): void {
-    this.#told.delete(pipe);
-    this.#unheard.delete(pipe);
+    this.#forget(pipe);
     super.detached(pipe);
   }
 
   override memoryFreed(): void {
-    if (this.#wantsMemory) {
-      this.#wantsMemory = false;
-      this.thread.gotMemory();
-      for (const pipe of this.core.pipes) this.#sayAll(pipe);
-    }
+    for (const pipe of [...this.#unsaid.keys()]) this.#write(pipe, []);
     super.memoryFreed();
-  }
-
-  override closed(error: () => ZmqError, settle: boolean): number {
-    if (this.#wantsMemory) this.thread.gotMemory();
-    this.#wantsMemory = false;
-    return super.closed(error, settle);
   }
 
   get thread(): Thread {
@@ -205,30 +211,44 @@ export class Subscribing extends Ways {
     const { binding, peerState, writer, draining } = pipe;
     const isThere = peerState === ABSENT || peerState === ASSIGNED || peerState === ATTACHED;
     if (writer === undefined || draining || !isThere || this.#told.get(pipe) === binding) return;
-    this.#told.delete(pipe);
-    this.#unheard.delete(pipe);
     const records = [aboutNumber(FORGET_ALL, binding), this.#whenFull];
     for (const topic of this.#interests) records.push(aboutTopic(SUBSCRIBE, topic));
-    if (!records.every((record) => writer.writeControl(record))) this.#starve();
-    else if (this.#write(pipe, Uint8Array.of(COMPLETE))) this.#told.set(pipe, binding);
+    records.push(Uint8Array.of(COMPLETE));
+    this.#forget(pipe);
+    this.#told.set(pipe, binding);
+    this.#write(pipe, records);
+  }
+
+  #forget(pipe: Pipe): void {
+    this.#told.delete(pipe);
+    this.#unheard.delete(pipe);
+    this.#unsaid.delete(pipe);
+    this.#wantMemory();
   }
 
   get #whenFull(): Uint8Array {
     return Uint8Array.of(WHEN_FULL, POLICIES.indexOf(this.core.options.whenFull));
   }
 
-  /** Writes one record, and shows all. False if there is no memory. */
-  #write({ writer }: Pipe, record: Uint8Array): boolean {
-    const isWritten = writer?.writeControl(record) === true;
+  /** Writes what is left unsaid and these records, as far as there is memory, and shows it. */
+  #write(pipe: Pipe, records: readonly Uint8Array[]): void {
+    const { writer } = pipe;
+    const rest = (this.#unsaid.get(pipe) ?? []).concat(records);
+    let written = 0;
+    while (written < rest.length && writer?.writeControl(rest[written] as Uint8Array)) written++;
     writer?.flush();
-    if (!isWritten) this.#starve();
-    return isWritten;
+    if (written < rest.length) this.#unsaid.set(pipe, rest.slice(written));
+    else this.#unsaid.delete(pipe);
+    this.#wantMemory();
   }
 
-  #starve(): void {
-    if (this.#wantsMemory) return;
-    this.#wantsMemory = true;
-    this.thread.wantMemory();
+  /** Lets all threads know whether memory is missing. They are asked for it once. */
+  #wantMemory(): void {
+    const wants = this.#unsaid.size > 0;
+    if (wants === this.#wantsMemory) return;
+    this.#wantsMemory = wants;
+    if (wants) this.thread.wantMemory();
+    else this.thread.gotMemory();
   }
 }
 

@@ -107,9 +107,13 @@ export class Ways implements Pattern {
     this.sender?.again();
   }
 
-  closed(error: () => ZmqError, settle: boolean): number {
+  closing(error: () => ZmqError, settle: boolean): void {
     this.receiver?.end(error, settle);
-    return this.sender?.closed(error, settle) ?? 0;
+    this.sender?.end(error, settle);
+  }
+
+  closed(): number {
+    return this.sender?.closed() ?? 0;
   }
 
   refused(error: ZmqError): void {

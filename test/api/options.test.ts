@@ -7,7 +7,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
-import { Context, Pull, Push, ReceivingSocket, SendingSocket, Socket } from "threadmq";
+import {
+  Context,
+  Dealer,
+  Pull,
+  Push,
+  ReceivingSocket,
+  SendingSocket,
+  Socket,
+  Subscriber,
+  XPublisher,
+} from "threadmq";
 import { DISTANCES, far, play, SMALL, zmq } from "../support/ground.ts";
 
 const MAX = 2 ** 31 - 1;
@@ -286,3 +296,34 @@ for (const distance of DISTANCES) {
     assert.equal(g.context.stats().pipes, 0);
   });
 }
+
+describe("options that are bytes", () => {
+  test("are the socket's own: a Buffer that is changed later changes nothing", () => {
+    const id = Buffer.from("id");
+    const text = Buffer.from("hi");
+    using dealer = new Dealer({ routingId: id });
+    using publisher = new XPublisher({ welcomeMessage: text });
+    id[0] = 0;
+    text[0] = 1;
+    dealer.routingId[1] = 0;
+    (publisher.welcomeMessage as Uint8Array)[1] = 0;
+    assert.equal(Buffer.from(dealer.routingId).toString(), "id");
+    assert.equal(Buffer.from(publisher.welcomeMessage as Uint8Array).toString(), "hi");
+  });
+
+  test("cannot be what is gone, or larger than a message of the context", () => {
+    const context = new Context({ maxMemory: 409_600 });
+    const gone = new Uint8Array(4);
+    structuredClone(gone, { transfer: [gone.buffer] });
+    assert.throws(() => new XPublisher({ context, welcomeMessage: gone }), zmq("EINVAL"));
+    const welcomeMessage = new Uint8Array(409_600);
+    assert.throws(() => new XPublisher({ context, welcomeMessage }), zmq("EMSGSIZE"));
+    assert.equal(context.stats().sockets, 0);
+    using publisher = new XPublisher({ context });
+    assert.throws(() => (publisher.welcomeMessage = welcomeMessage), zmq("EMSGSIZE"));
+    assert.equal(publisher.welcomeMessage, null);
+    publisher.bindSync("inproc://a");
+    using subscriber = new Subscriber({ context });
+    subscriber.connect("inproc://a");
+  });
+});

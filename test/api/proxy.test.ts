@@ -297,6 +297,14 @@ describe("a proxy", () => {
     await terminated;
   });
 
+  test("what is no socket, or no options, is an EINVAL", () => {
+    const make = (...args: unknown[]) => new Proxy(...(args as [Pull, Push]));
+    const { front, back } = line(new Context(SMALL));
+    for (const args of [[], [undefined, back], [front], [front, null], [front, back, null]]) {
+      assert.throws(() => make(...args), zmq("EINVAL"));
+    }
+  });
+
   play("the event loop has its turn", async (g) => {
     const { front, back, source, sink } = line(g.context, {
       sendHighWaterMark: 0,
