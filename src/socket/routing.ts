@@ -92,12 +92,6 @@ export abstract class Routing extends Sender<Routed> {
     return this.#claims;
   }
 
-  protected put(routed: Routed): boolean {
-    if (!this.write(routed)) return false;
-    this.flush();
-    return true;
-  }
-
   protected write({ pipe: find, message }: Routed): boolean {
     const pipe = find();
     const writer = pipe?.writer;

@@ -2,7 +2,7 @@
 
 import type { ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
-import { ABSENT, ASSIGNED, ATTACHED, type Message, type Pipe } from "../pipe/index.ts";
+import { ABSENT, isAttended, type Message, type Pipe } from "../pipe/index.ts";
 import { type Interests, lostBy, type Wants } from "../strategy/index.ts";
 import {
   aboutNumber,
@@ -19,9 +19,8 @@ import {
   WHEN_FULL,
 } from "./announcing.ts";
 import { Receiver } from "./receiving.ts";
-import type { Sender } from "./sending.ts";
 import type { SocketCore } from "./socket.ts";
-import { Ways } from "./ways.ts";
+import { type Halves, Ways } from "./ways.ts";
 
 /** How many messages were dropped immediately before a message. */
 const missed = new WeakMap<object, number>();
@@ -80,14 +79,6 @@ export class Filter extends Receiver<Message> {
     }
   }
 
-  protected override takeMany(messages: Message[], max: number): void {
-    while (messages.length < max) {
-      const message = this.take();
-      if (message === undefined) return;
-      messages.push(message);
-    }
-  }
-
   #trustsIn(pipe: Pipe): boolean {
     return this.#trusts && this.#known.has(pipe);
   }
@@ -112,12 +103,6 @@ export class Filter extends Receiver<Message> {
   }
 }
 
-/** The halves of one who subscribes. */
-export interface SubscribingHalves {
-  readonly receiver: Receiver<unknown>;
-  readonly sender?: Sender<unknown>;
-}
-
 /** Tells publishers what is wanted (announcing.ts). */
 export class Subscribing extends Ways {
   readonly #interests: Interests;
@@ -128,7 +113,7 @@ export class Subscribing extends Ways {
   /** There was no memory to say something; and all threads were asked for some. */
   #wantsMemory = false;
 
-  constructor(core: SocketCore, interests: Interests, halves: SubscribingHalves) {
+  constructor(core: SocketCore, interests: Interests, halves: Halves) {
     super(core, halves, { sends: true, receives: true });
     this.#interests = interests;
   }
@@ -170,40 +155,34 @@ export class Subscribing extends Ways {
     if (this.core.pipes.has(pipe)) this.#sayAll(pipe);
   }
 
-  override released(pipe: Pipe): void {
-    this.#told.delete(pipe);
-    super.released(pipe);
-  }
-
-  override detached(pipe: Pipe): void {
+  protected override forget(pipe: Pipe): void {
     this.#told.delete(pipe);
     this.#unheard.delete(pipe);
-    super.detached(pipe);
   }
 
   override memoryFreed(): void {
     if (this.#wantsMemory) {
       this.#wantsMemory = false;
-      this.thread.gotMemory();
+      this.#thread.gotMemory();
       for (const pipe of this.core.pipes) this.#sayAll(pipe);
     }
     super.memoryFreed();
   }
 
   override closed(error: () => ZmqError, settle: boolean): number {
-    if (this.#wantsMemory) this.thread.gotMemory();
+    if (this.#wantsMemory) this.#thread.gotMemory();
     this.#wantsMemory = false;
     return super.closed(error, settle);
   }
 
-  get thread(): Thread {
+  get #thread(): Thread {
     return this.core.member.thread;
   }
 
   /** Says all that is wanted to whoever is at the other end, unless that was done. */
   #sayAll(pipe: Pipe): void {
     const { binding, peerState, writer, draining } = pipe;
-    const isThere = peerState === ABSENT || peerState === ASSIGNED || peerState === ATTACHED;
+    const isThere = peerState === ABSENT || isAttended(peerState);
     if (writer === undefined || draining || !isThere || this.#told.get(pipe) === binding) return;
     this.#told.delete(pipe);
     this.#unheard.delete(pipe);
@@ -228,7 +207,7 @@ export class Subscribing extends Ways {
   #starve(): void {
     if (this.#wantsMemory) return;
     this.#wantsMemory = true;
-    this.thread.wantMemory();
+    this.#thread.wantMemory();
   }
 }
 

@@ -353,3 +353,30 @@ export function timedOut(address: string | undefined): ZmqError {
 
 /** The last step of an iteration. */
 export const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/** What a `for await` goes through, step by step; by hand, for a generator is much slower. */
+export function iterate<T>(step: () => Promise<IteratorResult<T>>): AsyncIterableIterator<T> {
+  let over = false;
+  return {
+    next: () => (over ? Promise.resolve(END) : step()),
+    return: () => {
+      over = true;
+      return Promise.resolve(END);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/** The same by a call that is made again and again, until it fails because of a close. */
+export function repeat<T>(call: () => Promise<T>, closed: () => boolean): AsyncIterableIterator<T> {
+  return iterate(async () => {
+    try {
+      return { done: false, value: await call() };
+    } catch (error) {
+      if (closed()) return END;
+      throw error;
+    }
+  });
+}

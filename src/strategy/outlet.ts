@@ -24,8 +24,11 @@ export interface OutletOwner {
   tooSlow(outlet: Outlet): void;
 }
 
-/** The first byte of a control record that tells how many messages are missing at its place. */
-export const GAP = 2;
+/**
+ * The first byte of a control record that tells how many messages are missing at its place. The
+ * other records are those of socket/announcing.ts.
+ */
+const GAP = 2;
 
 /**
  * outlet — a pipe that messages for many go to, and what becomes of those it has no room for.
@@ -51,8 +54,9 @@ export const GAP = 2;
  *
  * What goes into the lane is whole, and in the order in which it was sent. Everything dropped is
  * counted: here, in the slot, and to the reader, by a control record when it has made room: before
- * the next message that it gets, if there is one. What is set aside counts as sent and queued, as what is in a swap (`LANE_SWAPPED`). It
- * is not delivered if the pipe is left or this thread dies: then it counts as dropped.
+ * the next message that it gets, if there is one. What is set aside counts as sent and queued, as
+ * what is in a swap does (`LANE_SWAPPED`). It is not delivered if the pipe is left or this thread
+ * dies: then it counts as dropped.
  */
 export class Outlet {
   readonly pipe: Pipe;
