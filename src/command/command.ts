@@ -22,7 +22,7 @@
  *   bit              from → to                          what to look at
  *   ───────────────  ─────────────────────────────────  ───────────────────────────────────────────
  *   BIND             who completes a link → binder      a pipe was assigned to you: attach it
- *   ACTIVATE_READ    pipe writer → its sleeping reader  there are messages
+ *   ACTIVATE_READ    pipe writer → its sleeping reader  there are messages, or a chunk to leave
  *   ACTIVATE_WRITE   pipe reader → its waiting writer   there is room, or the watermark has changed
  *   PIPE_TERM        an end → its peer                  I have left the pipe, or am leaving it
  *   STOP             who terminates → every thread      the context is terminated: close sockets

@@ -5,6 +5,7 @@
  *
  *   layout   chunks, records, and the rows of a lane
  *   ypipe    when records may be seen: flush, sleep; and the chunks they are in
+ *   holds    whether a block is in a lane
  *   cell     one message, and only the newest, beside a ypipe
  *
  * Below is `memory`, which gives addresses and atomic words. Above is `command`, whose mailbox
@@ -19,13 +20,12 @@
  * means.
  */
 export { CellReader, CellWriter, isCellFull, repairCellReader } from "./cell.ts";
+export { isHeld, isUnread } from "./holds.ts";
 export * from "./layout.ts";
 export {
   createYpipe,
   destroyYpipe,
   hasShown,
-  isHeld,
-  isUnread,
   markRedelivered,
   passTo,
   repairReader,

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Addr, type Arena, load, store } from "../memory/index.ts";
 import { createLane, type Lane } from "../testing/index.ts";
+import { isHeld, isUnread } from "./holds.ts";
 import {
   BODY_HEAD,
   CHUNK_HEAD,
@@ -33,15 +34,7 @@ import {
   recordSize,
   recordWords,
 } from "./layout.ts";
-import {
-  isHeld,
-  isUnread,
-  markRedelivered,
-  repairReader,
-  repairWriter,
-  YpipeReader,
-  YpipeWriter,
-} from "./ypipe.ts";
+import { markRedelivered, repairReader, repairWriter, YpipeReader, YpipeWriter } from "./ypipe.ts";
 
 /** A writer of messages of one record: a number, or a body of its own that holds it. */
 class Writer extends YpipeWriter {

@@ -13,7 +13,7 @@ import {
   swapIf,
   type Words,
 } from "../memory/index.ts";
-import { emptyCell, isPut, isTaken, repairCellWriter } from "./cell.ts";
+import { emptyCell, repairCellWriter } from "./cell.ts";
 import {
   CHUNK_HEAD,
   END,
@@ -175,7 +175,7 @@ export function destroyYpipe(arena: Arena, pool: Pool, at: Addr): void {
 }
 
 /** Up to where records are shown, whether the reader sleeps or not. */
-function shownUpTo(words: Words, lane: Addr): Addr {
+export function shownUpTo(words: Words, lane: Addr): Addr {
   // SYNC(flush) observe: the records before it.
   const c = load(words, lane + LANE_C);
   return c === ASLEEP ? words[lane + LANE_SLEPT] : c;
@@ -278,37 +278,6 @@ export function markRedelivered(words: Words, lane: Addr): void {
 /** Whether a writer that is dead, or does not write now, has shown anything since `c` was `w`. */
 export function hasShown(words: Words, lane: Addr, w: Addr): boolean {
   return shownUpTo(words, lane) !== w;
-}
-
-/** Whether a block is among those that a writer has not shown. */
-export function isHeld(words: Words, lane: Addr, block: Addr): boolean {
-  if (isPut(words, lane, block)) return true;
-  if (shownUpTo(words, lane) !== words[lane + LANE_W]) return false; // All of them are shown.
-  let at = words[lane + LANE_HELD];
-  while (at !== 0 && at !== block) at = words[at + HELD_NEXT];
-  return at === block;
-}
-
-/** Whether a block is still to be freed by who reads, or destroys, a ypipe. */
-export function isUnread(words: Words, lane: Addr, block: Addr): boolean {
-  if (isTaken(words, lane, block)) return true;
-  if (words[lane + LANE_READER_CHUNK] === 0) return false;
-  const passing = words[lane + LANE_FREE_AT] !== 0;
-  let chunk = words[lane + (passing ? LANE_FREE_CHUNK : LANE_READER_CHUNK)];
-  let at = words[lane + (passing ? LANE_FREE_AT : LANE_FRONT)];
-  if (at <= chunk || at >= chunk + words[chunk]) at = chunk + CHUNK_HEAD;
-  for (const end = shownUpTo(words, lane); at !== end; ) {
-    const flags = words[at + FLAGS];
-    if ((flags & END) !== 0) {
-      if (chunk === block) return true;
-      chunk = words[at + LENGTH];
-      at = chunk + CHUNK_HEAD;
-    } else {
-      if ((flags & REFERENCE) !== 0 && words[at + RECORD_HEAD] === block) return true;
-      at += recordSize(words, at);
-    }
-  }
-  return chunk === block;
 }
 
 /** The role that puts records in. */

@@ -55,8 +55,8 @@ const GAP = 2;
  * What goes into the lane is whole, and in the order in which it was sent. Everything dropped is
  * counted: here, in the slot, and to the reader, by a control record when it has made room: before
  * the next message that it gets, if there is one. What is set aside counts as sent and queued, as
- * what is in a swap does (`LANE_SWAPPED`). It is not delivered if the pipe is left or this thread
- * dies: then it counts as dropped.
+ * what is in a swap (`LANE_SWAPPED`). It is not delivered if the pipe is left or this thread dies:
+ * then it counts as dropped.
  */
 export class Outlet {
   readonly pipe: Pipe;

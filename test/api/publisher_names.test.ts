@@ -35,7 +35,7 @@ const KINDS: Readonly<Record<string, (context: Context) => { from: any; to: () =
 };
 
 for (const [kind, open] of Object.entries(KINDS)) {
-  test(`C1, H1: ${kind}: what a binder had not read is dropped, not kept for the next`, async () => {
+  test(`C1, H1: ${kind}: what a binder had not read is dropped, not kept`, async () => {
     const context = new Context(SMALL);
     const { from, to } = open(context);
     from.connect(NAME);

@@ -115,13 +115,13 @@ for (const distance of DISTANCES) {
       await pub.send(numbers(0, 10));
       assert.deepEqual(await other.drain(), numbers(0, 10));
       await assert.rejects(sub.call("receive"), zmq("EHOSTUNREACH"));
-      assert.equal(await sub.call("tryReceive"), undefined);
+      assert.deepEqual(await sub.drain(), numbers(0, 4), "what had arrived is received");
       assert.equal((await sub.call("stats")).pipes, 0);
       await sub.connect(NAME);
       await pub.send(["again"]);
       assert.deepEqual(await sub.drain(), ["again"]);
       const { sent, received } = g.conserved();
-      assert.deepEqual([sent, received], [10 + 5 + 2, 10 + 1]);
+      assert.deepEqual([sent, received], [10 + 5 + 2, 10 + 4 + 1]);
     });
 
     play("each subscriber has its own; a change counts at once", async (g) => {

@@ -5,6 +5,7 @@
  * be made shorter. What does not apply, as sending by a socket that is not open, is nothing.
  */
 import fc from "fast-check";
+import type { ZmqError } from "threadmq";
 
 /** How many sockets of each type may be open. */
 export const SLOTS = 2;
@@ -80,3 +81,23 @@ export const links: readonly (readonly Command[])[] = [
     { call: "bind", kind: "pull", at: 0, name: 0 },
   ],
 ];
+
+const bytes = Buffer.alloc(21_000, "0123456789abcdefghijklmnopqrstuvwxyz");
+
+/** The parts of a message after the first: neighbours have other bytes. */
+export function bodies(number: number, sizes: readonly number[]): Buffer[] {
+  return sizes.map((length, part) => {
+    const begin = (7 * number + part) % 36;
+    return bytes.subarray(begin, begin + length);
+  });
+}
+
+/** The code of the error that a call throws. */
+export function failure(call: () => void): string | undefined {
+  try {
+    call();
+  } catch (error) {
+    return (error as ZmqError).code;
+  }
+  return undefined;
+}

@@ -31,7 +31,17 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Context, type Message, Pull, Push, type ZmqError } from "threadmq";
 import { checkAllAsync } from "#src/testing/index.ts";
-import { type Command, command, links, NAMES, openPull, openPush, SLOTS } from "./commands.ts";
+import {
+  bodies,
+  type Command,
+  command,
+  failure,
+  links,
+  NAMES,
+  openPull,
+  openPush,
+  SLOTS,
+} from "./commands.ts";
 
 const RUNS = 2500;
 const RUNS_IN_LITTLE = 900;
@@ -127,16 +137,6 @@ function allowed(sender: Sender, receiver: Receiver | undefined): number {
   return sender.mark + (receiver?.mark ?? 0);
 }
 
-const bytes = Buffer.alloc(21_000, "0123456789abcdefghijklmnopqrstuvwxyz");
-
-/** The parts of a message after the first: neighbours have other bytes. */
-function bodies(number: number, sizes: readonly number[]): Buffer[] {
-  return sizes.map((length, part) => {
-    const begin = (7 * number + part) % 36;
-    return bytes.subarray(begin, begin + length);
-  });
-}
-
 class World {
   readonly context: Context;
   readonly #hasMemory: boolean;
@@ -208,7 +208,8 @@ class World {
       this.#close(peer);
       this.#check();
     }
-    for (let before = -1, left = this.#left; left !== before; left = this.#left) {
+    const queued = () => this.context.stats().messages.queued;
+    for (let before = -1, left = queued(); left !== before; left = queued()) {
       this.#receiveLate();
       before = left;
       // With little memory, a swap comes back in steps: as often as something has come.
@@ -233,10 +234,6 @@ class World {
       this.#close(late);
       this.#check();
     }
-  }
-
-  get #left(): number {
-    return this.context.stats().messages.queued;
   }
 
   #openPush(at: number, mark: number, swap: number): void {
@@ -563,16 +560,6 @@ class World {
     sender.mostSwap = sender.swap;
     for (const [link, receiver] of targets) link.most = allowed(sender, receiver);
   }
-}
-
-/** The code of the error that a call throws. */
-function failure(call: () => void): string | undefined {
-  try {
-    call();
-  } catch (error) {
-    return (error as ZmqError).code;
-  }
-  return undefined;
 }
 
 async function check(runs: number, options: { maxMemory?: number }): Promise<void> {
