@@ -101,7 +101,7 @@ export class Balancer extends Sender<Outgoing> {
   ended(pipe: Pipe, done: () => void): void {
     this.lb.remove(pipe);
     if (!this.#returnsFrom(pipe)) {
-      this.core.dropped(pipe.queuedOut, "peer left");
+      this.dropUnread(pipe);
       done();
       return;
     }

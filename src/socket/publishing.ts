@@ -104,8 +104,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
 
   ended(pipe: Pipe, done: () => void): void {
     this.dist.remove(pipe);
-    // Who leaves counts those in the swap.
-    this.core.dropped(pipe.queuedOut - (pipe.writer?.swapped ?? 0), "peer left");
+    this.dropUnread(pipe);
     done();
     this.again();
   }

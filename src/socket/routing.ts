@@ -172,7 +172,7 @@ export abstract class Routing extends Sender<Routed> {
 
   ended(pipe: Pipe, done: () => void): void {
     this.removed(pipe);
-    this.core.dropped(pipe.queuedOut, "peer left");
+    this.dropUnread(pipe);
     done();
     this.again();
   }
