@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { ZmqError } from "../base/index.ts";
+import { checkObject, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE, type Thread } from "../command/index.ts";
 import { membershipOf } from "../context/index.ts";
 import type { Direction } from "./direction.ts";
@@ -279,9 +279,7 @@ export class Poller<S extends Socket = Socket> {
 
 /** @throws ZmqError EINVAL. */
 function directionsOf<S extends Socket>(socket: S, options: PollOptions): Item<S> {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw invalid("Say what to look for as an object: { readable: true, writable: true }.");
-  }
+  checkObject(options, "Say what to look for as an object: { readable: true, writable: true }.");
   const { readable = false, writable = false, ...rest } = options;
   for (const name of Object.keys(rest)) {
     throw invalid(`A poller does not look for ${name}, but for readable and writable.`);

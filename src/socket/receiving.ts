@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-import { ZmqError } from "../base/index.ts";
+import { checkRange, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
-import { checkRange } from "../context/index.ts";
 import { type Message, type Pipe, standsFor } from "../pipe/index.ts";
 import { Fq, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";

@@ -38,7 +38,7 @@ export interface SocketStats {
   /** Messages in its pipes and swaps that its peers have not received yet, and that it has not. */
   queuedOut: number;
   queuedIn: number;
-  /** Messages it had accepted and nobody gets: dropped by its pattern, at its close, or in a swap. */
+  /** Messages it had accepted that nobody gets: by its pattern, at its close, or lost in a swap. */
   dropped: number;
   /** Calls that wait. */
   pending: number;

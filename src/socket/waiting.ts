@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-import { ZmqError } from "../base/index.ts";
+import { checkObject, checkRange, ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
-import { checkRange } from "../context/index.ts";
 
 /** How one call may be told to wait. */
 export interface WaitOptions {
@@ -27,9 +26,7 @@ export function checkWait(
   address: string | undefined,
 ): Wait {
   if (options === undefined) return { timeout: usual, signal: undefined, address };
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new ZmqError("EINVAL", { hint: "Give the options of a call as an object: { timeout }." });
-  }
+  checkObject(options, "Give the options of a call as an object: { timeout }.");
   const { timeout = usual, signal } = options;
   checkRange("timeout", timeout, -1, 2 ** 31 - 1);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
