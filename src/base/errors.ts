@@ -88,3 +88,17 @@ export class ZmqError extends Error {
     this.received = detail.received;
   }
 }
+
+/** @throws ZmqError EINVAL if it is no whole number of this range. */
+export function checkRange(name: string, value: unknown, least: number, most: number): void {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
+  throw new ZmqError("EINVAL", {
+    hint: `Give ${name} as a whole number from ${least} to ${most}; it was ${shown(value)}.`,
+  });
+}
+
+/** @throws ZmqError EINVAL with this hint if what should be options is no object. */
+export function checkObject(options: unknown, hint: string): void {
+  if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
+  throw new ZmqError("EINVAL", { hint });
+}

@@ -5,7 +5,14 @@
  */
 export { assert } from "./assert.ts";
 export * from "./config.ts";
-export { shown, ZmqError, type ZmqErrorCode, type ZmqErrorDetail } from "./errors.ts";
+export {
+  checkObject,
+  checkRange,
+  shown,
+  ZmqError,
+  type ZmqErrorCode,
+  type ZmqErrorDetail,
+} from "./errors.ts";
 export {
   claimOf,
   type Host,

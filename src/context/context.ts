@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 
 import {
+  checkObject,
+  checkRange,
   DEFAULT_MAX_MEMORY,
   DEFAULT_MAX_SOCKETS,
   DEFAULT_SPIN_MICROSECONDS,
   INITIAL_MEMORY,
   MAX_SOCKETS_LIMIT,
-  shown,
   ZmqError,
 } from "../base/index.ts";
 import { BLOCK_BITS, CLOSED } from "../command/index.ts";
@@ -160,11 +161,7 @@ export class Context {
    * @throws ZmqError EAGAIN if the time is up; the context is terminated all the same.
    */
   async terminate(options: { timeout?: number } = {}): Promise<void> {
-    if (typeof options !== "object" || options === null || Array.isArray(options)) {
-      throw new ZmqError("EINVAL", {
-        hint: "Give the options of a call as an object: { timeout }.",
-      });
-    }
+    checkObject(options, "Give the options of a call as an object: { timeout }.");
     const timeout = options.timeout ?? -1;
     checkRange("timeout", timeout, -1, 2 ** 31 - 1);
     const arena = this.#shared;
@@ -270,9 +267,7 @@ function remember(context: Context, id: string): void {
 }
 
 function create(options: ContextOptions): Arena {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new ZmqError("EINVAL", { hint: "Give the options of a context as an object." });
-  }
+  checkObject(options, "Give the options of a context as an object.");
   const { maxSockets = DEFAULT_MAX_SOCKETS, maxMemory = DEFAULT_MAX_MEMORY } = options;
   const { spin = DEFAULT_SPIN_MICROSECONDS, ...rest } = options;
   for (const name of Object.keys(rest)) {
@@ -356,12 +351,5 @@ export function showAsJson(prototype: { toJSON(): object }): void {
         return `${name} { ${(error as Error).message} }`; // A context of another layout.
       }
     },
-  });
-}
-
-export function checkRange(name: string, value: unknown, least: number, most: number): void {
-  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
-  throw new ZmqError("EINVAL", {
-    hint: `Give ${name} as a whole number from ${least} to ${most}; it was ${shown(value)}.`,
   });
 }

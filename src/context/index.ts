@@ -17,7 +17,6 @@ export {
   type ContextHandle,
   type ContextOptions,
   type ContextStats,
-  checkRange,
   context,
   membershipOf,
   refuseCloning,

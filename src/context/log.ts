@@ -3,10 +3,9 @@
 import { LOG, type Thread } from "../command/index.ts";
 import { type Addr, LEAVE_A_MOVE, LOG_LISTENERS, LOG_TOPICS, load } from "../memory/index.ts";
 import {
-  ASSIGNED,
-  ATTACHED,
   createPipe,
   dropPipe,
+  isAttended,
   Pipe,
   type PipeEvents,
   type PipeWriter,
@@ -266,7 +265,7 @@ export class Log {
       writeActivated: () => {},
       messagesLost: () => {},
       peerChanged: ({ peerState }) => {
-        if (peerState !== ASSIGNED && peerState !== ATTACHED) this.#drop(serial);
+        if (!isAttended(peerState)) this.#drop(serial);
       },
     };
     const pipe = new Pipe(thread, at, "connecter", LOG_ENDPOINT, MARKS, this.#slab, events);

@@ -3,16 +3,16 @@
 /**
  * pipe — messages between two sockets.
  *
- *   layout    the words of a pipe
- *   link      how it begins and ends, as a table
- *   message   parts into records
- *   swap      messages that wait on disk
- *   writer    the end that messages go into, with its watermark
- *   reader    the end that they come out of
- *   move      from one lane to another
- *   records   a message as records, in memory of this thread
+ *   layout       the words of a pipe
+ *   link         how it begins and ends, as a table
+ *   message      parts into records
+ *   records      a message as records, in memory of this thread
+ *   swap         messages that wait on disk
+ *   writer       the end that messages go into, with its watermark
+ *   reader       the end that they come out of
+ *   move         from one lane to another
  *   publication  one message into many lanes
- *   pipe      an end: its roles, its state, what it hears
+ *   pipe         an end: its roles, its state, what it hears
  */
 export * from "./layout.ts";
 export * from "./link.ts";
@@ -23,6 +23,7 @@ export {
   type MessageLike,
   type Part,
   Prepared,
+  partsOf,
   prepare,
 } from "./message.ts";
 export { settleMove } from "./move.ts";

@@ -73,6 +73,11 @@ export const REFUSED = 6;
 export type EndState = 0 | 1 | 2 | 3 | 4 | 5 | 6;
 export type LinkEvent = "assign" | "attach" | "drain" | "leave" | "retract" | "refuse";
 
+/** Whether somebody is at an end, or is about to be, who takes messages. */
+export function isAttended(state: EndState): boolean {
+  return state === ASSIGNED || state === ATTACHED;
+}
+
 /** Which of the two ends of a pipe. */
 export type Side = "connecter" | "binder";
 

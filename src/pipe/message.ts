@@ -188,6 +188,11 @@ function isSimple(message: unknown): message is Uint8Array {
   return message instanceof Uint8Array && (message.length - 1) >>> 0 < INLINE_BYTES;
 }
 
+/** The parts of a message, which may be one that stands for itself. */
+export function partsOf(message: MessageLike): readonly Part[] {
+  return Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
+}
+
 /**
  * Looks at a message, once, before it waits for a peer or for memory.
  *

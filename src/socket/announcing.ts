@@ -14,16 +14,17 @@ import type { WhenFull } from "../strategy/index.ts";
  *   RETURNED                 one of several subscriptions to a topic was taken back
  *   COMPLETE                 all that is wanted has been said
  *
- * The other way goes the number of messages that were dropped (strategy/outlet.ts), and
+ * The other way goes the number of messages that were dropped (GAP in strategy/outlet.ts: it has
+ * the number that is missing below), and
  *
  *   BEGIN                    from here on everything is sent
  *   KNOWN                    from here on what is wanted is sent
  *
  * A subscriber says all that it wants, between FORGET_ALL and COMPLETE, to each publisher that it
  * is linked with, and to the next one when that changes (which passes over what another before it
- * has left unread); and whatever it wants later, at once. It
- * is in the pipe when `subscribe` returns, and the publisher looks before each message that it
- * sends: so nothing that is published after that is missed.
+ * has left unread); and whatever it wants later, at once. It is in the pipe when `subscribe`
+ * returns, and the publisher looks before each message that it sends: so nothing that is published
+ * after that is missed.
  *
  * Until it has heard COMPLETE, a publisher does not know what is wanted, and sends everything; the
  * subscriber throws away what it does not want, up to KNOWN. So there is no moment in which a

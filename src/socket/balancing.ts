@@ -2,8 +2,7 @@
 
 import { ZmqError } from "../base/index.ts";
 import {
-  ASSIGNED,
-  ATTACHED,
+  isAttended,
   type MessageLike,
   type Part,
   type Pipe,
@@ -52,7 +51,7 @@ export class Balancer extends Sender<Outgoing> {
     return super.prepare(message, options);
   }
 
-  protected put(message: Outgoing): boolean {
+  protected override put(message: Outgoing): boolean {
     return this.lb.send(message);
   }
 
@@ -102,7 +101,7 @@ export class Balancer extends Sender<Outgoing> {
   ended(pipe: Pipe, done: () => void): void {
     this.lb.remove(pipe);
     if (!this.#returnsFrom(pipe)) {
-      this.core.dropped(pipe.queuedOut, "peer left");
+      this.dropUnread(pipe);
       done();
       return;
     }
@@ -139,7 +138,8 @@ export class Balancer extends Sender<Outgoing> {
    */
   #reclaimOrphans(): void {
     for (const pipe of this.#orphans) {
-      if (!this.lb.pipes.some((other) => other !== pipe && isThere(other))) return;
+      const isOther = (other: Pipe) => other !== pipe && isAttended(other.peerState);
+      if (!this.lb.pipes.some(isOther)) return;
       this.#orphans.delete(pipe);
       const { registry, slab } = this.core.member;
       if (!pipe.orphaned || !registry.retract(pipe.at)) continue; // Somebody has come.
@@ -156,10 +156,4 @@ export function checkOnePart(message: MessageLike): void {
   if (!Array.isArray(message) || message.length === 1) return;
   const hint = "A message of this type of socket has one part: send them one by one, or joined.";
   throw new ZmqError("EINVAL", { hint });
-}
-
-/** Whether somebody is at the other end of a pipe, or is about to be. */
-function isThere(pipe: Pipe): boolean {
-  const { peerState } = pipe;
-  return peerState === ASSIGNED || peerState === ATTACHED;
 }

@@ -3,8 +3,8 @@
 import { ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE, type Thread } from "../command/index.ts";
 import type { LogFields, LogReason, LogTopic } from "../context/index.ts";
-import { ABSENT, ASSIGNED, ATTACHED, GONE, type Pipe } from "../pipe/index.ts";
-import { checkWait, END, Waiting, type WaitOptions } from "./waiting.ts";
+import { ABSENT, GONE, isAttended, type Pipe } from "../pipe/index.ts";
+import { checkWait, repeat, Waiting, type WaitOptions } from "./waiting.ts";
 
 /** What a socket tells of itself; see docs/EVENTS.md. */
 export type SocketEventType =
@@ -143,27 +143,11 @@ export class SocketEvents {
 
   /** Receives until the socket is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<SocketEvent> {
-    const events = this;
-    let over = false;
     this.#isReceived = true;
-    return {
-      async next() {
-        if (over || (events.#closed && events.#queue.length === 0)) return END;
-        try {
-          return { done: false, value: await events.receive() };
-        } catch (error) {
-          if (events.#closed) return END;
-          throw error;
-        }
-      },
-      return() {
-        over = true;
-        return Promise.resolve(END);
-      },
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    return repeat(
+      () => this.receive(),
+      () => this.#closed,
+    );
   }
 
   /** Lets a receive that waits keep the event loop alive (the default). Listeners never do. */
@@ -200,8 +184,7 @@ export class SocketEvents {
   /** @internal The other end of a link has come, or has gone. */
   peerChanged(pipe: Pipe): void {
     const { peerState, endpoint, side, at } = pipe;
-    const isThere = peerState === ASSIGNED || peerState === ATTACHED;
-    if (isThere && side === "connecter" && !this.#linked.has(pipe)) {
+    if (isAttended(peerState) && side === "connecter" && !this.#linked.has(pipe)) {
       this.#linked.add(pipe);
       this.emit("attach", { endpoint, pipe: at, side, queued: pipe.queuedOut });
     } else if (side === "binder" ? peerState === GONE : peerState === ABSENT) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 
-export type { OnePart } from "./balancing.ts";
 /**
  * socket — what the user holds.
  *
@@ -33,6 +32,9 @@ export type { OnePart } from "./balancing.ts";
  *   proxy              passes messages on between two sockets
  *   streams            sockets as Web Streams
  */
+
+export type { WhenFull } from "../strategy/index.ts";
+export type { OnePart } from "./balancing.ts";
 export { framed, json, onlyPart } from "./codec.ts";
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 export {
@@ -44,6 +46,7 @@ export {
 } from "./events.ts";
 export type {
   AcknowledgeOption,
+  Balance,
   BalanceOption,
   Codec,
   CodecOption,

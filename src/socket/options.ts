@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 
 import {
+  checkObject,
+  checkRange,
   DEFAULT_HIGH_WATER_MARK,
   type HostFiles,
   MAX_SWAP,
   shown,
   ZmqError,
 } from "../base/index.ts";
-import { type Context, checkRange } from "../context/index.ts";
+import type { Context } from "../context/index.ts";
 import { bytesOf, type Message, type MessageLike, type Part } from "../pipe/index.ts";
 import type { WhenFull } from "../strategy/index.ts";
 import { POLICIES } from "./announcing.ts";
@@ -264,9 +266,7 @@ export function readOptions(
   known: readonly OptionName[],
   socketName: string,
 ): OptionValues {
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw new ZmqError("EINVAL", { hint: `Give the options of a ${socketName} as an object.` });
-  }
+  checkObject(given, `Give the options of a ${socketName} as an object.`);
   const values = {} as Record<OptionName, unknown>;
   for (const [name, { initial }] of Object.entries(TABLE)) values[name as OptionName] = initial;
   for (const [name, value] of Object.entries(given)) {

@@ -6,7 +6,7 @@ import { ATTACHED, HAS_PEER, type MessageLike } from "../pipe/index.ts";
 import { Balancer, type OnePart } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type { CodecOption, Received } from "./options.ts";
-import { Receiver } from "./receiving.ts";
+import { FairReceiver } from "./receiving.ts";
 import type { SocketCore } from "./socket.ts";
 import { Ways } from "./ways.ts";
 
@@ -17,7 +17,7 @@ import { Ways } from "./ways.ts";
 class Exclusive extends Ways {
   constructor(core: SocketCore, onePart: boolean) {
     const sender = new Balancer(core, { returns: false, onePart });
-    super(core, { sender, receiver: new Receiver(core) });
+    super(core, { sender, receiver: new FairReceiver(core) });
   }
 
   override connecting(address: string): void {

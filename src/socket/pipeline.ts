@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { GATHER, PULL, PUSH, SCATTER } from "../context/index.ts";
+import { GATHER, PULL, PUSH, SCATTER, type SocketType } from "../context/index.ts";
 import { isRedelivered, type Message, type MessageLike } from "../pipe/index.ts";
 import { Balancer, type OnePart } from "./balancing.ts";
 import type {
@@ -12,7 +12,7 @@ import type {
   ReceiveOptions,
   SendOptions,
 } from "./options.ts";
-import { Receiver } from "./receiving.ts";
+import { FairReceiver } from "./receiving.ts";
 import { ReceivingSocket } from "./receiving_socket.ts";
 import { SendingSocket } from "./sending_socket.ts";
 import { Ways } from "./ways.ts";
@@ -24,24 +24,13 @@ export interface PushOptions<Out = MessageLike>
     BalanceOption,
     CodecOption<Out, unknown> {}
 
-const SHARES_OUT = ["codec", "conflate", "balance"] as const;
-
-/**
- * PUSH: gives each message to one of the linked PULLs, in turn (RFC 30, `ZMQ_PUSH`).
- *
- * Only peers that can take a message take part; when none can, `send` waits. Nothing is dropped,
- * and what a PULL has not received when it closes goes to the others.
- *
- * @example
- * ```ts
- * const push = new Push({ sendHighWaterMark: 100 });
- * await push.bind("inproc://work");
- * await push.send(["header", bytes]);
- * ```
- */
-export class Push<Out = MessageLike> extends SendingSocket<Out> {
-  constructor(options: PushOptions<Out> = {}) {
-    super(PUSH, options, SHARES_OUT, (core) => new Ways(core, { sender: new Balancer(core) }));
+/** A PUSH, or a SCATTER. */
+abstract class SharingSocket<Out> extends SendingSocket<Out> {
+  protected constructor(type: SocketType, options: PushOptions<Out>, onePart: boolean) {
+    const known = ["codec", "conflate", "balance"] as const;
+    super(type, options, known, (core) => {
+      return new Ways(core, { sender: new Balancer(core, { onePart }) });
+    });
   }
 
   /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
@@ -60,6 +49,25 @@ export class Push<Out = MessageLike> extends SendingSocket<Out> {
 
   set balance(value: Balance) {
     this.setOption("balance", value);
+  }
+}
+
+/**
+ * PUSH: gives each message to one of the linked PULLs, in turn (RFC 30, `ZMQ_PUSH`).
+ *
+ * Only peers that can take a message take part; when none can, `send` waits. Nothing is dropped,
+ * and what a PULL has not received when it closes goes to the others.
+ *
+ * @example
+ * ```ts
+ * const push = new Push({ sendHighWaterMark: 100 });
+ * await push.bind("inproc://work");
+ * await push.send(["header", bytes]);
+ * ```
+ */
+export class Push<Out = MessageLike> extends SharingSocket<Out> {
+  constructor(options: PushOptions<Out> = {}) {
+    super(PUSH, options, false);
   }
 }
 
@@ -83,7 +91,7 @@ export interface PullOptions<In = Message>
 export class Pull<In = Message> extends ReceivingSocket<In> {
   constructor(options: PullOptions<In> = {}) {
     const known = ["codec", "acknowledge", "conflate"] as const;
-    super(PULL, options, known, (core) => new Ways(core, { receiver: new Receiver(core) }));
+    super(PULL, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
   }
 
   /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
@@ -95,7 +103,7 @@ export class Pull<In = Message> extends ReceivingSocket<In> {
     this.setOption("conflate", value);
   }
 
-  /** Whether messages are to be acknowledged; see {@link ReceiveOptions.acknowledge}. */
+  /** Whether messages are to be acknowledged; see {@link AcknowledgeOption.acknowledge}. */
   get acknowledges(): boolean {
     return this.option("acknowledge");
   }
@@ -121,46 +129,9 @@ export class Pull<In = Message> extends ReceivingSocket<In> {
 }
 
 /** SCATTER: a PUSH whose messages have one part (RFC 49, `ZMQ_SCATTER`). */
-export class Scatter<Out = OnePart> extends SendingSocket<Out> {
+export class Scatter<Out = OnePart> extends SharingSocket<Out> {
   constructor(options: PushOptions<Out> = {}) {
-    super(SCATTER, options, SHARES_OUT, (core) => {
-      return new Ways(core, { sender: new Balancer(core, { onePart: true }) });
-    });
-  }
-
-  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
-
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
-  }
-
-  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
-  get balance(): Balance {
-    return this.option("balance");
-  }
-
-  set balance(value: Balance) {
-    this.setOption("balance", value);
-  }
-}
-
-/** GATHER: receives from all linked SCATTERs, as a PULL does (RFC 49, `ZMQ_GATHER`). */
-export class Gather<In = Message> extends ReceivingSocket<In> {
-  constructor(options: GatherOptions<In> = {}) {
-    const known = ["codec", "conflate"] as const;
-    super(GATHER, options, known, (core) => new Ways(core, { receiver: new Receiver(core) }));
-  }
-
-  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
-
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
+    super(SCATTER, options, true);
   }
 }
 
@@ -169,3 +140,20 @@ export interface GatherOptions<In = Message>
   extends ReceiveOptions,
     ConflateOption,
     CodecOption<never, In> {}
+
+/** GATHER: receives from all linked SCATTERs, as a PULL does (RFC 49, `ZMQ_GATHER`). */
+export class Gather<In = Message> extends ReceivingSocket<In> {
+  constructor(options: GatherOptions<In> = {}) {
+    const known = ["codec", "conflate"] as const;
+    super(GATHER, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  get conflate(): boolean {
+    return this.option("conflate");
+  }
+
+  set conflate(value: boolean) {
+    this.setOption("conflate", value);
+  }
+}

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-import { ZmqError } from "../base/index.ts";
+import { checkObject, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE, type Thread } from "../command/index.ts";
 import { membershipOf } from "../context/index.ts";
 import type { Direction } from "./direction.ts";
 import { Socket } from "./socket.ts";
-import { checkWait, END, timedOut, Waiting, type WaitOptions } from "./waiting.ts";
+import { checkWait, repeat, timedOut, Waiting, type WaitOptions } from "./waiting.ts";
 import { halvesOf } from "./ways.ts";
 
 /** What a poller looks for at a socket: `ZMQ_POLLIN`, `ZMQ_POLLOUT`. */
@@ -204,26 +204,10 @@ export class Poller<S extends Socket = Socket> {
 
   /** Waits again and again, until the poller is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<PollEvent<S>[]> {
-    const poller = this;
-    let over = false;
-    return {
-      async next() {
-        if (over || poller.closed) return END;
-        try {
-          return { done: false, value: await poller.wait() };
-        } catch (error) {
-          if (poller.closed) return END;
-          throw error;
-        }
-      },
-      return() {
-        over = true;
-        return Promise.resolve(END);
-      },
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    return repeat(
+      () => this.wait(),
+      () => this.#closed,
+    );
   }
 
   /** Lets a call that waits keep the event loop alive (the default). */
@@ -295,9 +279,7 @@ export class Poller<S extends Socket = Socket> {
 
 /** @throws ZmqError EINVAL. */
 function directionsOf<S extends Socket>(socket: S, options: PollOptions): Item<S> {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw invalid("Say what to look for as an object: { readable: true, writable: true }.");
-  }
+  checkObject(options, "Say what to look for as an object: { readable: true, writable: true }.");
   const { readable = false, writable = false, ...rest } = options;
   for (const name of Object.keys(rest)) {
     throw invalid(`A poller does not look for ${name}, but for readable and writable.`);

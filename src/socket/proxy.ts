@@ -146,6 +146,8 @@ export class Proxy {
   readonly #flows: Flow[];
   readonly #capture: Sender<unknown> | undefined;
   readonly #control: Socket | undefined;
+  /** Where its commands come from. */
+  readonly #commands: Receiver<unknown> | undefined;
   readonly #thread: Thread;
   readonly #waiting: Waiting;
   #running = false;
@@ -181,7 +183,8 @@ export class Proxy {
       throw invalid("Give capture as a socket that sends.");
     }
     this.#control = control;
-    if (control !== undefined && halvesOf(control).receiver === undefined) {
+    this.#commands = control === undefined ? undefined : halvesOf(control).receiver;
+    if (control !== undefined && this.#commands === undefined) {
       throw invalid("Give control as a socket that receives.");
     }
     this.#thread = membershipOf(front.context).thread;
@@ -265,8 +268,7 @@ export class Proxy {
   #directions(): Set<Direction> {
     const directions = new Set<Direction>();
     for (const { from, to } of this.#flows) directions.add(from).add(to);
-    const control = this.#control && halvesOf(this.#control).receiver;
-    if (control !== undefined) directions.add(control);
+    if (this.#commands !== undefined) directions.add(this.#commands);
     return directions;
   }
 
@@ -296,8 +298,7 @@ export class Proxy {
   };
 
   #park(): boolean {
-    const control = this.#control && halvesOf(this.#control).receiver;
-    let isParked = control?.parkFollower() ?? true;
+    let isParked = this.#commands?.parkFollower() ?? true;
     if (this.#paused) return isParked;
     for (const each of this.#flows) if (!each.park()) isParked = false;
     return isParked;
@@ -306,11 +307,11 @@ export class Proxy {
   /** Does what the control socket says. */
   #obey(): void {
     const control = this.#control;
-    if (control === undefined) return;
+    const commands = this.#commands;
+    if (control === undefined || commands === undefined) return;
     const { sender } = halvesOf(control);
-    const receiver = halvesOf(control).receiver as Receiver<unknown>;
-    while (receiver.goes) {
-      const command = receiver.takePassing();
+    while (commands.goes) {
+      const command = commands.takePassing();
       if (command === undefined) return;
       const text = `${command.at(-1)}`;
       if (text === "PAUSE") this.#paused = true;

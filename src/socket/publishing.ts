@@ -2,8 +2,7 @@
 
 import {
   ABSENT,
-  ASSIGNED,
-  ATTACHED,
+  isAttended,
   LET_GO,
   type Message,
   type Pipe,
@@ -44,7 +43,7 @@ import { Ways } from "./ways.ts";
 /** Says to whom a message goes: each of them is given to `match`. */
 export type Select = (message: Outgoing, dist: Dist) => void;
 
-export const toAll: Select = (_message, dist) => dist.matchAll();
+const toAll: Select = (_message, dist) => dist.matchAll();
 
 /** The sending half of those who send to many. */
 export class Distributor extends Sender<Outgoing> implements DistOwner {
@@ -57,12 +56,6 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
   constructor(core: SocketCore) {
     super(core);
     this.dist = new Dist(this.thread, this);
-  }
-
-  protected put(message: Outgoing): boolean {
-    if (!this.write(message)) return false;
-    this.flush();
-    return true;
   }
 
   /** In a batch, too, what has been subscribed to meanwhile counts from the next message on. */
@@ -100,9 +93,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
 
   /** Whoever is not there gets nothing: nobody has subscribed. */
   changed(pipe: Pipe): void {
-    const { peerState } = pipe;
-    const isThere = peerState === ASSIGNED || peerState === ATTACHED;
-    if (!isThere) this.dist.remove(pipe);
+    if (!isAttended(pipe.peerState)) this.dist.remove(pipe);
     else if (!this.dist.has(pipe)) this.dist.attach(pipe);
     this.again();
   }
@@ -113,8 +104,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
 
   ended(pipe: Pipe, done: () => void): void {
     this.dist.remove(pipe);
-    // Who leaves counts those in the swap.
-    this.core.dropped(pipe.queuedOut - (pipe.writer?.swapped ?? 0), "peer left");
+    this.dropUnread(pipe);
     done();
     this.again();
   }
@@ -161,7 +151,7 @@ interface Arrival {
  * takes effect although nobody asks for messages. Messages that an XSUB sends to an XPUB wait here;
  * their room is given back when all of their pipe were taken.
  */
-export class Upstream extends Receiver<Message> {
+class Upstream extends Receiver<Message> {
   /** Hears the control records. Set by who understands them. */
   hear: (pipe: Pipe, record: Uint8Array) => void = () => {};
   /** Whether messages are kept; a PUB throws them away. */
@@ -228,14 +218,6 @@ export class Upstream extends Receiver<Message> {
     return message;
   }
 
-  protected override takeMany(messages: Message[], max: number): void {
-    while (messages.length < max) {
-      const message = this.take();
-      if (message === undefined) return;
-      messages.push(message);
-    }
-  }
-
   #read(pipe: Pipe): void {
     const reader = pipe.reader as PipeReader;
     do {
@@ -267,8 +249,8 @@ export interface Wishes {
 
 export class Publishing extends Ways {
   protected readonly wishes: Wishes;
-  readonly distributor: Distributor;
-  readonly upstream: Upstream;
+  declare readonly sender: Distributor;
+  declare readonly receiver: Upstream;
   /** Those who have not said all that they want: they get everything. */
   readonly #eager = new Set<Outlet>();
   /** Which binder of a pipe its outlet is for. */
@@ -286,20 +268,18 @@ export class Publishing extends Ways {
     const receiver = new Upstream(core, keeps, sender.dist);
     super(core, { sender, receiver });
     this.wishes = wishes;
-    this.distributor = sender;
-    this.upstream = receiver;
     sender.select = (message, dist) => this.select(topicOf(message), dist);
     receiver.hear = (pipe, record) => this.#hear(pipe, record);
   }
 
   override attached(pipe: Pipe): void {
-    this.sender?.attached(pipe);
+    this.sender.attached(pipe);
     this.#welcome(pipe);
-    this.receiver?.attached(pipe);
+    this.receiver.attached(pipe);
   }
 
   override peerChanged(pipe: Pipe): void {
-    const { dist } = this.distributor;
+    const { dist } = this.sender;
     const before = dist.outlet(pipe);
     // Another is there: what the one before had wanted is of no interest, nor what it has not got.
     if (before !== undefined && this.#bindings.get(before) !== pipe.binding) {
@@ -315,23 +295,13 @@ export class Publishing extends Ways {
       return;
     }
     this.#welcome(pipe);
-    this.receiver?.activated(pipe); // It may have said something already.
-  }
-
-  override released(pipe: Pipe): void {
-    this.#forgetPipe(pipe);
-    super.released(pipe);
-  }
-
-  override detached(pipe: Pipe): void {
-    this.#forgetPipe(pipe);
-    super.detached(pipe);
+    this.receiver.activated(pipe); // It may have said something already.
   }
 
   protected override end(pipe: Pipe, leave: () => void): void {
     // First what it has said and we have not heard.
-    this.receiver?.activated(pipe);
-    this.#forgetPipe(pipe);
+    this.receiver.activated(pipe);
+    this.forget(pipe);
     super.end(pipe, leave);
   }
 
@@ -356,7 +326,7 @@ export class Publishing extends Ways {
   protected returned(_topic: Uint8Array, _outlet: Outlet): void {}
 
   /** Somebody wants nothing any more. */
-  protected forget(outlet: Outlet): void {
+  protected unwantAll(outlet: Outlet): void {
     this.wishes.removeAll(outlet);
   }
 
@@ -364,7 +334,7 @@ export class Publishing extends Ways {
   protected greet(_outlet: Outlet): void {}
 
   #welcome(pipe: Pipe): void {
-    const outlet = this.distributor.dist.outlet(pipe);
+    const outlet = this.sender.dist.outlet(pipe);
     if (outlet === undefined) return;
     this.#bindings.set(outlet, pipe.binding);
     this.#eager.add(outlet);
@@ -377,21 +347,21 @@ export class Publishing extends Ways {
     const { core } = this;
     if (!core.pipes.has(pipe) || pipe.side !== "connecter" || pipe.peerState !== ABSENT) return;
     if (pipe.queuedOut === 0) return;
-    this.upstream.drain(pipe, () => core.renew(pipe)); // What it has sent itself is received.
+    this.receiver.drain(pipe, () => core.renew(pipe)); // What it has sent itself is received.
   }
 
-  #forgetPipe(pipe: Pipe): void {
-    const outlet = this.distributor.dist.outlet(pipe);
+  protected override forget(pipe: Pipe): void {
+    const outlet = this.sender.dist.outlet(pipe);
     if (outlet !== undefined) this.#forget(outlet);
   }
 
   #forget(outlet: Outlet): void {
     this.#eager.delete(outlet);
-    this.forget(outlet);
+    this.unwantAll(outlet);
   }
 
   #hear(pipe: Pipe, record: Uint8Array): void {
-    const { dist } = this.distributor;
+    const { dist } = this.sender;
     const outlet = dist.outlet(pipe);
     if (outlet === undefined) return; // It was said to another.
     const what = record[0];
@@ -422,7 +392,7 @@ export class Publishing extends Ways {
 const encoder = new TextEncoder();
 
 /** The first part of a message, as bytes. */
-export function topicOf(message: Outgoing): Uint8Array {
+function topicOf(message: Outgoing): Uint8Array {
   const part = message instanceof Uint8Array ? message : message.parts[0];
   return typeof part === "string" ? encoder.encode(part) : (part as Uint8Array);
 }

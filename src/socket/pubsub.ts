@@ -2,8 +2,22 @@
 
 import { ZmqError } from "../base/index.ts";
 import { PUB, SUB, topicsThat, XPUB, XSUB } from "../context/index.ts";
-import { bytesOf, checkControl, type Message, type MessageLike, type Part } from "../pipe/index.ts";
-import { type Dist, type Outlet, Prefixes, Subscriptions } from "../strategy/index.ts";
+import {
+  bytesOf,
+  checkControl,
+  type Message,
+  type MessageLike,
+  type Part,
+  partsOf,
+} from "../pipe/index.ts";
+import {
+  type Dist,
+  type Outlet,
+  Prefixes,
+  Subscriptions,
+  type WhenFull,
+} from "../strategy/index.ts";
+import { aboutTopic, SUBSCRIBE, UNSUBSCRIBE } from "./announcing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type {
   CodecOption,
@@ -179,11 +193,11 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
   }
 
   /** What publishers do when there is no room; see {@link SubscribeOptions.whenFull}. */
-  get whenFull(): SubscriberOptions["whenFull"] & string {
+  get whenFull(): WhenFull {
     return this.option("whenFull");
   }
 
-  set whenFull(value: SubscriberOptions["whenFull"] & string) {
+  set whenFull(value: WhenFull) {
     this.setOption("whenFull", value);
     if (!this.closed) this.#ways.announceWhenFull();
   }
@@ -240,7 +254,7 @@ class XPublishing extends Publishing {
 
   constructor(core: SocketCore) {
     super(core, new Subscriptions(), true);
-    this.distributor.onSent = () => {
+    this.sender.onSent = () => {
       this.#only = undefined;
     };
   }
@@ -251,7 +265,7 @@ class XPublishing extends Publishing {
 
   /** What the one whose message was received last gets, or no longer. */
   decide(isWanted: boolean, topic: Uint8Array): void {
-    const outlet = this.upstream.from;
+    const outlet = this.receiver.from;
     if (outlet === undefined || outlet.index < 0) return; // It is gone.
     if (isWanted) this.wishes.add(topic, outlet);
     else this.wishes.remove(topic, outlet);
@@ -270,21 +284,21 @@ class XPublishing extends Publishing {
   protected override want(topic: Uint8Array, outlet: Outlet): void {
     const isFirst = (this.#isManual ? this.#asked : this.wishes).add(topic, outlet);
     const { verbosity } = this.core.options;
-    if (isFirst || this.#isManual || verbosity !== null) this.#tell(1, topic, outlet);
+    if (isFirst || this.#isManual || verbosity !== null) this.#tell(SUBSCRIBE, topic, outlet);
   }
 
   protected override unwant(topic: Uint8Array, outlet: Outlet): void {
     const removal = (this.#isManual ? this.#asked : this.wishes).remove(topic, outlet);
     const tells = removal !== "remaining" || this.#isManual || this.#tellsAll;
-    if (tells) this.#tell(0, topic, outlet);
+    if (tells) this.#tell(UNSUBSCRIBE, topic, outlet);
   }
 
   protected override returned(topic: Uint8Array, outlet: Outlet): void {
-    if (this.#tellsAll) this.#tell(0, topic, outlet);
+    if (this.#tellsAll) this.#tell(UNSUBSCRIBE, topic, outlet);
   }
 
-  protected override forget(outlet: Outlet): void {
-    const gone = (topic: Uint8Array) => this.#tell(0, topic, outlet);
+  protected override unwantAll(outlet: Outlet): void {
+    const gone = (topic: Uint8Array) => this.#tell(UNSUBSCRIBE, topic, outlet);
     if (!this.#isManual) this.wishes.removeAll(outlet, gone, this.#tellsAll);
     else {
       this.wishes.removeAll(outlet);
@@ -306,12 +320,10 @@ class XPublishing extends Publishing {
     return this.core.options.verbosity === "allSubsUnsubs";
   }
 
-  #tell(what: 0 | 1, topic: Uint8Array, outlet: Outlet): void {
+  /** The bytes are those of the control record. */
+  #tell(what: number, topic: Uint8Array, outlet: Outlet): void {
     const { slab } = this.core.member;
-    const bytes = new Uint8Array(1 + topic.length);
-    bytes[0] = what;
-    bytes.set(topic, 1);
-    this.upstream.add([slab.part(bytes)], outlet);
+    this.receiver.add([slab.part(aboutTopic(what, topic))], outlet);
   }
 }
 
@@ -439,10 +451,9 @@ class SubscriptionSender extends Distributor {
 
   protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
     const { onlyFirstSubscribe } = this.core.options;
-    const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
     const left: Part[] = [];
     const changes: Uint8Array[] = [];
-    for (const [index, part] of parts.entries()) {
+    for (const [index, part] of partsOf(message).entries()) {
       const bytes = onlyFirstSubscribe && index > 0 ? undefined : subscriptionIn(part);
       if (bytes === undefined) left.push(part);
       else changes.push(bytes);
@@ -451,7 +462,7 @@ class SubscriptionSender extends Distributor {
     if (changes.length === 0) return super.prepare(message, options);
     const outgoing = left.length === 0 ? NOTHING : super.prepare(left, options);
     this.enter();
-    for (const bytes of changes) this.#change(bytes[0] === 1, bytes.slice(1));
+    for (const bytes of changes) this.#change(bytes[0] === SUBSCRIBE, bytes.slice(1));
     return outgoing;
   }
 
@@ -468,7 +479,7 @@ function subscriptionIn(part: Part): Uint8Array | undefined {
   const isText = typeof part === "string";
   if (isText && part.charCodeAt(0) > 1) return undefined;
   const bytes = isText ? encoder.encode(part) : viewOf(part);
-  return bytes !== undefined && (bytes[0] === 0 || bytes[0] === 1) ? bytes : undefined;
+  return bytes?.[0] === UNSUBSCRIBE || bytes?.[0] === SUBSCRIBE ? bytes : undefined;
 }
 
 /** Its bytes, if it has any. */

@@ -2,8 +2,14 @@
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { DISH, RADIO } from "../context/index.ts";
-import { type Message, type MessageLike, type Part, prepare } from "../pipe/index.ts";
-import { Groups, type Interests, type Outlet, type Removal } from "../strategy/index.ts";
+import { type Message, type MessageLike, type Part, partsOf, prepare } from "../pipe/index.ts";
+import {
+  Groups,
+  type Interests,
+  type Outlet,
+  type Removal,
+  type WhenFull,
+} from "../strategy/index.ts";
 import { checkOnePart, type OnePart } from "./balancing.ts";
 import type { ReceiveOptions, SendOptions, SubscribeOptions } from "./options.ts";
 import { Distributor, Publishing, type Wishes } from "./publishing.ts";
@@ -65,7 +71,7 @@ class Joined implements Wishes {
 class GroupSender extends Distributor {
   protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
     checkOnePart(message);
-    const [part] = (Array.isArray(message) ? message : [message]) as [Part];
+    const [part] = partsOf(message) as [Part];
     const { group } = (options ?? {}) as Partial<Group>;
     return prepare([checkGroup(group), part], this.thread.pool);
   }
@@ -209,11 +215,11 @@ export class Dish extends ReceivingSocket<GroupMessage> {
   }
 
   /** What RADIOs do when there is no room; see {@link SubscribeOptions.whenFull}. */
-  get whenFull(): DishOptions["whenFull"] & string {
+  get whenFull(): WhenFull {
     return this.option("whenFull");
   }
 
-  set whenFull(value: DishOptions["whenFull"] & string) {
+  set whenFull(value: WhenFull) {
     this.setOption("whenFull", value);
     if (!this.closed) this.#ways.announceWhenFull();
   }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-import { ZmqError } from "../base/index.ts";
+import { checkRange, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
-import { checkRange } from "../context/index.ts";
 import { type Message, type Pipe, standsFor } from "../pipe/index.ts";
 import { Fq, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
@@ -12,8 +11,11 @@ import { END, type WaitOptions } from "./waiting.ts";
 
 const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 
-/** The receiving half of a pattern: fair queueing, and the calls that wait for a message. */
-export class Receiver<M = Message> extends Direction {
+/**
+ * The receiving half of a pattern: fair queueing, and the calls that wait for a message. What is
+ * handed out of a message that has come, if it is, is the pattern's own: `take`.
+ */
+export abstract class Receiver<M = Message> extends Direction {
   protected readonly fq: Fq;
   /** Which messages are handed out, if not all are. */
   protected readonly wants: Wants | undefined;
@@ -184,9 +186,11 @@ export class Receiver<M = Message> extends Direction {
 
   /** Appends up to `max` messages; as many as there are. */
   protected takeMany(messages: M[], max: number): void {
-    const before = messages.length;
-    this.fq.receiveMany(messages as Message[], max);
-    if (messages.length > before) this.count(messages.length - before);
+    while (messages.length < max) {
+      const message = this.take();
+      if (message === undefined) return;
+      messages.push(message);
+    }
   }
 
   #takeOne(): M | undefined {
@@ -236,6 +240,16 @@ export class Receiver<M = Message> extends Direction {
     const done = this.#ends.get(pipe);
     this.#ends.delete(pipe);
     done?.();
+  }
+}
+
+/** The receiving half of those who receive all messages as they come. */
+export class FairReceiver extends Receiver {
+  /** From one pipe all at once. */
+  protected override takeMany(messages: Message[], max: number): void {
+    const before = messages.length;
+    this.fq.receiveMany(messages, max);
+    if (messages.length > before) this.count(messages.length - before);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Message } from "../pipe/index.ts";
 import { type Codec, EVERY, type OptionName, RECEIVES, type ReceiveOptions } from "./options.ts";
 import type { Receiver } from "./receiving.ts";
 import { Socket, type SocketCore } from "./socket.ts";
-import { END, type WaitOptions } from "./waiting.ts";
+import { END, iterate, type WaitOptions } from "./waiting.ts";
 import type { Ways } from "./ways.ts";
 
 /** A socket that receives. */
@@ -93,17 +93,7 @@ export abstract class ReceivingSocket<In = Message> extends Socket {
   [Symbol.asyncIterator](): AsyncIterableIterator<In> {
     const receiver = this.receivingHalf as Receiver<In>;
     const closed = () => this.closed;
-    let over = false;
-    return {
-      next: () => (over ? Promise.resolve(END) : receiver.next(closed)),
-      return: () => {
-        over = true;
-        return Promise.resolve(END);
-      },
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    return iterate(() => receiver.next(closed));
   }
 
   /** Receives until the socket is closed, blocking this thread: `for (const [part] of socket)`. */

@@ -7,8 +7,8 @@ import {
   DRAINING,
   type Message,
   type MessageLike,
-  type Part,
   type Pipe,
+  partsOf,
   prepare,
   REFUSED,
 } from "../pipe/index.ts";
@@ -48,8 +48,8 @@ function isThere({ pipe, binding }: Asked, core: SocketCore): boolean {
   return core.pipes.has(pipe) && pipe.binding === binding;
 }
 
-function outOfTurn(what: string, address: string | undefined): ZmqError {
-  return new ZmqError("EFSM", { address, hint: what });
+function outOfTurn(hint: string, address: string | undefined): ZmqError {
+  return new ZmqError("EFSM", { address, hint });
 }
 
 /** What the two halves of a REQ share. */
@@ -101,7 +101,7 @@ class RequestSender extends Balancer {
       const hint = "Receive the reply first; or set relaxed, to give it up by the next request.";
       throw outOfTurn(hint, this.core.address);
     }
-    const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
+    const parts = partsOf(message);
     if (parts.length === 0) return super.prepare(parts, undefined); // That is an error.
     this.#label = correlate ? this.#dialogue.makeLabel() : undefined;
     const envelope = this.#label === undefined ? [""] : [this.#label, ""];
@@ -420,7 +420,7 @@ class ReplySender extends Routing {
     const { due } = this.#obligation;
     if (due === undefined) throw outOfTurn("Receive a request first.", this.core.address);
     const { pool } = this.thread;
-    const parts = Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
+    const parts = partsOf(message);
     if (parts.length === 0) prepare(parts, pool); // That is an error.
     return {
       pipe: () => (isThere(due, this.core) ? due.pipe : undefined),

@@ -4,8 +4,7 @@ import { ZmqError } from "../base/index.ts";
 import { DEALER, ROUTER } from "../context/index.ts";
 import {
   ABSENT,
-  ASSIGNED,
-  ATTACHED,
+  isAttended,
   type Message,
   type MessageLike,
   type Part,
@@ -26,7 +25,7 @@ import {
   type Received,
   type RoutingOptions,
 } from "./options.ts";
-import { Receiver } from "./receiving.ts";
+import { FairReceiver, Receiver } from "./receiving.ts";
 import { ProbingSocket } from "./routed_socket.ts";
 import { type Routed, Routing } from "./routing.ts";
 import type { SocketCore } from "./socket.ts";
@@ -60,7 +59,7 @@ export class Dealer<Out = MessageLike, In = Received<Out>> extends ProbingSocket
   constructor(options: DealerOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "conflate", "balance"] as const;
     super(DEALER, options, known, (core) => {
-      return new Ways(core, { sender: new Balancer(core), receiver: new Receiver(core) });
+      return new Ways(core, { sender: new Balancer(core), receiver: new FairReceiver(core) });
     });
   }
 
@@ -113,7 +112,7 @@ class Peers {
     const id = this.#ownId(pipe);
     const other = id === undefined ? undefined : this.#routes.get(id);
     if (other === undefined || other === pipe) return undefined;
-    if (other.peerId !== undefined || !hasLeft(other)) return other;
+    if (other.peerId !== undefined || isAttended(other.peerState)) return other;
     this.remove(other); // We have not heard of it yet.
     return undefined;
   }
@@ -170,11 +169,6 @@ class Peers {
   }
 }
 
-/** Whether nobody is at the other end who takes messages. */
-function hasLeft({ peerState }: Pipe): boolean {
-  return peerState !== ASSIGNED && peerState !== ATTACHED;
-}
-
 /** What a ROUTER does: it knows each peer by an id. */
 class RouterWays extends Ways {
   readonly #peers: Peers;
@@ -197,7 +191,7 @@ class RouterWays extends Ways {
   }
 
   override admit(pipe: Pipe): number {
-    const other = hasLeft(pipe) ? undefined : this.#peers.namesake(pipe);
+    const other = isAttended(pipe.peerState) ? this.#peers.namesake(pipe) : undefined;
     if (other === undefined) return 0;
     if (!this.core.options.handover) return SAME_ID;
     this.core.unlink(other, SAME_ID); // What it has sent is still received.
@@ -216,16 +210,6 @@ class RouterWays extends Ways {
     else super.peerChanged(pipe);
   }
 
-  override released(pipe: Pipe): void {
-    this.#forget(pipe);
-    super.released(pipe);
-  }
-
-  override detached(pipe: Pipe): void {
-    this.#forget(pipe);
-    super.detached(pipe);
-  }
-
   /**
    * Finds out how to call who is at the other end now. An error if another is called so: then the
    * pipe was left.
@@ -233,10 +217,10 @@ class RouterWays extends Ways {
   #identify(pipe: Pipe): ZmqError | undefined {
     if (pipe.draining) return undefined;
     const isNamed = pipe.peerId !== undefined;
-    if (pipe.peerState === ABSENT && !isNamed) this.#forget(pipe);
-    else if (hasLeft(pipe) && !isNamed) {
+    if (pipe.peerState === ABSENT && !isNamed) this.forget(pipe);
+    else if (!isAttended(pipe.peerState) && !isNamed) {
       if (!this.#peers.knows(pipe)) this.#peers.add(pipe, false);
-      this.#forget(pipe);
+      this.forget(pipe);
     } else if (!this.#peers.knows(pipe)) {
       if (!isNamed && this.admit(pipe) !== 0) {
         const hint = "Who is bound there has the same routingId as another peer of this socket.";
@@ -248,8 +232,8 @@ class RouterWays extends Ways {
     return undefined;
   }
 
-  /** Nothing is sent to that peer any more: who waits for room there is told. */
-  #forget(pipe: Pipe): void {
+  /** Who waits for room there is told. */
+  protected override forget(pipe: Pipe): void {
     this.#peers.remove(pipe);
     this.sender?.again();
   }
@@ -273,14 +257,6 @@ class RouterReceiver extends Receiver<Message> {
     if (!this.#peers.knows(pipe)) this.meet(pipe); // The command is on its way.
     message.unshift(this.core.member.slab.part(this.#peers.senderOf(pipe)));
     return message;
-  }
-
-  protected override takeMany(messages: Message[], max: number): void {
-    while (messages.length < max) {
-      const message = this.take();
-      if (message === undefined) return;
-      messages.push(message);
-    }
   }
 }
 

@@ -91,12 +91,6 @@ export abstract class Routing extends Sender<Routed> {
     return this.#claims;
   }
 
-  protected put(routed: Routed): boolean {
-    if (!this.write(routed)) return false;
-    this.flush();
-    return true;
-  }
-
   protected write({ pipe: find, message }: Routed): boolean {
     const pipe = find();
     const writer = pipe?.writer;
@@ -177,7 +171,7 @@ export abstract class Routing extends Sender<Routed> {
 
   ended(pipe: Pipe, done: () => void): void {
     this.removed(pipe);
-    this.core.dropped(pipe.queuedOut, "peer left");
+    this.dropUnread(pipe);
     done();
     this.again();
   }

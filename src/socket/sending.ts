@@ -4,8 +4,7 @@ import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import { FOR_ROOM } from "../command/index.ts";
 import {
   ABSENT,
-  ASSIGNED,
-  ATTACHED,
+  isAttended,
   type MessageLike,
   type Pipe,
   type Prepared,
@@ -37,13 +36,17 @@ export abstract class Sender<P = Outgoing> extends Direction {
     this.#codec = core.options.codec;
   }
 
-  /** Gives a message to whom it is for, and shows it. False if it has to wait. */
-  protected abstract put(message: P): boolean;
-
-  /** The same, but `flush` shows it. */
+  /** Gives a message to whom it is for; `flush` shows it. False if it has to wait. */
   protected abstract write(message: P): boolean;
 
   abstract flush(): void;
+
+  /** Gives a message to whom it is for, and shows it. False if it has to wait. */
+  protected put(message: P): boolean {
+    if (!this.write(message)) return false;
+    this.flush();
+    return true;
+  }
 
   /** A pipe is there. */
   abstract attached(pipe: Pipe): void;
@@ -189,10 +192,16 @@ export abstract class Sender<P = Outgoing> extends Direction {
     this.failOnce(new ZmqError(error.code, { address: this.core.address, hint }));
   }
 
+  /**
+   * What a peer that is gone left unread is dropped; who leaves the pipe counts those in its swap.
+   */
+  protected dropUnread({ queuedOut, writer }: Pipe): void {
+    this.core.dropped(queuedOut - (writer?.swapped ?? 0), "peer left");
+  }
+
   /** Whether messages may be written to a pipe: its reader is there, or will be. */
   protected isUsable({ peerState }: Pipe): boolean {
-    if (peerState === ASSIGNED || peerState === ATTACHED) return true;
-    return peerState === ABSENT && !this.core.options.immediate;
+    return isAttended(peerState) || (peerState === ABSENT && !this.core.options.immediate);
   }
 
   #look(message: unknown, options: WaitOptions | undefined): P {

@@ -6,7 +6,7 @@ import { type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
 import { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type { Balance, BalanceOption, CodecOption, Received } from "./options.ts";
-import { Receiver } from "./receiving.ts";
+import { FairReceiver, Receiver } from "./receiving.ts";
 import { type Routed, Routing } from "./routing.ts";
 import type { SocketCore } from "./socket.ts";
 import type { WaitOptions } from "./waiting.ts";
@@ -27,7 +27,7 @@ export class Client<Out = OnePart, In = Received<Out>> extends DuplexSocket<Out,
   constructor(options: ClientOptions<Out, In> = {}) {
     super(CLIENT, options, ["codec", "balance"], (core) => {
       const sender = new Balancer(core, { onePart: true });
-      return new Ways(core, { sender, receiver: new Receiver(core) });
+      return new Ways(core, { sender, receiver: new FairReceiver(core) });
     });
   }
 
@@ -72,32 +72,20 @@ class NumberingWays extends Ways {
     this.#numbers = numbers;
   }
 
-  find(routingId: number): Pipe | undefined {
-    return this.#numbers.pipes.get(routingId);
-  }
-
   override attached(pipe: Pipe): void {
     this.#numbers.add(pipe);
     super.attached(pipe);
   }
 
-  override released(pipe: Pipe): void {
-    this.#forget(pipe);
-    super.released(pipe);
-  }
-
-  override detached(pipe: Pipe): void {
-    this.#forget(pipe);
-    super.detached(pipe);
-  }
-
-  /** Nothing is sent to that peer any more: who waits for room there is told. */
-  #forget(pipe: Pipe): void {
+  /** Who waits for room there is told. */
+  protected override forget(pipe: Pipe): void {
     if (this.#numbers.pipes.delete(pipe.peerNumber)) this.sender?.again();
   }
 
   /** Ends the link to one peer. */
-  unlink(pipe: Pipe): void {
+  unlink(routingId: number): void {
+    const pipe = this.#numbers.pipes.get(routingId);
+    if (pipe === undefined) throw nobodyHas(this.core.address);
     this.core.unlink(pipe);
   }
 }
@@ -107,14 +95,6 @@ class NumberedReceiver extends Receiver<NumberedMessage> {
     const message: unknown[] | undefined = super.take();
     message?.push({ routingId: (this.fq.last as Pipe).peerNumber });
     return message as NumberedMessage | undefined;
-  }
-
-  protected override takeMany(messages: NumberedMessage[], max: number): void {
-    while (messages.length < max) {
-      const message = this.take();
-      if (message === undefined) return;
-      messages.push(message);
-    }
   }
 }
 
@@ -192,10 +172,7 @@ export class Peer extends DuplexSocket<OnePart, NumberedMessage, NumberedSendOpt
    */
   disconnectPeer(routingId: number): void {
     this.enter();
-    const ways = this.pattern as NumberingWays;
-    const pipe = ways.find(routingId);
-    if (pipe === undefined) throw nobodyHas(this.lastEndpoint ?? undefined);
-    ways.unlink(pipe);
+    (this.pattern as NumberingWays).unlink(routingId);
   }
 }
 

@@ -38,7 +38,7 @@ export interface SocketStats {
   /** Messages in its pipes and swaps that its peers have not received yet, and that it has not. */
   queuedOut: number;
   queuedIn: number;
-  /** Messages it had accepted and could not hand over to anybody when it closed, or swap back. */
+  /** Messages it had accepted that nobody gets: by its pattern, at its close, or lost in a swap. */
   dropped: number;
   /** Calls that wait. */
   pending: number;
@@ -95,7 +95,7 @@ export interface SocketCore {
 }
 
 /**
- * A socket: one of the classes below, by its messaging pattern.
+ * A socket. What it does with messages is its messaging pattern, which has a class of its own.
  *
  * It belongs to the thread that opened it. Any thread reaches its peers by name: `bind` takes a
  * name, `connect` links to whoever is, or will be, bound to it.
@@ -200,8 +200,7 @@ export abstract class Socket {
    * Takes a name: `inproc://` or `sys://`, and 1 to 256 bytes. A socket may have several.
    *
    * @throws ZmqError EADDRINUSE, EINVAL, EPROTONOSUPPORT, ENOCOMPATPROTO if sockets of an unfit
-   * type
-   *   wait there, ENOMEM, EBADF, ETERM.
+   *   type wait there, ENOMEM, EBADF, ETERM.
    */
   async bind(endpoint: string): Promise<void> {
     this.bindSync(endpoint);

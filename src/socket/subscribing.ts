@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import type { Thread } from "../command/index.ts";
-import {
-  ABSENT,
-  ASSIGNED,
-  ATTACHED,
-  checkControl,
-  type Message,
-  type Pipe,
-} from "../pipe/index.ts";
+import { ABSENT, checkControl, isAttended, type Message, type Pipe } from "../pipe/index.ts";
 import { type Interests, lostBy, type Wants } from "../strategy/index.ts";
 import {
   aboutNumber,
@@ -25,9 +18,8 @@ import {
   WHEN_FULL,
 } from "./announcing.ts";
 import { Receiver } from "./receiving.ts";
-import type { Sender } from "./sending.ts";
 import type { SocketCore } from "./socket.ts";
-import { Ways } from "./ways.ts";
+import { type Halves, Ways } from "./ways.ts";
 
 /** How many messages were dropped immediately before a message. */
 const missed = new WeakMap<object, number>();
@@ -86,14 +78,6 @@ export class Filter extends Receiver<Message> {
     }
   }
 
-  protected override takeMany(messages: Message[], max: number): void {
-    while (messages.length < max) {
-      const message = this.take();
-      if (message === undefined) return;
-      messages.push(message);
-    }
-  }
-
   #trustsIn(pipe: Pipe): boolean {
     return this.#trusts && this.#known.has(pipe);
   }
@@ -118,12 +102,6 @@ export class Filter extends Receiver<Message> {
   }
 }
 
-/** The halves of one who subscribes. */
-export interface SubscribingHalves {
-  readonly receiver: Receiver<unknown>;
-  readonly sender?: Sender<unknown>;
-}
-
 /** Tells publishers what is wanted (announcing.ts). */
 export class Subscribing extends Ways {
   readonly #interests: Interests;
@@ -136,14 +114,14 @@ export class Subscribing extends Ways {
   /** All threads were asked for memory. */
   #wantsMemory = false;
 
-  constructor(core: SocketCore, interests: Interests, halves: SubscribingHalves) {
+  constructor(core: SocketCore, interests: Interests, halves: Halves) {
     super(core, halves, { sends: true, receives: true });
     this.#interests = interests;
   }
 
   /** @throws ZmqError EMSGSIZE if a topic is so long that nobody can ever be told of it. */
   check(topic: Uint8Array): void {
-    checkControl(aboutTopic(SUBSCRIBE, topic), this.thread.pool);
+    checkControl(aboutTopic(SUBSCRIBE, topic), this.#thread.pool);
   }
 
   /** A topic, which is among the interests by now or is no longer, is told to all publishers. */
@@ -187,39 +165,29 @@ export class Subscribing extends Ways {
     if (this.core.pipes.has(pipe)) this.#sayAll(pipe);
   }
 
-  override released(pipe: Pipe): void {
-    this.#forget(pipe);
-    super.released(pipe);
-  }
-
-  override detached(pipe: Pipe): void {
-    this.#forget(pipe);
-    super.detached(pipe);
-  }
-
   override memoryFreed(): void {
     for (const pipe of [...this.#unsaid.keys()]) this.#write(pipe, []);
     super.memoryFreed();
   }
 
-  get thread(): Thread {
+  get #thread(): Thread {
     return this.core.member.thread;
   }
 
   /** Says all that is wanted to whoever is at the other end, unless that was done. */
   #sayAll(pipe: Pipe): void {
     const { binding, peerState, writer, draining } = pipe;
-    const isThere = peerState === ABSENT || peerState === ASSIGNED || peerState === ATTACHED;
+    const isThere = peerState === ABSENT || isAttended(peerState);
     if (writer === undefined || draining || !isThere || this.#told.get(pipe) === binding) return;
     const records = [aboutNumber(FORGET_ALL, binding), this.#whenFull];
     for (const topic of this.#interests) records.push(aboutTopic(SUBSCRIBE, topic));
     records.push(Uint8Array.of(COMPLETE));
-    this.#forget(pipe);
+    this.forget(pipe);
     this.#told.set(pipe, binding);
     this.#write(pipe, records);
   }
 
-  #forget(pipe: Pipe): void {
+  protected override forget(pipe: Pipe): void {
     this.#told.delete(pipe);
     this.#unheard.delete(pipe);
     this.#unsaid.delete(pipe);
@@ -247,8 +215,8 @@ export class Subscribing extends Ways {
     const wants = this.#unsaid.size > 0;
     if (wants === this.#wantsMemory) return;
     this.#wantsMemory = wants;
-    if (wants) this.thread.wantMemory();
-    else this.thread.gotMemory();
+    if (wants) this.#thread.wantMemory();
+    else this.#thread.gotMemory();
   }
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-import { ZmqError } from "../base/index.ts";
+import { checkObject, checkRange, ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
-import { checkRange } from "../context/index.ts";
 
 /** How one call may be told to wait. */
 export interface WaitOptions {
@@ -27,9 +26,7 @@ export function checkWait(
   address: string | undefined,
 ): Wait {
   if (options === undefined) return { timeout: usual, signal: undefined, address };
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new ZmqError("EINVAL", { hint: "Give the options of a call as an object: { timeout }." });
-  }
+  checkObject(options, "Give the options of a call as an object: { timeout }.");
   const { timeout = usual, signal } = options;
   checkRange("timeout", timeout, -1, 2 ** 31 - 1);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -353,3 +350,30 @@ export function timedOut(address: string | undefined): ZmqError {
 
 /** The last step of an iteration. */
 export const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/** What a `for await` goes through, step by step; by hand, for a generator is much slower. */
+export function iterate<T>(step: () => Promise<IteratorResult<T>>): AsyncIterableIterator<T> {
+  let over = false;
+  return {
+    next: () => (over ? Promise.resolve(END) : step()),
+    return: () => {
+      over = true;
+      return Promise.resolve(END);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/** The same by a call that is made again and again, until it fails because of a close. */
+export function repeat<T>(call: () => Promise<T>, closed: () => boolean): AsyncIterableIterator<T> {
+  return iterate(async () => {
+    try {
+      return { done: false, value: await call() };
+    } catch (error) {
+      if (closed()) return END;
+      throw error;
+    }
+  });
+}

@@ -61,7 +61,11 @@ export class Ways implements Pattern {
     this.sender?.attached(pipe);
   }
 
+  /** Nothing is sent into a pipe any more: who is at its other end is gone, or we are going. */
+  protected forget(_pipe: Pipe): void {}
+
   released(pipe: Pipe): void {
+    this.forget(pipe);
     this.sender?.removed(pipe);
     this.#drain(pipe, () => this.core.leave(pipe));
   }
@@ -99,6 +103,7 @@ export class Ways implements Pattern {
   }
 
   detached(pipe: Pipe): void {
+    this.forget(pipe);
     this.sender?.removed(pipe);
     this.receiver?.removed(pipe);
   }

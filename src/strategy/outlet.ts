@@ -24,8 +24,11 @@ export interface OutletOwner {
   tooSlow(outlet: Outlet): void;
 }
 
-/** The first byte of a control record that tells how many messages are missing at its place. */
-export const GAP = 2;
+/**
+ * The first byte of a control record that tells how many messages are missing at its place. The
+ * other records are those of socket/announcing.ts.
+ */
+const GAP = 2;
 
 /**
  * outlet — a pipe that messages for many go to, and what becomes of those it has no room for.

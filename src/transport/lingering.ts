@@ -4,11 +4,10 @@ import type { ZmqError } from "../base/index.ts";
 import { BLOCK_SLOT } from "../command/index.ts";
 import type { ManagedSocket, Membership } from "../context/index.ts";
 import {
-  ASSIGNED,
-  ATTACHED,
   DRAINING,
   type EndState,
   GONE,
+  isAttended,
   type Pipe,
   type PipeEvents,
   type PipeWriter,
@@ -125,7 +124,7 @@ export class Lingering implements PipeEvents, ManagedSocket {
   /** Whether there is a reader, in another thread. Without one, its block says nothing. */
   #isElsewhere(peerState: EndState): boolean {
     const { thread } = this.#member;
-    if (peerState !== ASSIGNED && peerState !== ATTACHED) return false;
+    if (!isAttended(peerState)) return false;
     return thread.arena.words[this.pipe.peerBlock + BLOCK_SLOT] !== thread.slot;
   }
 

@@ -8,7 +8,7 @@ export type Form = "word" | "long" | "text";
 /** The pairs of protected methods that read and write options, by number. */
 export type Accessor = "Bool" | "Int32" | "Uint32" | "Int64" | "Uint64" | "String";
 
-export const FORMS: Readonly<Record<Accessor, Form>> = {
+const FORMS: Readonly<Record<Accessor, Form>> = {
   Bool: "word",
   Int32: "word",
   Uint32: "word",
@@ -87,7 +87,7 @@ export const UNSUBSCRIBE = 7;
 export const CONNECT_ROUTING_ID = 61;
 export const VERBOSE = 40;
 export const VERBOSER = 78;
-export const LINGER = 17;
+const LINGER = 17;
 const TYPE = 16;
 const IPV6 = 42;
 const MANUAL = 71;

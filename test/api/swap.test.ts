@@ -244,6 +244,27 @@ for (const distance of DISTANCES) {
   });
 }
 
+describe("a message for one peer and no other, when that peer goes", () => {
+  for (const [type, peer, options, before] of [
+    ["Pair", "Pair", {}, []],
+    ["Router", "Dealer", { routingId: "x" }, ["x"]],
+    ["Publisher", "Subscriber", {}, []],
+  ] as const) {
+    play(`${type}: is dropped, and counted once, in memory or in the swap`, async (g) => {
+      const sender = await g.open(type, { sendHighWaterMark: 1, swap: SWAP });
+      const receiver = await g.open(peer, { receiveHighWaterMark: 1, ...options });
+      await sender.bind(NAME);
+      await receiver.connect(NAME);
+      if (peer === "Subscriber") await receiver.call("subscribe", "");
+      await sender.send(numbers(10).map((number) => [...before, number]));
+      await receiver.close();
+      const { queuedOut, dropped } = await sender.call("stats");
+      assert.deepEqual({ queuedOut, dropped }, { queuedOut: 0, dropped: 10 });
+      assert.equal(g.context.stats().messages.dropped, 10);
+    });
+  }
+});
+
 describe("linger", () => {
   play("0: what is in the swap is dropped at the close, and counted", async (g) => {
     const sender = await push(g, { linger: 0 });
