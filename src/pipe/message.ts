@@ -275,8 +275,12 @@ function toPart(part: unknown): string | Uint8Array {
     return part.length <= SHORT_TEXT && isAscii(part) ? part : encoder.encode(part);
   }
   if (part === null) return "";
-  // Of fixed length, and not empty: should its bytes go while it waits, `Prepared.check` sees it.
-  if (part instanceof Uint8Array && part.length > 0 && !isElastic(part.buffer)) return part;
+  // Of fixed length: should its bytes go while it waits, `Prepared.check` sees it.
+  if (part instanceof Uint8Array && !isElastic(part.buffer)) {
+    if (part.length > 0) return part;
+    checkThere(part);
+    return "";
+  }
   if (ArrayBuffer.isView(part)) return bytesOf(part);
   if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) {
     try {
@@ -301,10 +305,22 @@ function toPart(part: unknown): string | Uint8Array {
  *   buffer that has shrunk.
  */
 export function bytesOf(view: ArrayBufferView): Uint8Array {
+  checkThere(view);
   try {
-    // A typed array whose bytes are gone says that it is empty; what does not lie is its methods.
-    if (view.byteLength === 0 && "at" in view) elementAt.call(view, 0);
     return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  } catch {
+    throw gone();
+  }
+}
+
+/**
+ * A typed array whose bytes are gone says that it is empty; what does not lie is its methods.
+ *
+ * @throws ZmqError EINVAL.
+ */
+function checkThere(view: ArrayBufferView): void {
+  try {
+    if (view.byteLength === 0 && "at" in view) elementAt.call(view, 0);
   } catch {
     throw gone();
   }
