@@ -80,6 +80,11 @@ class Flow {
     return moved;
   }
 
+  /** Whether something could be moved, as far as is known. */
+  get goes(): boolean {
+    return !this.#isStuck && this.from.goes && this.to.goes;
+  }
+
   /** Asks for a wake-up when something can be moved; false if that may be now. */
   park(): boolean {
     if (this.#isStuck) return this.to.parkFollower();
@@ -294,7 +299,7 @@ export class Proxy {
   }
 
   readonly #canMove = (): boolean => {
-    return !this.#paused && this.#flows.some(({ from, to }) => from.goes && to.goes);
+    return !this.#paused && this.#flows.some((each) => each.goes);
   };
 
   #park(): boolean {

@@ -146,10 +146,13 @@ export abstract class Receiver<M = Message> extends Direction {
     return returned ?? (this.take() as readonly unknown[] | undefined);
   }
 
-  /** Puts back a message that could not be passed on: it is the next again. */
+  /**
+   * Puts back a message that could not be passed on: it is the next again. Who follows is not told:
+   * nothing has come, and it may be the one who has put it back, who would try for ever.
+   */
   putBack(message: readonly unknown[]): void {
     this.#returned = message;
-    this.waits?.pump();
+    if (this.pending > 0) this.pump();
   }
 
   get ready(): boolean {

@@ -297,6 +297,49 @@ describe("a proxy", () => {
     await terminated;
   });
 
+  test("a message that cannot go although others could does not hold the event loop", async () => {
+    const context = new Context(SMALL);
+    const back = new Router({ context, mandatory: true, sendHighWaterMark: 1 });
+    const front = new Pull({ context });
+    const source = new Push({ context });
+    front.bindSync(FRONT);
+    source.connect(FRONT);
+    back.bindSync(BACK);
+    const [full, idle] = ["full", "idle"].map((routingId) => {
+      const dealer = new Dealer({ context, routingId, receiveHighWaterMark: 1 });
+      dealer.connect(BACK);
+      return dealer;
+    }) as [Dealer, Dealer];
+    const proxy = new Proxy(front, back);
+    const ended = proxy.run();
+    for (let i = 0; i < 5; i++) source.sendSync(["full", `${i}`]);
+    source.sendSync(["idle", "last"]);
+    await turns();
+    assert.equal(idle.tryReceive(), undefined);
+    for (let i = 0; i < 5; i++) assert.equal(`${await full.receive()}`, `${i}`);
+    assert.equal(`${await idle.receive()}`, "last");
+    proxy.terminate();
+    await ended;
+    await context.terminate();
+  });
+
+  test("nor one that goes back to where it came from, and finds no room there", async () => {
+    const context = new Context(SMALL);
+    const here = new Channel({ context, sendHighWaterMark: 1 });
+    const there = new Channel({ context, receiveHighWaterMark: 1 });
+    here.bindSync(FRONT);
+    there.connect(FRONT);
+    while (here.trySend("first"));
+    there.sendSync("back");
+    const proxy = new Proxy(here, here);
+    const ended = proxy.run();
+    await turns();
+    for (const word of ["first", "first", "back"]) assert.equal(`${await there.receive()}`, word);
+    proxy.terminate();
+    await ended;
+    await context.terminate();
+  });
+
   test("what is no socket, or no options, is an EINVAL", () => {
     const make = (...args: unknown[]) => new Proxy(...(args as [Pull, Push]));
     const { front, back } = line(new Context(SMALL));
