@@ -222,6 +222,11 @@ export class Pipe implements CommandTarget, WriterOwner {
     return this.writer?.queued ?? 0;
   }
 
+  /** Of `queuedOut`, what lies in the lane: the rest is in the swap, which outlives our leaving. */
+  get queuedInLane(): number {
+    return this.queuedOut - (this.writer?.swapped ?? 0);
+  }
+
   get conflate(): boolean {
     return this.#options.conflate ?? false;
   }

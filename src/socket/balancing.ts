@@ -101,7 +101,7 @@ export class Balancer extends Sender<Outgoing> {
   ended(pipe: Pipe, done: () => void): void {
     this.lb.remove(pipe);
     if (!this.#returnsFrom(pipe)) {
-      this.dropUnread(pipe);
+      this.core.dropped(pipe.queuedInLane, "peer left");
       done();
       return;
     }

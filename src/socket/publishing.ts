@@ -104,7 +104,7 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
 
   ended(pipe: Pipe, done: () => void): void {
     this.dist.remove(pipe);
-    this.dropUnread(pipe);
+    this.core.dropped(pipe.queuedInLane, "peer left");
     done();
     this.again();
   }

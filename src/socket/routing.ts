@@ -171,7 +171,7 @@ export abstract class Routing extends Sender<Routed> {
 
   ended(pipe: Pipe, done: () => void): void {
     this.removed(pipe);
-    this.dropUnread(pipe);
+    this.core.dropped(pipe.queuedInLane, "peer left");
     done();
     this.again();
   }

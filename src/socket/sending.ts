@@ -192,13 +192,6 @@ export abstract class Sender<P = Outgoing> extends Direction {
     this.failOnce(new ZmqError(error.code, { address: this.core.address, hint }));
   }
 
-  /**
-   * What a peer that is gone left unread is dropped; who leaves the pipe counts those in its swap.
-   */
-  protected dropUnread({ queuedOut, writer }: Pipe): void {
-    this.core.dropped(queuedOut - (writer?.swapped ?? 0), "peer left");
-  }
-
   /** Whether messages may be written to a pipe: its reader is there, or will be. */
   protected isUsable({ peerState }: Pipe): boolean {
     return isAttended(peerState) || (peerState === ABSENT && !this.core.options.immediate);

@@ -446,7 +446,7 @@ export abstract class Socket {
       leave: (pipe) => this.#leave(pipe),
       unlink: (pipe, why) => this.#inproc.unlink(pipe, why),
       renew: (pipe) => {
-        this.#dropped += pipe.queuedOut - (pipe.writer?.swapped ?? 0);
+        this.#drop(pipe.queuedInLane, "peer left");
         this.#pattern.detached(pipe);
         this.#inproc.leave(pipe, 0);
         try {

@@ -81,11 +81,6 @@ export class Dist implements OutletOwner {
     return this.#byPipe.get(pipe);
   }
 
-  /** All that take part. */
-  get outlets(): readonly Outlet[] {
-    return this.#outlets;
-  }
-
   setWhenFull(outlet: Outlet, whenFull: WhenFull): void {
     outlet.whenFull = whenFull;
     this.#blocks = this.#outlets.some((one) => one.whenFull === "block");
@@ -148,11 +143,6 @@ export class Dist implements OutletOwner {
     this.#matching = others;
   }
 
-  /** How many match. */
-  get matching(): number {
-    return this.#matching;
-  }
-
   /** How many messages are set aside. */
   get aside(): number {
     return this.#outlets.reduce((sum, { aside }) => sum + aside, 0);
@@ -161,13 +151,6 @@ export class Dist implements OutletOwner {
   /** Whether a message would not have to wait, whoever matches. Else `park` asks all of them. */
   get ready(): boolean {
     return (!this.noDrop && !this.#blocks) || this.#haveRoom(this.#outlets.length, "");
-  }
-
-  /** Gives a message to all that match and shows it. False if it must wait: nobody has it. */
-  send(message: MessageLike | Prepared): boolean {
-    const given = this.write(message);
-    this.flush();
-    return given;
   }
 
   /** Gives a message to all that match; `flush` shows it. False if it must wait: nobody has it. */

@@ -155,8 +155,7 @@ export class Inproc {
   refused(pipe: Pipe): ZmqError {
     const why = this.#member.arena.words[pipe.at + PIPE_REFUSED];
     this.#reasons.set(pipe, "refused");
-    const { writer, queuedOut } = pipe;
-    this.#socket.dropped(queuedOut - (writer?.swapped ?? 0));
+    this.#socket.dropped(pipe.queuedInLane);
     pipe.draining = true; // What had arrived is still read.
     this.#socket.released(pipe);
     const hint = REFUSALS[why];

@@ -3,7 +3,17 @@
 /** What a socket tells of itself (M1): the same as the log, without anybody listening there. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Context, Pair, Pull, Push, Router, type Socket, type SocketEvent } from "threadmq";
+import {
+  Context,
+  Pair,
+  Publisher,
+  Pull,
+  Push,
+  Router,
+  type Socket,
+  type SocketEvent,
+  Subscriber,
+} from "threadmq";
 import { play, SMALL, zmq } from "../support/ground.ts";
 
 const A = "inproc://a";
@@ -87,6 +97,22 @@ describe("events", () => {
     router.events;
     router.sendSync(["nobody", "x"]);
     assert.deepEqual(await taken(router), [{ type: "drop", count: 1, why: "unreachable" }]);
+  });
+
+  test("what a subscriber had not received when it went", async () => {
+    const context = new Context(SMALL);
+    const publisher = new Publisher({ context });
+    const subscriber = new Subscriber({ context });
+    subscriber.bindSync(A);
+    publisher.connect(A);
+    subscriber.subscribe();
+    for (let i = 0; i < 5; i++) publisher.sendSync("x");
+    publisher.events;
+    subscriber.close();
+    assert.equal(publisher.stats().dropped, 5);
+    const drops = (await taken(publisher)).filter(({ type }) => type === "drop");
+    assert.deepEqual(drops, [{ type: "drop", count: 5, why: "peer left" }]);
+    publisher.close();
   });
 
   test("who is refused", async () => {
