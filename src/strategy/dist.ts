@@ -120,9 +120,9 @@ export class Dist implements OutletOwner {
     this.#matching++;
   };
 
-  /** Whether an outlet matches. */
-  matches(outlet: Outlet): boolean {
-    return outlet.index < this.#matching;
+  /** Whether an outlet matches; one that was removed does not. */
+  matches({ index }: Outlet): boolean {
+    return index >= 0 && index < this.#matching;
   }
 
   /** Nobody matches. */

@@ -252,10 +252,7 @@ export class XSubscriber extends Socket {
 export interface XSubscriber extends Readable, Writable {}
 
 /** How a STREAM connects. */
-export interface StreamConnectOptions {
-  /** `ZMQ_CONNECT_ROUTING_ID`. */
-  routingId?: string;
-}
+export interface StreamConnectOptions extends RouterConnectOptions {}
 
 /** STREAM: of the network only. It can be made, and linked to nobody. */
 export class Stream extends Socket {

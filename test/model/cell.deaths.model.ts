@@ -6,18 +6,12 @@
  * its number, and at its end the same number: what was torn would be seen. Who survives does the
  * leaving of the dead one as the library does (context/membership.ts).
  */
-import type { Reaper } from "#src/context/reaper.ts";
 import type { Addr } from "#src/memory/index.ts";
 import type { Pipe, PipeReader } from "#src/pipe/index.ts";
-import { type Change, type Env, model, type Program } from "../support/explorer/explorer.ts";
-import { LOOK_MS, watch } from "./deaths.ts";
+import { type Env, model, type Program } from "../support/explorer/explorer.ts";
+import { FEW, LOOK_MS, pagesLeft, reap, registryOf, watch } from "./deaths.ts";
 import { accept, BINDER, CONNECTER, connect, NAME, NEWEST, openEnd } from "./pipes.ts";
 
-const FEW: readonly Change[] = [
-  { file: "memory/layout.js", replace: "MAX_SLOTS = 8", by: "MAX_SLOTS = 4" },
-  { file: "memory/layout.js", replace: "BUCKET_COUNT = 256", by: "BUCKET_COUNT = 1" },
-  { file: "memory/pool.js", replace: "SPANS = [1, 2, 3, 4, 5, 6, 7, 8]", by: "SPANS = [1]" },
-];
 const base = { changes: FEW, patience: LOOK_MS, pages: 20 };
 /** The newest is the last; those before are small, so that many share a page. */
 const SENT = [1, 2, 3];
@@ -43,26 +37,14 @@ function take(reader: PipeReader | undefined): number[] {
   return got;
 }
 
-function registryOf(env: Env): Reaper {
-  return new env.code.reaper.Reaper(env.thread, env.keeper?.isGone);
-}
-
-function reap(env: Env, registry: Reaper, dead: number): void {
-  registry.reap(dead, () => {
-    env.thread.clearFor(dead);
-    env.pool.adopt(dead, (block) => registry.isLinked(block));
-    env.thread.mourn();
-  });
-}
-
 /** Frees all that is left, in the names of both, and says what is in use, and what was counted. */
 function finish(env: Env): { pages: number; sent: number; received: number; dropped: number } {
-  for (const slot of [CONNECTER, BINDER, CONNECTER, BINDER]) env.as(slot).pool.trim();
-  const { PAGES_USED, SLOT_SENT, SLOT_RECEIVED, SLOT_DROPPED, slotAt } = env.code.memory;
+  const pages = pagesLeft(env, [CONNECTER, BINDER]);
+  const { SLOT_SENT, SLOT_RECEIVED, SLOT_DROPPED, slotAt } = env.code.memory;
   const { words } = env.arena;
   const sum = (at: number) => words[slotAt(CONNECTER) + at] + words[slotAt(BINDER) + at];
   return {
-    pages: words[PAGES_USED],
+    pages,
     sent: sum(SLOT_SENT),
     received: sum(SLOT_RECEIVED),
     dropped: sum(SLOT_DROPPED),

@@ -10,7 +10,7 @@ import type { Reaper } from "#src/context/reaper.ts";
 import type { Addr } from "#src/memory/index.ts";
 import type { Pipe } from "#src/pipe/index.ts";
 import { type Change, type Env, model, ok, type Program } from "../support/explorer/explorer.ts";
-import { LOOK_MS, watch } from "./deaths.ts";
+import { FEW, LOOK_MS, pagesLeft, reap, registryOf, watch } from "./deaths.ts";
 import {
   ADDRESS,
   accept,
@@ -23,10 +23,8 @@ import {
   receive,
 } from "./pipes.ts";
 
-const FEW: readonly Change[] = [
-  { file: "memory/layout.js", replace: "MAX_SLOTS = 8", by: "MAX_SLOTS = 4" },
-  { file: "memory/layout.js", replace: "BUCKET_COUNT = 256", by: "BUCKET_COUNT = 1" },
-  { file: "memory/pool.js", replace: "SPANS = [1, 2, 3, 4, 5, 6, 7, 8]", by: "SPANS = [1]" },
+const changes: readonly Change[] = [
+  ...FEW,
   { file: "queue/layout.js", replace: "INLINE_BYTES = 4096", by: "INLINE_BYTES = 16" },
 ];
 const LARGE = 20;
@@ -49,31 +47,12 @@ function drain(pipe: Pipe): number[] {
   return got;
 }
 
-/** Does the leaving of a dead thread, as its membership would. */
-function reap(env: Env, registry: Reaper, dead: number): void {
-  registry.reap(dead, () => {
-    env.thread.clearFor(dead);
-    env.pool.adopt(dead, (block) => registry.isLinked(block));
-    env.thread.mourn();
-  });
-}
-
-function registryOf(env: Env): Reaper {
-  return new env.code.reaper.Reaper(env.thread, env.keeper?.isGone);
-}
-
-/** Frees all that is left, in the names of both, and counts the pages. */
-function pagesLeft(env: Env): number {
-  for (const slot of [CONNECTER, BINDER, CONNECTER, BINDER]) env.as(slot).pool.trim();
-  return env.arena.words[env.code.memory.PAGES_USED];
-}
-
 /** Whether the parts come to the whole, in order, or (of one who died) to its beginning. */
 function isBeginning(got: readonly number[], whole: readonly number[]): boolean {
   return got.length <= whole.length && got.every((value, index) => value === whole[index]);
 }
 
-const base = { changes: FEW, patience: LOOK_MS, pages: 20 };
+const base = { changes, patience: LOOK_MS, pages: 20 };
 const SENT = [1, 2, 3, 4];
 
 /** The connecter writes, and dies; the binder reads, and what is left when it has mourned. */
@@ -109,7 +88,7 @@ function writerDies(bytes: number): Program<Shared> {
       },
     },
     mortal: "writer",
-    final: pagesLeft,
+    final: (env: Env) => pagesLeft(env, [CONNECTER, BINDER]),
     judge: (writer: unknown, got: number[], pages: number) => {
       if (writer !== "dead") return undefined;
       if (!isBeginning(got, SENT) || got.length % 2 !== 0) return "not what was shown";
@@ -187,7 +166,7 @@ function readerDies(bytes: number): Program<Shared> {
       },
     },
     mortal: "reader",
-    final: pagesLeft,
+    final: (env: Env) => pagesLeft(env, [CONNECTER, BINDER]),
     judge: (
       writer: "alive" | { rest: number[]; released: number; perhaps: number },
       _reader: unknown,
@@ -305,7 +284,8 @@ function moverDies(bytes: number): Program<Lanes> {
       },
     },
     mortal: "mover",
-    final: (env) => (env.arena.words[env.code.memory.slotAt(3)] === 0 ? 0 : pagesLeft(env)),
+    final: (env) =>
+      env.arena.words[env.code.memory.slotAt(3)] === 0 ? 0 : pagesLeft(env, [CONNECTER, BINDER]),
     outcomes: [
       [["moved", "alive", 0], ok, "it does not die"],
       [["dead", " moved; 3,4 left; 4 sent, 2 received", 0], ok, "before the first is shown"],

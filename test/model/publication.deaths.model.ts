@@ -6,17 +6,14 @@
  * body of more than sixteen bytes has a block of its own. Who survives does the leaving of the dead
  * one as the library does (context/membership.ts).
  */
-import type { Reaper } from "#src/context/reaper.ts";
 import type { Addr } from "#src/memory/index.ts";
 import type { Pipe } from "#src/pipe/index.ts";
 import { type Change, type Env, model, type Program } from "../support/explorer/explorer.ts";
-import { LOOK_MS, MORTAL, watch } from "./deaths.ts";
+import { FEW, LOOK_MS, MORTAL, pagesLeft, reap, registryOf, watch } from "./deaths.ts";
 import { openEnd, PULL, PUSH, receive } from "./pipes.ts";
 
-const FEW: readonly Change[] = [
-  { file: "memory/layout.js", replace: "MAX_SLOTS = 8", by: "MAX_SLOTS = 4" },
-  { file: "memory/layout.js", replace: "BUCKET_COUNT = 256", by: "BUCKET_COUNT = 1" },
-  { file: "memory/pool.js", replace: "SPANS = [1, 2, 3, 4, 5, 6, 7, 8]", by: "SPANS = [1]" },
+const changes: readonly Change[] = [
+  ...FEW,
   { file: "queue/layout.js", replace: "INLINE_BYTES = 4096", by: "INLINE_BYTES = 16" },
 ];
 const LARGE = 20;
@@ -97,20 +94,7 @@ function drain(pipe: Pipe): number {
   return count;
 }
 
-function reap(env: Env, registry: Reaper, dead: number): void {
-  registry.reap(dead, () => {
-    env.thread.clearFor(dead);
-    env.pool.adopt(dead, (block) => registry.isLinked(block));
-    env.thread.mourn();
-  });
-}
-
-function pagesLeft(env: Env): number {
-  for (const slot of [1, 2, 3, 1, 2, 3]) env.as(slot).pool.trim();
-  return env.arena.words[env.code.memory.PAGES_USED];
-}
-
-const base = { changes: FEW, patience: LOOK_MS, pages: 24 };
+const base = { changes, patience: LOOK_MS, pages: 24 };
 
 model("who publishes to two lanes dies at each step: nothing is lost, no body is freed too soon", {
   ...base,
@@ -123,7 +107,7 @@ model("who publishes to two lanes dies at each step: nothing is lost, no body is
     reader: (env, shared) => {
       watch(env);
       const ends = accept(env, shared);
-      const registry = new env.code.reaper.Reaper(env.thread, env.keeper?.isGone);
+      const registry = registryOf(env);
       return () => {
         const early = ends.map(drain);
         if (!env.untilDead()) return "alive";
@@ -140,7 +124,7 @@ model("who publishes to two lanes dies at each step: nothing is lost, no body is
     },
   },
   mortal: "publisher",
-  final: pagesLeft,
+  final: (env: Env) => pagesLeft(env, [1, 2, 3]),
   judge: (publisher: unknown, got: "alive" | readonly [number, number], pages: number) => {
     if (publisher !== "dead" || got === "alive") return undefined;
     const [first, second] = got;
@@ -183,7 +167,7 @@ model("who reads what is published dies at each step: the other has it, and it i
     reader: (env, shared) => {
       watch(env);
       const [pipe] = accept(env, shared) as [Pipe];
-      const registry = new env.code.reaper.Reaper(env.thread, env.keeper?.isGone);
+      const registry = registryOf(env);
       return () => {
         const early = drain(pipe);
         if (!env.untilDead()) return "alive";
@@ -207,7 +191,7 @@ model("who reads what is published dies at each step: the other has it, and it i
       openEnd(publisher, at, "connecter", MARK).leave();
       registry.leave(at, "connecter", 0);
     }
-    return pagesLeft(env);
+    return pagesLeft(env, [1, 2, 3]);
   },
   judge: (
     mortal: unknown,

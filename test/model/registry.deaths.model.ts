@@ -9,7 +9,7 @@ import type { Reaper } from "#src/context/reaper.ts";
 import type { Addr } from "#src/memory/index.ts";
 import type { Pipe } from "#src/pipe/index.ts";
 import { type Change, type Env, model, type Program } from "../support/explorer/explorer.ts";
-import { LOOK_MS, watch } from "./deaths.ts";
+import { LOOK_MS, registryOf, watch } from "./deaths.ts";
 import { ADDRESS, NAME, openEnd, PULL, PUSH, receive, send } from "./pipes.ts";
 
 const FEW: readonly Change[] = [
@@ -22,9 +22,9 @@ const FEW: readonly Change[] = [
 const DEAD = 1;
 const OTHER = 2;
 
-function registryOf(env: Env): Reaper {
+function watched(env: Env): Reaper {
   watch(env, undefined, DEAD);
-  return new env.code.reaper.Reaper(env.thread, env.keeper?.isGone);
+  return registryOf(env);
 }
 
 /** What a socket does that connects and sends. */
@@ -145,7 +145,7 @@ interface Mourned {
 /** Mourns, binds the name if it was not bound before, and takes what there is. */
 function binder(before: boolean) {
   return (env: Env) => {
-    const registry = registryOf(env);
+    const registry = watched(env);
     const binding = new Binding(env, registry);
     return (): Mourned | "alive" => {
       let bound = before && bind(env, registry, binding.object);
@@ -175,7 +175,7 @@ const CONNECTING = {
 /** Connects, sends, and leaves at once. */
 function connecter(leaves: boolean) {
   return (env: Env) => {
-    const registry = registryOf(env);
+    const registry = watched(env);
     return () => {
       const { at, pipe } = connect(env, registry, 7);
       if (!leaves) return;
@@ -231,7 +231,7 @@ interface Survived {
 
 /** Has connected and sent; mourns its binder, takes back what that has not received, and leaves. */
 const survivor = (env: Env) => {
-  const registry = registryOf(env);
+  const registry = watched(env);
   return (): Survived | "alive" => {
     const { at, pipe } = connect(env, registry, 7);
     if (!env.untilDead()) return "alive";
@@ -259,7 +259,7 @@ model(
     ...base,
     threads: {
       binder: (env: Env) => {
-        const registry = registryOf(env);
+        const registry = watched(env);
         const binding = new Binding(env, registry);
         return () => {
           bind(env, registry, binding.object);

@@ -6,17 +6,14 @@
  * test/support/explorer/explorer.ts. Five short messages were written before, so that the lane is
  * in its second chunk, which is larger than the first.
  */
-import type { Reaper } from "#src/context/reaper.ts";
 import type { Addr } from "#src/memory/index.ts";
 import type { Pipe } from "#src/pipe/index.ts";
 import { type Change, type Env, model, ok } from "../support/explorer/explorer.ts";
-import { LOOK_MS, watch } from "./deaths.ts";
+import { FEW, LOOK_MS, pagesLeft, reap, registryOf, watch } from "./deaths.ts";
 import { accept, BINDER, CONNECTER, connect, NAME, openEnd, receive, send } from "./pipes.ts";
 
 const changes: readonly Change[] = [
-  { file: "memory/layout.js", replace: "MAX_SLOTS = 8", by: "MAX_SLOTS = 4" },
-  { file: "memory/layout.js", replace: "BUCKET_COUNT = 256", by: "BUCKET_COUNT = 1" },
-  { file: "memory/pool.js", replace: "SPANS = [1, 2, 3, 4, 5, 6, 7, 8]", by: "SPANS = [1]" },
+  ...FEW,
   { file: "queue/layout.js", replace: "LAST_CHUNK_WORDS = 16", by: "LAST_CHUNK_WORDS = 32" },
 ];
 const WRITTEN = 5;
@@ -49,24 +46,6 @@ function untilLeast(env: Env, { at }: Shared, word: number): void {
   const chunk = at + env.code.pipe.PIPE_LANES + word;
   const isLeast = () => words[words[chunk]] === env.code.queue.FIRST_CHUNK_WORDS;
   env.thread.waitFor(isLeast, () => true, Number.POSITIVE_INFINITY);
-}
-
-function registryOf(env: Env): Reaper {
-  return new env.code.reaper.Reaper(env.thread, env.keeper?.isGone);
-}
-
-/** Does the leaving of a dead thread, as its membership would. */
-function reap(env: Env, registry: Reaper, dead: number): void {
-  registry.reap(dead, () => {
-    env.thread.clearFor(dead);
-    env.pool.adopt(dead, (block) => registry.isLinked(block));
-    env.thread.mourn();
-  });
-}
-
-function pagesLeft(env: Env): number {
-  for (const slot of [CONNECTER, BINDER, CONNECTER, BINDER]) env.as(slot).pool.trim();
-  return env.arena.words[env.code.memory.PAGES_USED];
 }
 
 model("a lane gives up its chunk when it is empty, whoever comes first (pipe/writer.ts)", {
@@ -147,7 +126,7 @@ model("who gives up a chunk dies at each step: what was shown is read, no memory
     },
   },
   mortal: "writer",
-  final: pagesLeft,
+  final: (env: Env) => pagesLeft(env, [CONNECTER, BINDER]),
   judge: (writer: unknown, got: number[], pages: number) => {
     if (writer !== "dead") return undefined;
     if (!["", "6"].includes(got.join())) return "not what was shown";
@@ -200,7 +179,7 @@ model("who is given the least chunk dies at each step: the next one gets just th
     },
   },
   mortal: "reader",
-  final: pagesLeft,
+  final: (env: Env) => pagesLeft(env, [CONNECTER, BINDER]),
   judge: (writer: "alive" | { rest: number; perhaps: number }, _: unknown, pages: number) => {
     if (writer === "alive") return undefined;
     if (writer.rest > 1) return "what it had read is there again";

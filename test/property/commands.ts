@@ -5,7 +5,6 @@
  * be made shorter. What does not apply, as sending by a socket that is not open, is nothing.
  */
 import fc from "fast-check";
-import type { ZmqError } from "threadmq";
 
 /** How many sockets of each type may be open. */
 export const SLOTS = 2;
@@ -90,14 +89,4 @@ export function bodies(number: number, sizes: readonly number[]): Buffer[] {
     const begin = (7 * number + part) % 36;
     return bytes.subarray(begin, begin + length);
   });
-}
-
-/** The code of the error that a call throws. */
-export function failure(call: () => void): string | undefined {
-  try {
-    call();
-  } catch (error) {
-    return (error as ZmqError).code;
-  }
-  return undefined;
 }

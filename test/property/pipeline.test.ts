@@ -35,13 +35,13 @@ import {
   bodies,
   type Command,
   command,
-  failure,
   links,
   NAMES,
   openPull,
   openPush,
   SLOTS,
 } from "./commands.ts";
+import { failure } from "./failure.ts";
 
 const RUNS = 2500;
 const RUNS_IN_LITTLE = 900;

@@ -14,8 +14,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Context, Dealer, Reply, Request, type ZmqError } from "threadmq";
+import { Context, Dealer, Reply, Request } from "threadmq";
 import { checkAll } from "#src/testing/index.ts";
+import { failure } from "./failure.ts";
 
 const RUNS = 3000;
 const SLOTS = 2;
@@ -275,16 +276,6 @@ class World {
     const { sent, received, queued, dropped } = this.context.stats().messages;
     assert.equal(sent, received + queued + dropped, "P5");
   }
-}
-
-/** The code of the error that a call throws. */
-function failure(call: () => void): string | undefined {
-  try {
-    call();
-  } catch (error) {
-    return (error as ZmqError).code ?? `${(error as Error).stack}`;
-  }
-  return undefined;
 }
 
 test("any sequence of calls keeps what REQ and REP promise", async () => {

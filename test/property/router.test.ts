@@ -15,8 +15,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Context, Dealer, Router, type ZmqError } from "threadmq";
+import { Context, Dealer, Router } from "threadmq";
 import { checkAll } from "#src/testing/index.ts";
+import { failure } from "./failure.ts";
 
 const RUNS = 3000;
 const ROUTERS = 2;
@@ -303,16 +304,6 @@ class World {
     asker.received.add(number);
     return true;
   }
-}
-
-/** The code of the error that a call throws. */
-function failure(call: () => void): string | undefined {
-  try {
-    call();
-  } catch (error) {
-    return (error as ZmqError).code ?? `${(error as Error).stack}`;
-  }
-  return undefined;
 }
 
 test("any sequence of calls keeps what ROUTER promises", async () => {
