@@ -13,6 +13,7 @@
  * `for await`. Above, nobody copies the body.
  */
 
+import { once } from "node:events";
 import { isMainThread } from "node:worker_threads";
 import {
   type Arguments,
@@ -57,7 +58,12 @@ async function receiver(args: Data): Promise<void> {
   for await (const [part] of pull) if (meter.look(part)) break;
   pull.close();
   report(meter.figures());
-  proxy?.postMessage("over");
+  if (proxy !== undefined) {
+    // Should the process end while it closes its sockets, that would abort it.
+    const ended = once(proxy, "exit");
+    proxy.postMessage("over");
+    await ended;
+  }
   await leave(worker);
 }
 

@@ -364,6 +364,8 @@ export class PipeReader extends YpipeReader {
     this.#noteNext(this.front, by);
     this.#read = (this.#read + by) | 0;
     this.giveBack();
+    // Nothing is in the application's hands; and we may go on to where we would not meet `handed`.
+    if (this.#acknowledges) words[this.lane + LANE_HANDED] = 0;
     // SYNC(room) publish: these messages have been taken.
     // SYNC(waits) observe: wakeAt, if the bit is set.
     const before = add(words, this.lane + LANE_READ, by);

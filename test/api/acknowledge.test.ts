@@ -253,3 +253,27 @@ test("without the option a message is the receiver's at once", () => {
   assert.equal(context.stats().messages.received, 1);
   assert.throws(() => plain.acknowledge(), { code: "EBADF" });
 });
+
+test("what was acknowledged is over, also if its lane gives up its chunk before the next", () => {
+  const context = new Context({ maxMemory: 524_288 });
+  const unlimited = { context, sendHighWaterMark: 0 };
+  const [busy, push] = [new Push(unlimited), new Push(unlimited)];
+  const pull = new Pull({ context, acknowledge: true, receiveHighWaterMark: 0 });
+  for (const each of [busy, push]) each.connect("inproc://x");
+  pull.bindSync("inproc://x");
+  push.sendSync(["first", Buffer.alloc(473)]); // It lies in a second chunk, a larger one.
+  assert.ok(pull.tryReceive());
+  pull.acknowledge();
+  while (busy.trySend([Buffer.alloc(4097), Buffer.alloc(4097)])); // Till memory is wanted.
+  for (const each of [pull, push]) each.stats(); // They hear of it.
+  assert.ok(push.trySend("next"));
+  pull.close();
+  const other = new Pull({ context, receiveHighWaterMark: 0 });
+  other.bindSync("inproc://x");
+  let received = 0;
+  for (let m = other.tryReceive(); m !== undefined; m = other.tryReceive(), received++) {
+    assert.equal(other.isRedelivered(m), false, `${m}`.slice(0, 9));
+  }
+  assert.equal(received, busy.stats().sent + 1);
+  for (const socket of [busy, push, other]) socket.close();
+});
