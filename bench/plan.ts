@@ -112,11 +112,13 @@ const PUBLICATIONS: Readonly<Record<number, Record<number, Record<string, number
     64: { ours: 200e3, copy: 500e3, message: 500e3, zeromqjs: 12e3 },
   },
   65536: {
-    1: { ours: 100e3, copy: 300e3, message: 300e3, zeromqjs: 150e3 },
-    8: { ours: 20e3, copy: 150e3, message: 300e3, zeromqjs: 25e3 },
-    64: { ours: 5e3, copy: 30e3, message: 250e3, zeromqjs: 5e3 },
+    1: { ours: 100e3, lease: 300e3, copy: 300e3, message: 300e3, zeromqjs: 150e3 },
+    8: { ours: 20e3, lease: 150e3, copy: 150e3, message: 300e3, zeromqjs: 25e3 },
+    64: { ours: 5e3, lease: 30e3, copy: 30e3, message: 250e3, zeromqjs: 5e3 },
   },
 };
+/** Longer bodies can be leased. */
+const INLINE = 4096;
 /** Bytes of a request, and of a publication in `subs`. */
 const SMALL = 64;
 
@@ -251,6 +253,7 @@ function sizePrograms(size: number): Program[] {
   const briefs: Brief[] = [
     [`${size}/many`, THR, "many", count],
     [`${size}/one`, THR, "one", count],
+    ...(size > INLINE ? [[`${size}/lease`, THR, "lease", 3 * count] as Brief] : []),
     [`${size}/libzmq-copy`, LIBZMQ_THR, "copy", count],
     [`${size}/ring-copied`, RING, "copied", count],
   ];
@@ -287,6 +290,7 @@ function pubPrograms(size: number, subscribers: number): Program[] {
     ["many", file, "many", counts.ours],
     ["one", file, "one", counts.ours],
     ["one-await", file, "one-await", counts.ours],
+    ...(size > INLINE ? [["lease", file, "lease", counts.lease] as Brief] : []),
     ["libzmq-copy", "pub.c", "copy", counts.copy],
     ["libzmq-message", "pub.c", "message", counts.message],
     ["zeromqjs", "rivals/zeromqjs_pub.js", "await", counts.zeromqjs],
@@ -496,6 +500,9 @@ function pubRows(size: number, subscribers: number): Row[] {
       [...libzmq, known],
       ...rateTargets(libzmq, known),
     ),
+    ...(size > INLINE
+      ? [row("lease", `**ThreadMQ** ${to}: \`sendSync\`, \`receiveLeaseSync\``, libzmq, ...targets)]
+      : []),
     row("libzmq-copy", `libzmq in C ${to}: \`zmq_send\`, \`zmq_recv\``, []),
     row("libzmq-message", `libzmq in C ${to}: \`zmq_msg_t\``, [copy]),
     row("zeromqjs", `zeromq.js ${to}: \`await send\`, \`for await\``, [copy]),

@@ -234,6 +234,7 @@ export function sizeTable(plan: Plan, rounds: Round[]): string {
       `${size} B`,
       rate(id("many")) + ratio("many"),
       rate(id("one")) + ratio("one"),
+      rate(id("lease")) + ratio("lease"),
       rate(id("libzmq-copy")),
       rate(id("ring-copied")),
     ];
@@ -242,6 +243,7 @@ export function sizeTable(plan: Plan, rounds: Round[]): string {
     "message",
     "ThreadMQ, batches (× libzmq)",
     "ThreadMQ, one by one (× libzmq)",
+    "ThreadMQ, leases (× libzmq)",
     "libzmq in C",
     "bare ring, copied out",
   ];

@@ -16,5 +16,5 @@ export {
   type LogRecord,
   type LogTopic,
 } from "./context/index.ts";
-export type { Message, MessageLike, Part } from "./pipe/index.ts";
+export { Lease, type LeasedPart, type Message, type MessageLike, type Part } from "./pipe/index.ts";
 export * from "./socket/index.ts";

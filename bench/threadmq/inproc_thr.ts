@@ -7,9 +7,10 @@
  *      many-await   await sendMany, await receiveMany(512)
  *      one          sendSync; receiveSync
  *      one-await    await send; for await
+ *      lease        sendSync; receiveLeaseSync, each released when it was looked at
  *
  * Default options on both sides: high watermarks of 1000 and 1000, as libzmq has. One Buffer a
- * message comes out in all four, and belongs to the receiver. If the fifth argument is 1, a proxy
+ * message comes out in all of them, and belongs to the receiver, but for `lease`. If the fifth argument is 1, a proxy
  * from a PULL to a PUSH is between them, in a third thread (proxy.ts).
  */
 
@@ -52,6 +53,14 @@ const receivers: Record<string, (pull: Pull, meter: Meter) => void | Promise<voi
 
   async "one-await"(pull, meter) {
     for await (const [part] of pull) if (meter.look(part)) break;
+  },
+
+  lease(pull, meter) {
+    for (let last = false; !last; ) {
+      const lease = pull.receiveLeaseSync();
+      last = meter.look(lease.message[0]);
+      lease.release();
+    }
   },
 };
 

@@ -7,6 +7,7 @@
  *      many        sendManySync; receiveManySync(512) at each Subscriber in turn
  *      one         sendSync; receiveSync, as many at each Subscriber as pub.c takes in turn
  *      one-await   await send; a `for await` for each Subscriber, side by side
+ *      lease       as one, by receiveLeaseSync; each is released when it was looked at
  *
  * Nothing is dropped: with `noDrop` a send waits while a Subscriber's pipe is full. As all get all,
  * one that is waited for has its messages to come, and the others are at most 512 behind: so
@@ -45,14 +46,8 @@ const receivers: Readonly<Record<string, Receiver>> = {
     }
   },
 
-  one(subs, meters, { size, count, warmup }) {
-    const turn = size > 1024 ? 1 : TURN;
-    for (let left = warmup + count; left > 0; left -= turn) {
-      for (const [i, sub] of subs.entries()) {
-        const meter = meters[i];
-        for (let each = Math.min(turn, left); each > 0; each--) meter.look(sub.receiveSync()[0]);
-      }
-    }
+  one(subs, meters, args) {
+    inTurn(subs, args, (sub, i) => meters[i].look(sub.receiveSync()[0]));
   },
 
   async "one-await"(subs, meters) {
@@ -62,7 +57,29 @@ const receivers: Readonly<Record<string, Receiver>> = {
       }),
     );
   },
+
+  lease(subs, meters, args) {
+    inTurn(subs, args, (sub, i) => {
+      const lease = sub.receiveLeaseSync();
+      meters[i].look(lease.message[0]);
+      lease.release();
+    });
+  },
 };
+
+/** Receives at each Subscriber in turn. */
+function inTurn(
+  subs: Subscriber[],
+  { size, count, warmup }: Arguments,
+  receive: (sub: Subscriber, i: number) => void,
+): void {
+  const turn = size > 1024 ? 1 : TURN;
+  for (let left = warmup + count; left > 0; left -= turn) {
+    for (const [i, sub] of subs.entries()) {
+      for (let each = Math.min(turn, left); each > 0; each--) receive(sub, i);
+    }
+  }
+}
 
 async function publisher({ variant, size, count, warmup }: Arguments): Promise<void> {
   const pub = new Publisher({ noDrop: true });

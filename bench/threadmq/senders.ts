@@ -7,6 +7,7 @@
  *      many-await   await sendMany
  *      one          sendSync
  *      one-await    await send
+ *      lease        as one: what differs is how they are received
  *
  * Batches are of 256, and smaller where messages are large (see batchSize).
  */
@@ -35,13 +36,17 @@ export const senders: Readonly<Record<string, Sender>> = {
     }
   },
 
-  one(socket, size, total) {
-    const outgoing = new Outgoing(size);
-    for (let number = 0; number < total; number++) socket.sendSync(outgoing.numbered(number));
-  },
+  one,
 
   async "one-await"(socket, size, total) {
     const outgoing = new Outgoing(size);
     for (let number = 0; number < total; number++) await socket.send(outgoing.numbered(number));
   },
+
+  lease: one,
 };
+
+function one(socket: SendingSocket, size: number, total: number): void {
+  const outgoing = new Outgoing(size);
+  for (let number = 0; number < total; number++) socket.sendSync(outgoing.numbered(number));
+}

@@ -21,11 +21,13 @@ import {
   MAX_SOCKETS,
   SLOT_BLOCK,
   SLOT_DROPPED,
+  SLOT_LEASED,
   SLOT_RECEIVED,
   SLOT_SENT,
   SPIN,
   slotAt,
   store,
+  WORD_BYTES,
 } from "../memory/index.ts";
 import { host } from "../platform/index.ts";
 import { Membership, openSockets, terminated } from "./membership.ts";
@@ -57,8 +59,11 @@ export interface ContextHandle {
 
 /** What a context has in use, over all threads. */
 export interface ContextStats {
-  /** Shared memory, in bytes: what is in use, what has been taken so far, what may be taken. */
-  memory: { used: number; size: number; max: number };
+  /**
+   * Shared memory, in bytes: what is in use, what has been taken so far, what may be taken. Of what
+   * is in use, `leased` is kept by leases that are not released; what two have counts twice.
+   */
+  memory: { used: number; size: number; max: number; leased: number };
   /** How many threads take part: those that have opened a socket, or asked for this. */
   threads: number;
   sockets: number;
@@ -185,9 +190,11 @@ export class Context {
     const arena = this.#shared;
     const member = this.#member;
     member.thread.dispatch();
+    member.leases.trim();
     member.thread.pool.trim();
     const { endpoints, pipes, queued } = member.registry.count();
     let threads = 0;
+    let leased = 0;
     const messages = { sent: 0, received: 0, queued, dropped: 0 };
     for (let slot = CONTEXT_SLOT; slot < MAX_SLOTS; slot++) {
       if (isTaken(arena, slot)) threads++;
@@ -195,11 +202,13 @@ export class Context {
       messages.sent += counted(arena, at + SLOT_SENT);
       messages.received += counted(arena, at + SLOT_RECEIVED);
       messages.dropped += counted(arena, at + SLOT_DROPPED);
+      leased += arena.words[at + SLOT_LEASED] * WORD_BYTES;
     }
     const memory = {
       used: member.thread.pool.pages.usedBytes,
       size: arena.buffer.byteLength,
       max: arena.maxBytes,
+      leased,
     };
     const sockets = openSockets(arena);
     if (this.closed && sockets === 0) member.leave(); // It was made for this call only.

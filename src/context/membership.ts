@@ -28,7 +28,7 @@ import {
   store,
   wait,
 } from "../memory/index.ts";
-import { Slab } from "../pipe/index.ts";
+import { Leases, Slab } from "../pipe/index.ts";
 import { Log } from "./log.ts";
 import { Reaper } from "./reaper.ts";
 import type { Binder } from "./registry.ts";
@@ -79,6 +79,7 @@ export class Membership implements CommandTarget {
   readonly thread: Thread;
   readonly registry: Reaper;
   readonly slab: Slab;
+  readonly leases: Leases;
   readonly log: Log;
   readonly #sockets = new Set<ManagedSocket>();
   /** Ends of sockets that have closed, whose swaps are not empty yet. They do not count. */
@@ -104,6 +105,7 @@ export class Membership implements CommandTarget {
     this.thread = new Thread(arena, slot, pool, host, keeper);
     this.registry = new Reaper(this.thread, keeper.isGone);
     this.slab = new Slab(host);
+    this.leases = new Leases(this.thread);
     this.#block = slotAt(slot) + SLOT_BLOCK;
     pool.onRelease = (ours) => this.#postToAll(MEMORY, ours ? 0 : slot);
     pool.isFree = (other) => !isTaken(arena, other);
@@ -193,6 +195,7 @@ export class Membership implements CommandTarget {
     }
     if ((bits & MEMORY) !== 0) {
       this.registry.dropAllExpired();
+      this.leases.trim();
       this.thread.pool.trim(); // Who wants memory hears of what this gives back.
       this.log.memoryFreed();
       for (const each of [...this.#sockets, ...this.lingering]) each.memoryFreed();
@@ -221,6 +224,7 @@ export class Membership implements CommandTarget {
     this.log.event("thread.left", { slot: this.thread.slot });
     this.log.leave();
     this.thread.withdraw(this.#block);
+    this.leases.leave();
     this.thread.pool.leave();
     this.thread.unregister(this.#number);
     this.thread.leave();

@@ -15,6 +15,7 @@ import {
   NAMES_DOOMED,
   SLOT_BODIES,
   SLOT_HAND,
+  SLOT_LEASES,
   SLOT_MAKING,
   SLOT_RECEIVED,
   SLOT_SENT,
@@ -28,6 +29,7 @@ import {
   CONNECTER_BLOCK,
   destroyPipe,
   GONE,
+  isLeased,
   isPublished,
   move,
   NO_READER,
@@ -42,6 +44,7 @@ import {
   repairPipeReader,
   repairPipeWriter,
   type Side,
+  settleLeases,
   settleMove,
   settlePublication,
   stateOf,
@@ -73,6 +76,8 @@ import { ownBlock, peerBlock, Registry } from "./registry.ts";
  *                                                               what it refers to may be another's
  *   publishing              `bodies` of the slot                what was not given to a lane is
  *                                                               taken back (pipe/publication.ts)
+ *   taking a lease          `taking` of the slot                it has what its lane has passed,
+ *                                                               and that is freed (pipe/leases.ts)
  *   anywhere                a block in the hand of the slot     freed, if nothing leads to it
  */
 const SIDES: readonly Side[] = ["connecter", "binder"];
@@ -102,7 +107,9 @@ export class Reaper extends Registry {
       pool.settleOwners(); // Before anything is asked of what the dead has left.
       this.#settleMoves();
       pool.settleHand(dead, (block) => this.isLinked(block));
-      settlePublication(arena, pool, dead); // While the lanes are as the dead has left them.
+      // While the lanes are as the dead has left them.
+      settlePublication(arena, pool, dead);
+      settleLeases(arena, pool, dead);
       // First, while a pipe that is connected already is still on its list.
       this.#dropUnmade(dead);
       const report = { names: 0, pipes: 0 };
@@ -226,8 +233,9 @@ export class Reaper extends Registry {
     for (let slot = 1; slot < MAX_SLOTS; slot++) {
       const making = words[slotAt(slot) + SLOT_MAKING];
       if (making !== 0 && this.isGone(slot)) unlisted.push(making);
-      if (words[slotAt(slot) + SLOT_BODIES] === 0 || !this.isGone(slot)) continue;
-      if (isPublished(words, slot, block)) return true;
+      const bodies = words[slotAt(slot) + SLOT_BODIES] | words[slotAt(slot) + SLOT_LEASES];
+      if (bodies === 0 || !this.isGone(slot)) continue;
+      if (isPublished(words, slot, block) || isLeased(words, slot, block)) return true;
     }
     if (block === 0 || unlisted.includes(block)) return true;
     for (const pipe of unlisted) {

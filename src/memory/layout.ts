@@ -57,6 +57,10 @@
  *         | bodies    | left      | next left | showing   | w         |             from +86
  *         +-----------+-----------+-----------+-----------+-----------+
  *                                         what is being published (pipe/publication.ts); owner
+ *         +-----------+-----------+-----------+-----------+
+ *         | leases    | taking    | front     | leased    |                         from +91
+ *         +-----------+-----------+-----------+-----------+
+ *                                         what is leased (pipe/leases.ts); owner
  *     +96 | partial, one for each size class                              pool: the slot's owner
  *         +- -
  */
@@ -64,7 +68,7 @@
 /** Tells our arena from any other shared memory. "TMQ" and a one. */
 export const MAGIC_VALUE: number = 0x544d5101 | 0;
 /** Changes with any change of the meaning of a shared word. */
-export const LAYOUT_VERSION = 6;
+export const LAYOUT_VERSION = 7;
 
 export const WORD_BYTES = 4;
 export const ROW = 32;
@@ -134,6 +138,11 @@ export const SLOT_LEFT: number = 2 * ROW + 23;
 export const SLOT_NEXT_LEFT: number = 2 * ROW + 24;
 export const SLOT_SHOWING: number = 2 * ROW + 25;
 export const SLOT_SHOWING_W: number = 2 * ROW + 26;
+export const SLOT_LEASES: number = 2 * ROW + 27;
+export const SLOT_TAKING: number = 2 * ROW + 28;
+export const SLOT_TAKING_FRONT: number = 2 * ROW + 29;
+/** How much memory its leases keep from others, in words. */
+export const SLOT_LEASED: number = 2 * ROW + 30;
 export const SLOT_PARTIAL: number = 3 * ROW;
 
 /** Where a slot begins. */

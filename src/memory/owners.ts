@@ -25,11 +25,12 @@ import { type Keeper, Lock, NOBODY_DIES } from "./lock.ts";
  *      | owners |     ◀────────   `free at` of a lane: what is freed next (queue/ypipe.ts)
  *      +--------+- -  ◀────────   `bodies` of a slot: what is being published
  *                                 (pipe/publication.ts)
+ *                     ◀────────   an entry of a slot's leases (pipe/leases.ts)
  *
  * # Roles
  *
- * Any thread that has an ownership may give it up. Who makes the block sets the count before
- * anybody else knows of it; nobody adds to it later.
+ * Any thread that has an ownership may give it up, or add one. Who makes the block sets the count
+ * before anybody else knows of it.
  *
  * # Invariants, under the lock
  *
@@ -47,8 +48,8 @@ import { type Keeper, Lock, NOBODY_DIES } from "./lock.ts";
  * # If a thread dies
  *
  * Before anything is changed, the count, the place and what is in it are noted; `place` last. Who
- * takes the lock over puts both back: the ownership has not been given up, and whoever mourns the
- * dead does it in its place. It is good at any step of an earlier repair. The last ownership
+ * takes the lock over puts both back: the ownership has not been given up, or added, and whoever
+ * mourns the dead does the former in its place. It is good at any step of an earlier repair. The last ownership
  * changes no count: then the block is in the hand (I3), and pool.ts says what becomes of it.
  *
  * Until that is done nobody may believe a count, or a place of the dead. So who mourns comes here
@@ -83,15 +84,26 @@ export class Owners {
         words[place] = next;
         return true;
       }
-      words[OWNERS_BLOCK] = block;
-      words[OWNERS_COUNT] = count;
-      words[OWNERS_BEFORE] = words[place];
-      words[OWNERS_PLACE] = place;
-      words[block] = count - ownerships;
-      words[place] = next;
-      words[OWNERS_PLACE] = 0;
+      this.#change(block, count - ownerships, place, next);
       return false;
     });
+  }
+
+  /** Adds an ownership to that of ours, and sets its place. */
+  add(block: Addr, place: Addr, value: number): void {
+    this.#lock.hold(() => this.#change(block, this.#arena.words[block] + 1, place, value));
+  }
+
+  /** Changes the count and a place, both or none. */
+  #change(block: Addr, count: number, place: Addr, value: number): void {
+    const words = this.#arena.words;
+    words[OWNERS_BLOCK] = block;
+    words[OWNERS_COUNT] = words[block];
+    words[OWNERS_BEFORE] = words[place];
+    words[OWNERS_PLACE] = place;
+    words[block] = count;
+    words[place] = value;
+    words[OWNERS_PLACE] = 0;
   }
 
   /** Has what a dead thread was giving up put back, if there is such a thing. */

@@ -228,6 +228,11 @@ export class Pool {
     if (this.#owners.release(block, ownerships, place, next)) this.free(block);
   }
 
+  /** Adds an ownership of such a block, of which the caller has one. @param place As above. */
+  own(block: Addr, place: Addr, value: number): void {
+    this.#owners.add(block, place, value);
+  }
+
   /** What a dead thread was giving up is as if it had not begun. */
   settleOwners(): void {
     this.#owners.settle();

@@ -10,11 +10,14 @@
  *   swap         messages that wait on disk
  *   writer       the end that messages go into, with its watermark
  *   reader       the end that they come out of
+ *   slab         where received bytes are copied to
+ *   leases       large bodies that are received without a copy
  *   move         from one lane to another
  *   publication  one message into many lanes
  *   pipe         an end: its roles, its state, what it hears
  */
 export * from "./layout.ts";
+export { isLeased, isView, Lease, type LeasedPart, Leases, settleLeases } from "./leases.ts";
 export * from "./link.ts";
 export {
   bytesOf,
@@ -40,6 +43,7 @@ export {
   readBytes,
 } from "./pipe.ts";
 export { isPublished, Publication, settlePublication } from "./publication.ts";
-export { isRedelivered, type PipeReader, repairPipeReader, Slab, standsFor } from "./reader.ts";
+export { isRedelivered, type PipeReader, repairPipeReader, standsFor } from "./reader.ts";
 export type { Kept } from "./records.ts";
+export { Slab } from "./slab.ts";
 export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";

@@ -7,7 +7,7 @@ import { type Addr, PAGES_USED } from "../memory/index.ts";
 import { BODY_HEAD, INLINE_BYTES } from "../queue/index.ts";
 import { assertFreed, checkAll, createArena, createPair, createThread } from "../testing/index.ts";
 import type { Message, MessageLike, Part } from "./message.ts";
-import { Slab } from "./reader.ts";
+import { Slab } from "./slab.ts";
 
 function createRig(maxBytes = 1 << 26) {
   const arena = createArena({ maxBytes });

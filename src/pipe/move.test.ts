@@ -11,7 +11,8 @@ import { assertFreed, createArena, createPair, createThread } from "../testing/i
 import { PIPE_OUT } from "./layout.ts";
 import { settleMove } from "./move.ts";
 import { destroyPipe } from "./pipe.ts";
-import { type PipeReader, repairPipeReader, Slab } from "./reader.ts";
+import { type PipeReader, repairPipeReader } from "./reader.ts";
+import { Slab } from "./slab.ts";
 import { repairPipeWriter } from "./writer.ts";
 
 const LARGE = "L".repeat(20_000);

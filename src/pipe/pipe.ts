@@ -39,7 +39,8 @@ import {
   pipeWords,
 } from "./layout.ts";
 import { ABSENT, type EndState, PENDING, type Side, stateOf } from "./link.ts";
-import { PipeReader, type Slab } from "./reader.ts";
+import { PipeReader } from "./reader.ts";
+import type { Slab } from "./slab.ts";
 import { NEWEST, NO_READER, PipeWriter, type WriterOwner } from "./writer.ts";
 
 /** What the owner of an end hears of it; always in its own thread. */

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assertFreed, createArena, createPair, createThread } from "../testing/index.ts";
 import { PIPE_OUT } from "./layout.ts";
-import { PipeReader, Slab } from "./reader.ts";
+import { PipeReader } from "./reader.ts";
+import { Slab } from "./slab.ts";
 
 function createRig() {
   const arena = createArena();

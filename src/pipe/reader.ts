@@ -42,62 +42,17 @@ import {
   recordWords,
   repairCellReader,
   repairReader,
+  SHARED,
   YpipeReader,
 } from "../queue/index.ts";
+import type { Lease } from "./leases.ts";
 import { LOOP_WORDS, type Message } from "./message.ts";
 import { disown } from "./move.ts";
+import type { Slab } from "./slab.ts";
 import { NEWEST, NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
 
-/** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
-const SLAB_BYTES = 65_536;
 /** How much is copied at a time: a hundred messages of 64 bytes, a part of a first-level cache. */
 const RUN_WORDS = 2048;
-
-/**
- * Where received bytes are copied to: one for all pipes of a thread.
- *
- * Making a view of shared memory costs as much as copying a small message. So records are copied a
- * run at a time, heads and all, and each part is a view of the copy. A part therefore keeps the
- * slab it lies in alive, as a small Buffer does with Node's pool.
- */
-export class Slab {
-  readonly #host: Host;
-  buffer: ArrayBuffer;
-  words: Int32Array<ArrayBuffer>;
-  bytes: Uint8Array<ArrayBuffer>;
-  /** The first word that is not taken. */
-  position = 0;
-
-  constructor(host: Host) {
-    this.#host = host;
-    this.buffer = new ArrayBuffer(0);
-    this.words = new Int32Array(this.buffer);
-    this.bytes = new Uint8Array(this.buffer);
-  }
-
-  /** Makes sure that so many words, at most RUN_WORDS, are free from `position` on. */
-  ensure(words: number): void {
-    if (this.position + words <= this.words.length) return;
-    this.buffer = this.#host.allocateShared(SLAB_BYTES);
-    this.words = new Int32Array(this.buffer);
-    this.bytes = new Uint8Array(this.buffer);
-    this.position = 0;
-  }
-
-  /** A part with a copy of some bytes. */
-  part(bytes: Uint8Array): ReceivedPart {
-    if (bytes.length > INLINE_BYTES) {
-      const buffer = this.#host.allocate(bytes.length);
-      new Uint8Array(buffer).set(bytes);
-      return new this.#host.Part(buffer, 0, bytes.length);
-    }
-    this.ensure(recordWords(bytes.length));
-    const at = this.position * 4;
-    this.bytes.set(bytes, at);
-    this.position += recordWords(bytes.length) - RECORD_HEAD;
-    return new this.#host.Part(this.buffer, at, bytes.length);
-  }
-}
 
 /** Messages that had been in the hands of an application before, which did not acknowledge them. */
 const redelivered = new WeakSet<object>();
@@ -133,6 +88,9 @@ export interface ReaderOptions {
  *
  * When nothing is left in the lane, or if only the newest message counts, a message is taken from
  * the cell beside it (queue/cell.ts). All in the lane that is older is then dropped, and counted.
+ *
+ * Who reads with a lease gets large bodies where they lie, and owns them from the release on
+ * (leases.ts); or, if the message is to be acknowledged, beside the lane from the reading on.
  *
  * For watermarks and synchronisation see writer.ts: what there is the writer's is here the
  * reader's.
@@ -173,6 +131,8 @@ export class PipeReader extends YpipeReader {
   #dropped = 0;
   /** Whether control records were passed since the last release. */
   #controlled = false;
+  /** What takes the bodies of the message that is released next. */
+  #taking: Lease | undefined;
   /** Hears what the writer's end tells, while a message is being looked for. */
   onControl: (bytes: Uint8Array) => void = nobodyCares;
 
@@ -272,14 +232,20 @@ export class PipeReader extends YpipeReader {
     return this.#read;
   }
 
-  /** The next message, or undefined. The writer learns of the room it leaves by `release`. */
-  read(): Message | undefined {
+  /**
+   * The next message, or undefined. The writer learns of the room it leaves by `release`.
+   *
+   * @param lease Gets large bodies, if that can be. What it had is dropped, with the message that
+   *   it was of. The message is then to be released before another is read.
+   */
+  read(lease?: Lease): Message | undefined {
     if (this.#conflates) return this.#readNewest();
-    return this.#readLane() ?? this.#readCell();
+    lease?.drop();
+    return this.#readLane(lease) ?? this.#readCell();
   }
 
   /** The next message of the lane, or undefined. */
-  #readLane(): Message | undefined {
+  #readLane(lease?: Lease): Message | undefined {
     if (this.#next < this.#end || this.#fill()) {
       const words = this.#words;
       const at = this.#next;
@@ -289,11 +255,11 @@ export class PipeReader extends YpipeReader {
         this.#taken(next);
         return [new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length)];
       }
-      if ((words[at + FLAGS] & CONTROL) !== 0) return this.#readControl();
+      if ((words[at + FLAGS] & CONTROL) !== 0) return this.#readControl(lease);
       const message = this.#readParts();
       if (message !== undefined) return message;
     }
-    return this.#readInPlace();
+    return this.#readInPlace(lease);
   }
 
   /**
@@ -364,6 +330,8 @@ export class PipeReader extends YpipeReader {
     this.#noteNext(this.front, by);
     this.#read = (this.#read + by) | 0;
     this.giveBack();
+    this.#taking?.table.end();
+    this.#taking = undefined;
     // Nothing is in the application's hands; and we may go on to where we would not meet `handed`.
     if (this.#acknowledges) words[this.lane + LANE_HANDED] = 0;
     // SYNC(room) publish: these messages have been taken.
@@ -482,8 +450,8 @@ export class PipeReader extends YpipeReader {
   }
 
   /** Hands out the control records from `front` on, and then the next message. */
-  #readControl(): Message | undefined {
-    return this.#hear() ? this.#readLane() : undefined;
+  #readControl(lease: Lease | undefined): Message | undefined {
+    return this.#hear() ? this.#readLane(lease) : undefined;
   }
 
   /** Hands out the control records from `front` on. False if no message comes after them. */
@@ -505,25 +473,45 @@ export class PipeReader extends YpipeReader {
   }
 
   /** Reads a message from where it lies: it has large bodies, or the run has not all of it. */
-  #readInPlace(): Message | undefined {
+  #readInPlace(lease: Lease | undefined): Message | undefined {
     this.#forgetRun();
     if (this.run() === 0) {
       this.trim();
       return undefined;
     }
     const { words } = this.arena;
-    if ((words[this.front + FLAGS] & CONTROL) !== 0) return this.#readControl();
+    if ((words[this.front + FLAGS] & CONTROL) !== 0) return this.#readControl(lease);
     const message: Message = [];
-    const end = this.#copyParts(message, this.front);
-    this.#handOut(
-      end,
-      message.some(({ length }) => length > INLINE_BYTES),
-    );
+    const lessee = lease !== undefined && this.#mayLease(lease) ? lease : undefined;
+    const end = this.#copyParts(message, this.front, lessee);
+    // What is taken from the lane is not the lane's to free (leases.ts I3).
+    const bodies = this.#taking === undefined && message.some(isLarge);
+    this.#handOut(end, bodies);
     return message;
   }
 
-  /** Copies the parts of the message whose records begin at `from`. Returns where they end. */
-  #copyParts(message: Message, from: Addr): Addr {
+  /** Whether there is something to lease in the next message, and it can be. */
+  #mayLease(lease: Lease): boolean {
+    if (!this.#acknowledges && this.#unreleased > 0) return false;
+    const { words } = this.arena;
+    let bodies = 0;
+    for (let at = this.front, more = true; more; at += recordSize(words, at)) {
+      if ((words[at + FLAGS] & REFERENCE) !== 0) bodies++;
+      more = (words[at + FLAGS] & MORE) !== 0;
+    }
+    if (bodies === 0 || !lease.table.reserve(bodies)) return false;
+    if (this.#acknowledges) return true;
+    if (this.passed) this.#release();
+    lease.table.begin(this.lane);
+    this.#taking = lease;
+    return true;
+  }
+
+  /**
+   * Copies the parts of the message whose records begin at `from`, but for what the lease gets.
+   * Returns where they end.
+   */
+  #copyParts(message: Message, from: Addr, lease?: Lease): Addr {
     const { words } = this.arena;
     if ((words[from + FLAGS] & REDELIVERED) !== 0) redelivered.add(message);
     let at = from;
@@ -531,7 +519,7 @@ export class PipeReader extends YpipeReader {
       const length = words[at + LENGTH];
       const flags = words[at + FLAGS];
       more = (flags & MORE) !== 0;
-      if ((flags & REFERENCE) !== 0) message.push(this.#copyBody(words[at + RECORD_HEAD], length));
+      if ((flags & REFERENCE) !== 0) message.push(this.#takeBody(at, lease));
       else if (length > INLINE_BYTES) message.push(this.#copyLarge(at + RECORD_HEAD, length));
       else message.push(this.#copyPart(at + RECORD_HEAD, length));
       at += recordSize(words, at);
@@ -549,9 +537,21 @@ export class PipeReader extends YpipeReader {
     return new this.#Part(slab.buffer, at, length);
   }
 
-  #copyBody(body: Addr, length: number): ReceivedPart {
-    this.arena.reach(body + BODY_HEAD + ((length - 1) >> 2));
-    return this.#copyLarge(body + BODY_HEAD, length);
+  /** The body that a record refers to: a copy, or leased. */
+  #takeBody(at: Addr, lease: Lease | undefined): ReceivedPart {
+    const { arena } = this;
+    const length = arena.words[at + LENGTH];
+    const flags = arena.words[at + FLAGS];
+    const body = arena.words[at + RECORD_HEAD];
+    arena.reach(body + BODY_HEAD + ((length - 1) >> 2));
+    if (lease === undefined) return this.#copyLarge(body + BODY_HEAD, length);
+    const isShared = (flags & SHARED) !== 0;
+    if (!this.#acknowledges) return lease.table.take(lease, body, length, isShared);
+    if (!isShared) {
+      arena.words[body] = 1; // The lane's, which gives it up like any other.
+      arena.words[at + FLAGS] = flags | SHARED;
+    }
+    return lease.table.share(lease, body, length);
   }
 
   /** A large body gets memory of its own. */
@@ -566,6 +566,10 @@ export class PipeReader extends YpipeReader {
 }
 
 function nobodyCares(): void {}
+
+function isLarge({ length }: Uint8Array): boolean {
+  return length > INLINE_BYTES;
+}
 
 /** Finishes what a dead reader was about, and counts as received what it has released. */
 export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, counter: Addr): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import type { SocketType } from "../context/index.ts";
-import type { Message, MessageLike } from "../pipe/index.ts";
+import type { LeasedPart, Message, MessageLike } from "../pipe/index.ts";
 import {
   type Codec,
   type OptionName,
@@ -31,6 +31,7 @@ export interface DuplexSocket<
   Out = MessageLike,
   In = Message,
   Call extends WaitOptions = WaitOptions,
+  Leased = LeasedPart[],
 > extends Sending<Out, Call> {}
 
 /** A socket that sends and receives: it has what a SendingSocket has, and a ReceivingSocket. */
@@ -38,7 +39,8 @@ export abstract class DuplexSocket<
   Out = MessageLike,
   In = Message,
   Call extends WaitOptions = WaitOptions,
-> extends ReceivingSocket<In> {
+  Leased = LeasedPart[],
+> extends ReceivingSocket<In, Leased> {
   // biome-ignore-end lint/correctness/noUnusedVariables: as above.
   // biome-ignore-end lint/suspicious/noUnsafeDeclarationMerging: as above.
   /** @internal */

@@ -13,6 +13,7 @@
  *     routing          to the one that is named
  *   publishing         to all that want it, and who that is
  *   receiving          the receiving half
+ *   leasing            an iteration over messages that are not copied
  *   subscribing        what is wanted, and that publishers know it
  *   announcing         how they are told
  *   ways               the halves together: what becomes of a pipe
@@ -90,6 +91,7 @@ export {
   type Group,
   type GroupMessage,
   type GroupSendOptions,
+  type LeasedGroupMessage,
   Radio,
   type RadioOptions,
 } from "./radio.ts";
@@ -101,6 +103,7 @@ export { SendingSocket } from "./sending_socket.ts";
 export {
   Client,
   type ClientOptions,
+  type LeasedNumberedMessage,
   type NumberedMessage,
   type NumberedSendOptions,
   Peer,

@@ -2,7 +2,15 @@
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { DISH, RADIO } from "../context/index.ts";
-import { type Message, type MessageLike, type Part, partsOf, prepare } from "../pipe/index.ts";
+import {
+  type Lease,
+  type LeasedPart,
+  type Message,
+  type MessageLike,
+  type Part,
+  partsOf,
+  prepare,
+} from "../pipe/index.ts";
 import {
   Groups,
   type Interests,
@@ -116,6 +124,9 @@ export class Radio extends SendingSocket<OnePart, GroupSendOptions> {
 /** A message, and its group. */
 export type GroupMessage = [part: ReceivedPart, of: Group];
 
+/** The same, of a lease. */
+export type LeasedGroupMessage = [part: LeasedPart, of: Group];
+
 /** The groups that a DISH has joined. */
 class Memberships implements Interests {
   readonly #groups = new Map<string, Uint8Array>();
@@ -146,8 +157,8 @@ class Memberships implements Interests {
 
 /** The receiving half of DISH: takes the group off. */
 class GroupReceiver extends Filter {
-  protected override take(): Message | undefined {
-    const message = super.take();
+  protected override take(lease?: Lease): Message | undefined {
+    const message = super.take(lease);
     if (message === undefined) return undefined;
     const [group, part] = message as [ReceivedPart, ReceivedPart];
     const received = message as unknown as GroupMessage;
@@ -172,7 +183,7 @@ export interface DishOptions extends ReceiveOptions, SubscribeOptions {}
  * for await (const [part, { group }] of dish) console.log(group, `${part}`);
  * ```
  */
-export class Dish extends ReceivingSocket<GroupMessage> {
+export class Dish extends ReceivingSocket<GroupMessage, LeasedGroupMessage> {
   readonly #memberships: Memberships;
   readonly #ways: Subscribing;
 
@@ -205,7 +216,7 @@ export class Dish extends ReceivingSocket<GroupMessage> {
   }
 
   /** How many messages a RADIO has dropped immediately before this one, for lack of room. */
-  missedBefore(message: GroupMessage): number {
+  missedBefore(message: GroupMessage | LeasedGroupMessage): number {
     return missedBefore(message);
   }
 

@@ -2,7 +2,7 @@
 
 import { checkRange, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
-import { type Message, type Pipe, standsFor } from "../pipe/index.ts";
+import { Lease, type Message, type Pipe, standsFor } from "../pipe/index.ts";
 import { Fq, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
@@ -92,6 +92,28 @@ export abstract class Receiver<M = Message> extends Direction {
     return this.first ? this.#takeOne() : undefined;
   }
 
+  receiveLease(options: WaitOptions | undefined): Promise<Lease> {
+    try {
+      const wait = this.wait(options);
+      this.enter();
+      return this.waiting.run(this.#attemptLease, wait);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  receiveLeaseSync(options: WaitOptions | undefined): Lease {
+    if (options !== undefined) this.wait(options);
+    const lease = this.tryReceiveLease();
+    if (lease !== undefined) return lease;
+    return this.waiting.runSync(this.#attemptLease, this.wait(options));
+  }
+
+  tryReceiveLease(): Lease | undefined {
+    this.enter();
+    return this.first ? this.#takeLease() : undefined;
+  }
+
   receiveMany(max: number, options: WaitOptions | undefined): Promise<M[]> {
     try {
       checkRange("max", max, 1, 2 ** 31 - 1);
@@ -140,10 +162,10 @@ export abstract class Receiver<M = Message> extends Direction {
   memoryFreed(): void {}
 
   /** The next message as it came, to be passed on. */
-  takePassing(): readonly unknown[] | undefined {
+  takePassing(lease?: Lease): readonly unknown[] | undefined {
     const returned = this.#returned;
     this.#returned = undefined;
-    return returned ?? (this.take() as readonly unknown[] | undefined);
+    return returned ?? (this.take(lease) as readonly unknown[] | undefined);
   }
 
   /**
@@ -169,6 +191,11 @@ export abstract class Receiver<M = Message> extends Direction {
     return this.#takeOne();
   };
 
+  readonly #attemptLease = (): Lease | undefined => {
+    this.check();
+    return this.#takeLease();
+  };
+
   #attemptMany(max: number): M[] | undefined {
     this.check();
     const messages: M[] = [];
@@ -180,9 +207,9 @@ export abstract class Receiver<M = Message> extends Direction {
     return messages.length === 0 ? undefined : messages;
   }
 
-  /** Takes the next message, if there is one. */
-  protected take(): M | undefined {
-    const message = this.fq.receive();
+  /** Takes the next message, if there is one. @param lease Gets its large bodies. */
+  protected take(lease?: Lease): M | undefined {
+    const message = this.fq.receive(lease);
     if (message !== undefined) this.count(1);
     return message as M | undefined;
   }
@@ -201,11 +228,28 @@ export abstract class Receiver<M = Message> extends Direction {
     return this.#returned === undefined ? this.take() : (this.takePassing() as M);
   }
 
-  /** @throws ZmqError EBADMSG, which has the message. */
-  #decode(codec: Codec<unknown>): M | undefined {
+  /** The next message as it came, its large bodies where they lie. */
+  #takeLease(): Lease | undefined {
+    this.#tellUndecoded();
+    const lease = new Lease(this.core.member.leases);
+    let message: unknown;
+    try {
+      message = this.takePassing(lease);
+    } finally {
+      if (message === undefined) lease.drop();
+    }
+    return lease.of(message);
+  }
+
+  #tellUndecoded(): void {
     const undecoded = this.#undecoded;
     this.#undecoded = undefined;
     if (undecoded !== undefined) throw undecoded;
+  }
+
+  /** @throws ZmqError EBADMSG, which has the message. */
+  #decode(codec: Codec<unknown>): M | undefined {
+    this.#tellUndecoded();
     const message = this.takePassing() as Message | undefined;
     if (message === undefined) return undefined;
     try {

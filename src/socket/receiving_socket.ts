@@ -2,7 +2,8 @@
 
 import { DEFAULT_RECEIVE_MANY } from "../base/index.ts";
 import type { SocketType } from "../context/index.ts";
-import type { Message } from "../pipe/index.ts";
+import type { Lease, LeasedPart, Message } from "../pipe/index.ts";
+import { iterateLeases } from "./leasing.ts";
 import { type Codec, EVERY, type OptionName, RECEIVES, type ReceiveOptions } from "./options.ts";
 import type { Receiver } from "./receiving.ts";
 import { Socket, type SocketCore } from "./socket.ts";
@@ -10,7 +11,7 @@ import { END, iterate, type WaitOptions } from "./waiting.ts";
 import type { Ways } from "./ways.ts";
 
 /** A socket that receives. */
-export abstract class ReceivingSocket<In = Message> extends Socket {
+export abstract class ReceivingSocket<In = Message, Leased = LeasedPart[]> extends Socket {
   /** @internal */
   readonly receivingHalf: Receiver<unknown>;
 
@@ -87,6 +88,51 @@ export abstract class ReceivingSocket<In = Message> extends Socket {
   /** As {@link receiveMany}, but blocks this thread until there is a message. */
   receiveManySync(max: number = DEFAULT_RECEIVE_MANY, options?: { timeout?: number }): In[] {
     return this.receivingHalf.receiveManySync(max, options) as In[];
+  }
+
+  /**
+   * Receives a message without copying its large parts, those of more than 4096 bytes: they are
+   * views of shared memory, to be used only until the {@link Lease} is released. With a codec, what
+   * the message was before it was decoded.
+   *
+   * As long as it is not released its memory is of no use to others: see `maxMemory`. Where there
+   * is no memory to note the lease in, with `conflate`, and at an XPUB, parts are copies all the
+   * same.
+   *
+   * @throws ZmqError as {@link receive}.
+   */
+  receiveLease(options?: WaitOptions): Promise<Lease<Leased>> {
+    return this.receivingHalf.receiveLease(options) as Promise<Lease<unknown>> as Promise<
+      Lease<Leased>
+    >;
+  }
+
+  /** As {@link receiveLease}, but blocks this thread until there is a message. */
+  receiveLeaseSync(options?: { timeout?: number }): Lease<Leased> {
+    return this.receivingHalf.receiveLeaseSync(options) as Lease<unknown> as Lease<Leased>;
+  }
+
+  /** As {@link receiveLease}, if there is a message. Never waits. */
+  tryReceiveLease(): Lease<Leased> | undefined {
+    return this.receivingHalf.tryReceiveLease() as Lease<unknown> | undefined as
+      | Lease<Leased>
+      | undefined;
+  }
+
+  /**
+   * Receives until the socket is closed, without copying large parts: each step releases the lease
+   * of the step before, and the last one is released when the loop ends.
+   *
+   * @example
+   * ```ts
+   * for await (const { message: [header, image] } of pull.leases()) show(header, image);
+   * ```
+   */
+  leases(): AsyncIterableIterator<Lease<Leased>> {
+    return iterateLeases(
+      () => this.receiveLease(),
+      () => this.closed,
+    );
   }
 
   /** Receives until the socket is closed: `for await (const [part] of socket)`. */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-import { ZmqError } from "../base/index.ts";
+import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { REP, REQ } from "../context/index.ts";
 import {
   ABSENT,
   DRAINING,
+  isView,
+  type Lease,
   type Message,
   type MessageLike,
   type Pipe,
@@ -179,10 +181,10 @@ class ReplyReceiver extends Receiver<Message> {
     return this.#dialogue.asked === undefined || super.park();
   }
 
-  protected override take(): Message | undefined {
+  protected override take(lease?: Lease): Message | undefined {
     const dialogue = this.#dialogue;
     if (dialogue.asked === undefined) return undefined;
-    for (let reply = this.fq.receive(); reply !== undefined; reply = this.fq.receive()) {
+    for (let reply = this.fq.receive(lease); reply; reply = this.fq.receive(lease)) {
       const body = this.fq.last === dialogue.asked.pipe ? this.#bodyOf(reply) : undefined;
       if (body === undefined) continue;
       dialogue.end();
@@ -379,20 +381,25 @@ class RequestReceiver extends Receiver<Message> {
     return this.#obligation.due !== undefined || super.park();
   }
 
-  protected override take(): Message | undefined {
+  protected override take(lease?: Lease): Message | undefined {
     const obligation = this.#obligation;
     if (obligation.due !== undefined) return undefined; // Another receive was before this one.
-    for (let request = this.fq.receive(); request !== undefined; request = this.fq.receive()) {
+    for (let request = this.fq.receive(lease); request; request = this.fq.receive(lease)) {
       const empty = endOfEnvelope(request);
       if (empty < 0) continue;
       const pipe = this.fq.last as Pipe;
-      const envelope = request.slice(0, empty + 1);
+      // It outlasts a lease.
+      const envelope = request.slice(0, empty + 1).map((part) => this.#own(part));
       obligation.due = { pipe, binding: pipe.origin, envelope };
       this.count(1);
       obligation.onDue();
       return request.slice(empty + 1);
     }
     return undefined;
+  }
+
+  #own(part: ReceivedPart): ReceivedPart {
+    return isView(part) ? this.core.member.slab.part(part) : part;
   }
 
   protected override takeMany(messages: Message[]): void {

@@ -5,6 +5,7 @@ import { DEALER, ROUTER } from "../context/index.ts";
 import {
   ABSENT,
   isAttended,
+  type Lease,
   type Message,
   type MessageLike,
   type Part,
@@ -250,8 +251,8 @@ class RouterReceiver extends Receiver<Message> {
     this.#peers = peers;
   }
 
-  protected override take(): Message | undefined {
-    const message = super.take();
+  protected override take(lease?: Lease): Message | undefined {
+    const message = super.take(lease);
     if (message === undefined) return undefined;
     const pipe = this.fq.last as Pipe;
     if (!this.#peers.knows(pipe)) this.meet(pipe); // The command is on its way.

@@ -2,7 +2,13 @@
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { CLIENT, PEER, SERVER } from "../context/index.ts";
-import { type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
+import {
+  type Lease,
+  type LeasedPart,
+  type MessageLike,
+  type Pipe,
+  prepare,
+} from "../pipe/index.ts";
 import { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type { Balance, BalanceOption, CodecOption, Received } from "./options.ts";
@@ -49,6 +55,9 @@ export interface PeerNumber {
 /** A message, and whom it has come from. */
 export type NumberedMessage = [part: ReceivedPart, from: PeerNumber];
 
+/** The same, of a lease. */
+export type LeasedNumberedMessage = [part: LeasedPart, from: PeerNumber];
+
 /** Who is linked, by the numbers that we know them by. */
 class Numbers {
   readonly pipes = new Map<number, Pipe>();
@@ -91,8 +100,8 @@ class NumberingWays extends Ways {
 }
 
 class NumberedReceiver extends Receiver<NumberedMessage> {
-  protected override take(): NumberedMessage | undefined {
-    const message: unknown[] | undefined = super.take();
+  protected override take(lease?: Lease): NumberedMessage | undefined {
+    const message: unknown[] | undefined = super.take(lease);
     message?.push({ routingId: (this.fq.last as Pipe).peerNumber });
     return message as NumberedMessage | undefined;
   }
@@ -142,7 +151,12 @@ export interface NumberedSendOptions extends WaitOptions, PeerNumber {}
  * for await (const [part, from] of server) await server.send(part, from);
  * ```
  */
-export class Server extends DuplexSocket<OnePart, NumberedMessage, NumberedSendOptions> {
+export class Server extends DuplexSocket<
+  OnePart,
+  NumberedMessage,
+  NumberedSendOptions,
+  LeasedNumberedMessage
+> {
   constructor(options: ServerOptions = {}) {
     super(SERVER, options, [], (core) => new NumberingWays(core));
   }
@@ -152,7 +166,12 @@ export class Server extends DuplexSocket<OnePart, NumberedMessage, NumberedSendO
  * PEER: a SERVER that connects too, and then knows at once how to call whom it has connected to
  * (RFC 51, `ZMQ_PEER`).
  */
-export class Peer extends DuplexSocket<OnePart, NumberedMessage, NumberedSendOptions> {
+export class Peer extends DuplexSocket<
+  OnePart,
+  NumberedMessage,
+  NumberedSendOptions,
+  LeasedNumberedMessage
+> {
   constructor(options: ServerOptions = {}) {
     super(PEER, options, [], (core) => new NumberingWays(core));
   }

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MIT
 
 import type { Thread } from "../command/index.ts";
-import { ABSENT, checkControl, isAttended, type Message, type Pipe } from "../pipe/index.ts";
+import {
+  ABSENT,
+  checkControl,
+  isAttended,
+  type Lease,
+  type Message,
+  type Pipe,
+} from "../pipe/index.ts";
 import { type Interests, lostBy, type Wants } from "../strategy/index.ts";
 import {
   aboutNumber,
@@ -67,9 +74,9 @@ export class Filter extends Receiver<Message> {
     super.removed(pipe);
   }
 
-  protected override take(): Message | undefined {
+  protected override take(lease?: Lease): Message | undefined {
     for (;;) {
-      const message = this.fq.receive();
+      const message = this.fq.receive(lease);
       if (message === undefined) return undefined;
       if (!this.wants(message, this.fq.last as Pipe)) continue;
       if (this.#gaps.size > 0) this.#tell(message);

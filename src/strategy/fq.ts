@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import type { Message, Pipe, PipeReader } from "../pipe/index.ts";
+import type { Lease, Message, Pipe, PipeReader } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 
 /** So many empty pipes are looked at again and again; more are put to sleep when found empty. */
@@ -79,14 +79,14 @@ export class Fq {
     if (index >= 0) this.#draining.splice(index, 1);
   }
 
-  /** The next message, or undefined. */
-  receive(): Message | undefined {
-    if (this.#draining.length > 0) return this.#receiveDraining();
+  /** The next message, or undefined. @param lease As of a reader: gets its large bodies. */
+  receive(lease?: Lease): Message | undefined {
+    if (this.#draining.length > 0) return this.#receiveDraining(lease);
     const rotation = this.#rotation;
     for (let tries = rotation.active; tries > 0; tries--) {
       const pipe = rotation.pipes[rotation.current] as Pipe;
       const reader = pipe.reader as PipeReader;
-      const message = reader.read();
+      const message = reader.read(lease);
       if (message !== undefined) {
         this.last = pipe;
         this.#release(reader);
@@ -158,14 +158,14 @@ export class Fq {
     return true;
   }
 
-  #receiveDraining(): Message | undefined {
-    return this.#takeDraining(this.#draining[0] as Draining) ?? this.receive();
+  #receiveDraining(lease: Lease | undefined): Message | undefined {
+    return this.#takeDraining(this.#draining[0] as Draining, lease) ?? this.receive(lease);
   }
 
   /** The next of the messages that are still to be taken, if it is there. */
-  #takeDraining(entry: Draining): Message | undefined {
+  #takeDraining(entry: Draining, lease?: Lease): Message | undefined {
     const reader = entry.pipe.reader as PipeReader;
-    const message = reader.read();
+    const message = reader.read(lease);
     if (message !== undefined) {
       this.last = entry.pipe;
       this.#release(reader);
