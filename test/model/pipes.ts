@@ -59,15 +59,17 @@ export function openEnd(
   side: "connecter" | "binder",
   mark: number,
   events: PipeEvents = noEvents,
+  acknowledge = false,
 ): Pipe {
   const { Pipe, Slab } = env.code.pipe;
   const conflate = mark === NEWEST;
-  const options = { sendHighWaterMark: mark, receiveHighWaterMark: mark, conflate };
+  const marks = { sendHighWaterMark: mark, receiveHighWaterMark: mark };
+  const options = { ...marks, conflate, acknowledge };
   return new Pipe(env.thread, at, side, ADDRESS, options, new Slab(env.host), events);
 }
 
 /** Takes the binder's end, for which BIND has come. */
-export function accept(env: Env, mark: number, events?: PipeEvents): Pipe {
+export function accept(env: Env, mark: number, events?: PipeEvents, acknowledge = false): Pipe {
   let pipe: Pipe | undefined;
   const { BIND } = env.code.command;
   env.thread.register({
@@ -75,7 +77,7 @@ export function accept(env: Env, mark: number, events?: PipeEvents): Pipe {
       if ((bits & BIND) === 0) return;
       const at = block - env.code.pipe.BINDER_BLOCK;
       new env.code.registry.Registry(env.thread).attach(at);
-      pipe = openEnd(env, at, "binder", mark, events);
+      pipe = openEnd(env, at, "binder", mark, events, acknowledge);
     },
   });
   env.thread.dispatch();
