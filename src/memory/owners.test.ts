@@ -72,6 +72,15 @@ describe("owners", () => {
     });
   }
 
+  it("who has an ownership may add one, with a place of its own", () => {
+    const { words, owners, block, places } = createRig(1);
+    const added = slotAt(20) + SLOT_REMOTE;
+    owners.add(block, added, block | 1);
+    assert.deepEqual([words[block], words[added]], [2, block | 1]);
+    assert.equal(owners.release(block, 1, places[0] as number, 0), false);
+    assert.equal(owners.release(block, 1, added, 0), true);
+  });
+
   it("what was given up whole by a thread that died after it stays so", () => {
     const { words, owners, block, places } = createRig(2);
     owners.release(block, 1, places[0] as number, 7);

@@ -86,11 +86,29 @@ export type LeasedPart = Buffer<ArrayBufferLike>;
 
 /** Whether a part of a message that was received is leased, and not a copy. */
 export function isView(part: Uint8Array): boolean {
-  return LEASE in part;
+  return View.is(part);
 }
 
-/** By it a view keeps its lease from being collected. */
-const LEASE = Symbol("lease");
+class Given {
+  constructor(part: object) {
+    // biome-ignore lint/correctness/noConstructorReturn: what is derived adds a field to it.
+    return part;
+  }
+}
+
+/** Gives a part a field that nobody sees, by which it keeps its lease from being collected. */
+class View extends Given {
+  readonly #lease: Lease;
+
+  constructor(part: object, lease: Lease) {
+    super(part);
+    this.#lease = lease;
+  }
+
+  static is(part: object): boolean {
+    return #lease in part;
+  }
+}
 
 /**
  * A received message whose large parts are not copies, but views of shared memory. It is to be
@@ -115,8 +133,6 @@ export class Lease<M = LeasedPart[]> {
   #entries: Addr[] | undefined;
   #message: M | undefined;
   #released = false;
-  /** @internal Whether it is given back when it is collected. */
-  isOld = false;
 
   /** @internal */
   constructor(table: Leases) {
@@ -171,7 +187,6 @@ export class Lease<M = LeasedPart[]> {
     const entries = this.#entries;
     if (entries === undefined) return;
     this.#entries = undefined;
-    if (this.isOld) this.#table.unregister(this);
     this.#table.giveBack(entries);
   }
 }
@@ -194,6 +209,8 @@ export class Leases {
   /** The newest leases. Nearly all are released soon; to register one costs more than all else. */
   readonly #young = new Array<Lease<unknown> | undefined>(YOUNG);
   #next = 0;
+  /** The entries of those that are registered. */
+  readonly #old = new Set<readonly Addr[]>();
 
   constructor({ arena, pool, slot, host }: Thread) {
     this.#arena = arena;
@@ -241,6 +258,7 @@ export class Leases {
   /** Gives back what stands in these entries. */
   giveBack(entries: readonly Addr[]): void {
     if (this.#left) return;
+    if (this.#old.size > 0 && this.#old.delete(entries)) this.#forgotten.unregister(entries);
     for (const entry of entries) {
       this.#arena.words[this.#at + SLOT_LEASED] -= this.#arena.words[entry + ENTRY_SIZE];
       giveUp(this.#arena, this.#pool, entry);
@@ -255,12 +273,9 @@ export class Leases {
     this.#young[this.#next] = lease;
     this.#next = (this.#next + 1) % YOUNG;
     if (before === undefined || before.released) return;
-    before.isOld = true;
-    this.#forgotten.register(before, before.entries, before);
-  }
-
-  unregister(lease: Lease<unknown>): void {
-    this.#forgotten.unregister(lease);
+    const { entries } = before;
+    this.#old.add(entries);
+    this.#forgotten.register(before, entries, entries);
   }
 
   /** Memory is wanted: gives back the tables, if nothing stands in them. No lease is young. */
@@ -291,8 +306,8 @@ export class Leases {
   #view(lease: Lease, body: Addr, length: number): Message[number] {
     const from = (body + BODY_HEAD) * WORD_BYTES;
     const buffer = this.#arena.buffer as unknown as ArrayBuffer; // A LeasedPart, to be exact.
-    const part: Message[number] & { [LEASE]?: Lease } = new this.#Part(buffer, from, length);
-    part[LEASE] = lease;
+    const part = new this.#Part(buffer, from, length);
+    new View(part, lease);
     return part;
   }
 

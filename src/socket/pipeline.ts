@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { GATHER, PULL, PUSH, SCATTER, type SocketType } from "../context/index.ts";
-import { isRedelivered, type Message, type MessageLike } from "../pipe/index.ts";
+import { isRedelivered, type LeasedPart, type Message, type MessageLike } from "../pipe/index.ts";
 import { Balancer, type OnePart } from "./balancing.ts";
 import type {
   AcknowledgeOption,
@@ -123,7 +123,7 @@ export class Pull<In = Message> extends ReceivingSocket<In> {
    * Whether a message was in the hands of an application before, which died or closed its socket
    * without having acknowledged it. With a codec, of values that are objects.
    */
-  isRedelivered(message: In): boolean {
+  isRedelivered(message: In | LeasedPart[]): boolean {
     return isRedelivered(message);
   }
 }

@@ -5,6 +5,7 @@ import { PUB, SUB, topicsThat, XPUB, XSUB } from "../context/index.ts";
 import {
   bytesOf,
   checkControl,
+  type LeasedPart,
   type Message,
   type MessageLike,
   type Part,
@@ -174,7 +175,7 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
   }
 
   /** How many messages a publisher has dropped immediately before this one, for lack of room. */
-  missedBefore(message: In): number {
+  missedBefore(message: In | LeasedPart[]): number {
     return missedBefore(message as object);
   }
 
