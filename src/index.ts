@@ -5,7 +5,7 @@
  *
  * @packageDocumentation
  */
-export { ZmqError, type ZmqErrorCode } from "./base/index.ts";
+export { type LeasedPart, ZmqError, type ZmqErrorCode } from "./base/index.ts";
 export {
   Context,
   type ContextHandle,
@@ -16,5 +16,5 @@ export {
   type LogRecord,
   type LogTopic,
 } from "./context/index.ts";
-export { Lease, type LeasedPart, type Message, type MessageLike, type Part } from "./pipe/index.ts";
+export { Lease, type Message, type MessageLike, type Part } from "./pipe/index.ts";
 export * from "./socket/index.ts";

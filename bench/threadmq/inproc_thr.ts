@@ -10,8 +10,8 @@
  *      lease        sendSync; receiveLeaseSync, each released when it was looked at
  *
  * Default options on both sides: high watermarks of 1000 and 1000, as libzmq has. One Buffer a
- * message comes out in all of them, and belongs to the receiver, but for `lease`. If the fifth argument is 1, a proxy
- * from a PULL to a PUSH is between them, in a third thread (proxy.ts).
+ * message comes out in all of them, and belongs to the receiver, but for `lease`. If the fifth
+ * argument is 1, a proxy from a PULL to a PUSH is between them, in a third thread (proxy.ts).
  */
 
 import { isMainThread } from "node:worker_threads";

@@ -72,6 +72,12 @@ export function claimOf(number: number): number {
 /** One part of a received message: its bytes belong to the receiver. */
 export type ReceivedPart = Buffer<ArrayBuffer>;
 
+/**
+ * A part of a message that is leased: its bytes where they lie, in memory that threads share, if it
+ * is longer than 4096 bytes; else a copy. The former is not taken by every function of a browser.
+ */
+export type LeasedPart = Buffer<ArrayBufferLike>;
+
 /** Makes a part over bytes that are already in place. */
 export type PartConstructor = new (
   buffer: ArrayBuffer,

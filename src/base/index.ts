@@ -19,6 +19,7 @@ export {
   type HostFile,
   type HostFiles,
   type KeepAlive,
+  type LeasedPart,
   type PartConstructor,
   type ReceivedPart,
   type ThreadIdentity,

@@ -48,9 +48,10 @@ import { type Keeper, Lock, NOBODY_DIES } from "./lock.ts";
  * # If a thread dies
  *
  * Before anything is changed, the count, the place and what is in it are noted; `place` last. Who
- * takes the lock over puts both back: the ownership has not been given up, or added, and whoever
- * mourns the dead does the former in its place. It is good at any step of an earlier repair. The last ownership
- * changes no count: then the block is in the hand (I3), and pool.ts says what becomes of it.
+ * takes the lock over puts both back: the ownership has not been given up, or not been added, and
+ * whoever mourns the dead does the former in its place. It is good at any step of an earlier
+ * repair. The last ownership changes no count: then the block is in the hand (I3), and pool.ts says
+ * what becomes of it.
  *
  * Until that is done nobody may believe a count, or a place of the dead. So who mourns comes here
  * first (`settle`).

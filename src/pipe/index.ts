@@ -17,7 +17,7 @@
  *   pipe         an end: its roles, its state, what it hears
  */
 export * from "./layout.ts";
-export { isLeased, isView, Lease, type LeasedPart, Leases, settleLeases } from "./leases.ts";
+export { isLeased, isView, Lease, Leases, settleLeases } from "./leases.ts";
 export * from "./link.ts";
 export {
   bytesOf,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import type { PartConstructor } from "../base/index.ts";
+import type { LeasedPart, PartConstructor } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import {
   type Addr,
@@ -77,12 +77,6 @@ const ENTRY_WORDS = 2;
 /** How much memory a body takes. */
 const ENTRY_SIZE = 1;
 const YOUNG = 64;
-
-/**
- * A part of a message that is leased: its bytes, where they lie in memory that threads share, if
- * it is longer than 4096 bytes; else a copy. The former some functions of a browser do not take.
- */
-export type LeasedPart = Buffer<ArrayBufferLike>;
 
 /** Whether a part of a message that was received is leased, and not a copy. */
 export function isView(part: Uint8Array): boolean {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
+import type { LeasedPart } from "../base/index.ts";
 import type { SocketType } from "../context/index.ts";
-import type { LeasedPart, Message, MessageLike } from "../pipe/index.ts";
+import type { Message, MessageLike } from "../pipe/index.ts";
 import {
   type Codec,
   type OptionName,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
+import type { LeasedPart } from "../base/index.ts";
 import { GATHER, PULL, PUSH, SCATTER, type SocketType } from "../context/index.ts";
-import { isRedelivered, type LeasedPart, type Message, type MessageLike } from "../pipe/index.ts";
+import { isRedelivered, type Message, type MessageLike } from "../pipe/index.ts";
 import { Balancer, type OnePart } from "./balancing.ts";
 import type {
   AcknowledgeOption,

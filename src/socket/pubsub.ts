@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-import { ZmqError } from "../base/index.ts";
+import { type LeasedPart, ZmqError } from "../base/index.ts";
 import { PUB, SUB, topicsThat, XPUB, XSUB } from "../context/index.ts";
 import {
   bytesOf,
   checkControl,
-  type LeasedPart,
   type Message,
   type MessageLike,
   type Part,

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-import { type ReceivedPart, ZmqError } from "../base/index.ts";
+import { type LeasedPart, type ReceivedPart, ZmqError } from "../base/index.ts";
 import { DISH, RADIO } from "../context/index.ts";
 import {
   type Lease,
-  type LeasedPart,
   type Message,
   type MessageLike,
   type Part,

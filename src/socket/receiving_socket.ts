@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-import { DEFAULT_RECEIVE_MANY } from "../base/index.ts";
+import { DEFAULT_RECEIVE_MANY, type LeasedPart } from "../base/index.ts";
 import type { SocketType } from "../context/index.ts";
-import type { Lease, LeasedPart, Message } from "../pipe/index.ts";
+import type { Lease, Message } from "../pipe/index.ts";
 import { iterateLeases } from "./leasing.ts";
 import { type Codec, EVERY, type OptionName, RECEIVES, type ReceiveOptions } from "./options.ts";
 import type { Receiver } from "./receiving.ts";

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-import { type ReceivedPart, ZmqError } from "../base/index.ts";
+import { type LeasedPart, type ReceivedPart, ZmqError } from "../base/index.ts";
 import { CLIENT, PEER, SERVER } from "../context/index.ts";
-import {
-  type Lease,
-  type LeasedPart,
-  type MessageLike,
-  type Pipe,
-  prepare,
-} from "../pipe/index.ts";
+import { type Lease, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
 import { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
 import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 import type { Balance, BalanceOption, CodecOption, Received } from "./options.ts";

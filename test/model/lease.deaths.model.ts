@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * Model of leases when their holder dies: small programs in every interleaving, with a death at each
- * step; for the method see test/support/explorer/explorer.ts. A body of more than sixteen bytes has
- * a block of its own. Who survives does the leaving of the dead one as the library does
+ * Model of leases when their holder dies: small programs in every interleaving, with a death at
+ * each step; for the method see test/support/explorer/explorer.ts. A body of more than sixteen bytes
+ * has a block of its own. Who survives does the leaving of the dead one as the library does
  * (context/membership.ts), reads what is left, and writes anew into memory that is free.
  */
 import type { Addr } from "#src/memory/index.ts";
@@ -43,7 +43,10 @@ function body(value: number): Uint8Array {
   return new Uint8Array(LARGE).fill(value);
 }
 
-/** Sends each message, of two parts, the first or both large; what is returned gives up what the sender owns still. */
+/**
+ * Sends each message, of two parts, the first or both large. What is returned gives up what the
+ * sender owns still.
+ */
 function send(env: Env, pipe: Pipe, values: readonly number[], shared = false): () => void {
   const { prepare, Publication } = env.code.pipe;
   const { writer } = pipe;
