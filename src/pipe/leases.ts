@@ -238,8 +238,9 @@ export class Leases {
   /** The lane has moved its front: what was taken is ours. */
   end(): void {
     const { words } = this.#arena;
-    for (const entry of this.#taken) words[entry] &= ~TAKEN;
-    this.#taken.length = 0;
+    for (let entry = this.#taken.pop(); entry !== undefined; entry = this.#taken.pop()) {
+      words[entry] &= ~TAKEN;
+    }
     words[this.#at + SLOT_TAKING] = 0;
   }
 

@@ -2,8 +2,8 @@
 
 /**
  * Model of leases when their holder dies: small programs in every interleaving, with a death at
- * each step; for the method see test/support/explorer/explorer.ts. A body of more than sixteen bytes
- * has a block of its own. Who survives does the leaving of the dead one as the library does
+ * each step; for the method see test/support/explorer/explorer.ts. A body of more than sixteen
+ * bytes has a block of its own. Who survives does the leaving of the dead one as the library does
  * (context/membership.ts), reads what is left, and writes anew into memory that is free.
  */
 import type { Addr } from "#src/memory/index.ts";

@@ -5,10 +5,10 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Context, type ContextHandle } from "threadmq";
 import { Random } from "../support/random.ts";
 import { channel, pair } from "./play_pair.ts";
-import { pubsub, radio, xpubsub } from "./play_pubsub.ts";
+import { pubsub, pubsubLease, radio, xpubsub } from "./play_pubsub.ts";
 import { reqrep } from "./play_reqrep.ts";
 import { peer, router, server } from "./play_router.ts";
-import { client, dealer, scatter } from "./play_sharing.ts";
+import { client, dealer, lease, scatter } from "./play_sharing.ts";
 import {
   type Books,
   FINISHED,
@@ -29,7 +29,9 @@ export const PLAYS: Readonly<Record<string, Play>> = {
   server,
   peer,
   scatter,
+  lease,
   pubsub,
+  "pubsub-lease": pubsubLease,
   xpubsub,
   radio,
   pair,

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * play_pubsub — PUB and SUB, XPUB and XSUB, RADIO and DISH. Subscribers that live, of a publisher
- * that lives and drops nothing for them, receive all that was published after `subscribe` had
- * returned, in order, each message once. Every sixteenth is large, and so is shared by all.
+ * play_pubsub — PUB and SUB (which may receive by leases), XPUB and XSUB, RADIO and DISH.
+ * Subscribers that live, of a publisher that lives and drops nothing for them, receive all that was
+ * published after `subscribe` had returned, in order, each message once. Every sixteenth is large, and so is shared by all.
  */
 import assert from "node:assert/strict";
 import { Dish, Publisher, Radio, Subscriber, XPublisher, XSubscriber } from "threadmq";
 import { pack, unpack } from "./bodies.ts";
+import { LeasingSubscriber } from "./leasing.ts";
 import {
   expect,
   FIRST_VICTIM,
@@ -45,15 +46,18 @@ const byPrefix = {
   open: ([topic, part]: any[]) => ({ topic: `${topic}`, part }),
 };
 
-const KINDS: Readonly<Record<"pubsub" | "xpubsub" | "radio", Kind>> = {
-  pubsub: {
-    ...byPrefix,
-    publisher: (options) => new Publisher(options),
-    subscriber: (options) => new Subscriber(options),
-    subscribe: (socket, topic) => socket.subscribe(topic),
-    unsubscribe: (socket, topic) => socket.unsubscribe(topic),
-    isLate: false,
-  },
+const PUBSUB: Kind = {
+  ...byPrefix,
+  publisher: (options) => new Publisher(options),
+  subscriber: (options) => new Subscriber(options),
+  subscribe: (socket, topic) => socket.subscribe(topic),
+  unsubscribe: (socket, topic) => socket.unsubscribe(topic),
+  isLate: false,
+};
+
+const KINDS: Readonly<Record<"pubsub" | "pubsubLease" | "xpubsub" | "radio", Kind>> = {
+  pubsub: PUBSUB,
+  pubsubLease: { ...PUBSUB, subscriber: (options) => new LeasingSubscriber(options) },
   xpubsub: {
     ...byPrefix,
     publisher: (options) => new XPublisher(options),
@@ -84,6 +88,7 @@ function playOf(kind: Kind): Play {
 }
 
 export const pubsub: Play = playOf(KINDS.pubsub);
+export const pubsubLease: Play = playOf(KINDS.pubsubLease);
 export const xpubsub: Play = playOf(KINDS.xpubsub);
 export const radio: Play = playOf(KINDS.radio);
 

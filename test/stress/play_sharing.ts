@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * play_sharing — those that share their messages out: DEALER, CLIENT, SCATTER. What a victim has
- * not received goes to others: each message is received once, or was in the hands of the killed.
+ * play_sharing — those that share their messages out: DEALER, CLIENT, SCATTER, and PUSH to PULLs
+ * that receive by leases. What a victim has not received goes to others: each message is received
+ * once, or was in the hands of the killed.
  */
 import assert from "node:assert/strict";
-import { Client, Dealer, Gather, Router, Scatter, Server } from "threadmq";
+import { Client, Dealer, Gather, Push, Router, Scatter, Server } from "threadmq";
 import { pack, unpack } from "./bodies.ts";
+import { LeasingPull } from "./leasing.ts";
 import {
   FIRST_VICTIM,
   FROM_VICTIMS,
@@ -29,9 +31,11 @@ interface Kind {
   partOf(message: any[]): Buffer;
   /** An answer to a message of the receiver's; undefined if there is none. */
   answer?(message: any[], part: Buffer): [message: unknown, options?: object];
+  /** How long the body of a message is, if not as of all others. */
+  lengthOf?(number: number): number;
 }
 
-const KINDS: Readonly<Record<"dealer" | "client" | "scatter", Kind>> = {
+const KINDS: Readonly<Record<"dealer" | "client" | "scatter" | "lease", Kind>> = {
   dealer: {
     from: (options) => new Dealer(options),
     to: ({ variant }, options) =>
@@ -50,6 +54,12 @@ const KINDS: Readonly<Record<"dealer" | "client" | "scatter", Kind>> = {
     to: (_player, options) => new Gather(options),
     partOf: ([part]) => part,
   },
+  lease: {
+    from: (options) => new Push(options),
+    to: (_player, options) => new LeasingPull(options),
+    partOf: ([part]) => part,
+    lengthOf: (number) => (number % 3 === 0 ? 100 : 5000 + (number % 5) * 10_000),
+  },
 };
 
 function playOf(kind: Kind): Play {
@@ -61,6 +71,7 @@ function playOf(kind: Kind): Play {
 export const dealer: Play = playOf(KINDS.dealer);
 export const client: Play = playOf(KINDS.client);
 export const scatter: Play = playOf(KINDS.scatter);
+export const lease: Play = playOf(KINDS.lease);
 
 function giverOf(player: Player, kind: Kind): Part {
   const { context, number } = player;
@@ -82,7 +93,7 @@ function giverOf(player: Player, kind: Kind): Part {
   return {
     async step() {
       hear();
-      await player.send(socket, pack(number, sent));
+      await player.send(socket, pack(number, sent, kind.lengthOf?.(sent)));
       player.sent(++sent);
     },
     async rest() {
