@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import type { LeasedPart, PartConstructor } from "../base/index.ts";
+import { type LeasedPart, type PartConstructor, ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import {
   type Addr,
@@ -136,9 +136,14 @@ export class Lease<M = LeasedPart[]> {
   /**
    * What `receive` would have given: parts up to 4096 bytes are the receiver's own, and longer ones
    * are to be used only until the release. Do not write to them: others may receive the same.
+   *
+   * @throws ZmqError EINVAL if it is released.
    */
   get message(): M {
-    return this.#message as M;
+    if (!this.#released) return this.#message as M;
+    const hint =
+      "The lease is released, and its memory another's: copy before that what is to stay.";
+    throw new ZmqError("EINVAL", { hint });
   }
 
   /** Whether it is released. */
@@ -150,6 +155,7 @@ export class Lease<M = LeasedPart[]> {
   release(): void {
     if (this.#released) return;
     this.#released = true;
+    this.#message = undefined;
     this.drop();
   }
 
@@ -163,9 +169,14 @@ export class Lease<M = LeasedPart[]> {
   }
 
   /** @internal Where the bodies of its message stand. */
-  get entries(): Addr[] {
-    this.#entries ??= [];
-    return this.#entries;
+  get entries(): readonly Addr[] {
+    return this.#entries ?? [];
+  }
+
+  /** @internal */
+  add(entry: Addr): void {
+    if (this.#entries === undefined) this.#entries = [entry];
+    else this.#entries.push(entry);
   }
 
   /** @internal This message is leased; undefined if there is none. */
@@ -196,10 +207,10 @@ export class Leases {
   readonly #free: Addr[] = [];
   /** How many are not. */
   #used = 0;
-  /** The entries that are TAKEN. */
-  readonly #taken: Addr[] = [];
   #left = false;
-  readonly #forgotten = new FinalizationRegistry<Addr[]>((entries) => this.giveBack(entries));
+  readonly #forgotten = new FinalizationRegistry<readonly Addr[]>((entries) =>
+    this.giveBack(entries),
+  );
   /** The newest leases. Nearly all are released soon; to register one costs more than all else. */
   readonly #young = new Array<Lease<unknown> | undefined>(YOUNG);
   #next = 0;
@@ -231,16 +242,13 @@ export class Leases {
   take(lease: Lease, body: Addr, length: number, shared: boolean): Message[number] {
     const entry = this.#enter(lease, length);
     this.#arena.words[entry] = body | (shared ? BITS : TAKEN);
-    this.#taken.push(entry);
     return this.#view(lease, body, length);
   }
 
   /** The lane has moved its front: what was taken is ours. */
-  end(): void {
+  end(lease: Lease): void {
     const { words } = this.#arena;
-    for (let entry = this.#taken.pop(); entry !== undefined; entry = this.#taken.pop()) {
-      words[entry] &= ~TAKEN;
-    }
+    for (const entry of lease.entries) words[entry] &= ~TAKEN;
     words[this.#at + SLOT_TAKING] = 0;
   }
 
@@ -294,7 +302,7 @@ export class Leases {
     words[entry + ENTRY_SIZE] = size;
     words[this.#at + SLOT_LEASED] += size;
     this.#used++;
-    lease.entries.push(entry);
+    lease.add(entry);
     return entry;
   }
 

@@ -330,7 +330,7 @@ export class PipeReader extends YpipeReader {
     this.#noteNext(this.front, by);
     this.#read = (this.#read + by) | 0;
     this.giveBack();
-    this.#taking?.table.end();
+    this.#taking?.table.end(this.#taking);
     this.#taking = undefined;
     // Nothing is in the application's hands; and we may go on to where we would not meet `handed`.
     if (this.#acknowledges) words[this.lane + LANE_HANDED] = 0;
@@ -444,9 +444,7 @@ export class PipeReader extends YpipeReader {
     this.#celled = true;
     this.#unreleased += Math.max(left, 0) + 1;
     if (this.#acknowledges) this.arena.words[this.lane + LANE_HANDED] = at;
-    const message: Message = [];
-    this.#copyParts(message, at);
-    return message;
+    return this.#copyParts(at);
   }
 
   /** Hands out the control records from `front` on, and then the next message. */
@@ -481,9 +479,9 @@ export class PipeReader extends YpipeReader {
     }
     const { words } = this.arena;
     if ((words[this.front + FLAGS] & CONTROL) !== 0) return this.#readControl(lease);
-    const message: Message = [];
     const lessee = lease !== undefined && this.#mayLease(lease) ? lease : undefined;
-    const end = this.#copyParts(message, this.front, lessee);
+    const end = this.front + this.nextSize;
+    const message = this.#copyParts(this.front, lessee);
     // What is taken from the lane is not the lane's to free (leases.ts I3).
     const bodies = this.#taking === undefined && message.some(isLarge);
     this.#handOut(end, bodies);
@@ -507,24 +505,24 @@ export class PipeReader extends YpipeReader {
     return true;
   }
 
-  /**
-   * Copies the parts of the message whose records begin at `from`, but for what the lease gets.
-   * Returns where they end.
-   */
-  #copyParts(message: Message, from: Addr, lease?: Lease): Addr {
+  /** Copies the message whose records begin at `from`, but for what the lease gets. */
+  #copyParts(from: Addr, lease?: Lease): Message {
     const { words } = this.arena;
-    if ((words[from + FLAGS] & REDELIVERED) !== 0) redelivered.add(message);
-    let at = from;
-    for (let more = true; more; ) {
-      const length = words[at + LENGTH];
-      const flags = words[at + FLAGS];
-      more = (flags & MORE) !== 0;
-      if ((flags & REFERENCE) !== 0) message.push(this.#takeBody(at, lease));
-      else if (length > INLINE_BYTES) message.push(this.#copyLarge(at + RECORD_HEAD, length));
-      else message.push(this.#copyPart(at + RECORD_HEAD, length));
+    const message: Message = [this.#copyOne(from, lease)]; // `push` would make room for 17.
+    for (let at = from; (words[at + FLAGS] & MORE) !== 0; ) {
       at += recordSize(words, at);
+      message.push(this.#copyOne(at, lease));
     }
-    return at;
+    if ((words[from + FLAGS] & REDELIVERED) !== 0) redelivered.add(message);
+    return message;
+  }
+
+  #copyOne(at: Addr, lease: Lease | undefined): ReceivedPart {
+    const { words } = this.arena;
+    const length = words[at + LENGTH];
+    if ((words[at + FLAGS] & REFERENCE) !== 0) return this.#takeBody(at, lease);
+    const from = at + RECORD_HEAD;
+    return length > INLINE_BYTES ? this.#copyLarge(from, length) : this.#copyPart(from, length);
   }
 
   #copyPart(from: Addr, length: number): ReceivedPart {

@@ -24,6 +24,8 @@ export abstract class Receiver<M = Message> extends Direction {
   readonly #ends = new Map<Pipe, () => void>();
   /** A message that could not be decoded, behind others that are handed out first. */
   #undecoded: ZmqError | undefined;
+  /** A lease of nothing: there was no message. */
+  #unused: Lease | undefined;
   /** A message that was taken to be passed on, and put back. */
   #returned: readonly unknown[] | undefined;
 
@@ -231,12 +233,16 @@ export abstract class Receiver<M = Message> extends Direction {
   /** The next message as it came, its large bodies where they lie. */
   #takeLease(): Lease | undefined {
     this.#tellUndecoded();
-    const lease = new Lease(this.core.member.leases);
+    const lease = this.#unused ?? new Lease(this.core.member.leases);
+    this.#unused = undefined;
     let message: unknown;
     try {
       message = this.takePassing(lease);
     } finally {
-      if (message === undefined) lease.drop();
+      if (message === undefined) {
+        lease.drop();
+        this.#unused = lease;
+      }
     }
     return lease.of(message);
   }

@@ -47,6 +47,9 @@ describe("a lease", () => {
       assert.equal(isShared(part), length > 4096, `${length} bytes`);
       assert.equal(leased(context) > 0, length > 4096);
       assert.equal(lease.released, false);
+      // @ts-expect-error It may be shared.
+      const own: Buffer<ArrayBuffer> = part;
+      assert.equal(own.length, length);
       lease.release();
       assert.equal(leased(context), 0);
     }
@@ -68,6 +71,7 @@ describe("a lease", () => {
       first.release();
       first.release();
       assert.equal(first.released, true);
+      assert.throws(() => first.message, zmq("EINVAL"));
       assert.deepEqual(second.message[0], bytes(LARGE, 2));
       return pull.receiveLeaseSync();
     })();

@@ -79,13 +79,16 @@ function leaseAll(env: Env, pipe: Pipe, acknowledge: boolean, done: () => void):
     pipe.reader?.release();
     done();
   }
-  for (const lease of held.slice(1)) lease.release();
+  const giveBack = (lease: Lease<Message>) => {
+    said(lease.message);
+    lease.release();
+  };
+  held.slice(1).forEach(giveBack);
   if (acknowledge) {
     pipe.reader?.release();
     for (const _ of held) done();
   }
-  for (const lease of held) said(lease.message);
-  held[0]?.release();
+  held.slice(0, 1).forEach(giveBack);
   leases.trim();
 }
 

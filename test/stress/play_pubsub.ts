@@ -3,7 +3,8 @@
 /**
  * play_pubsub — PUB and SUB (which may receive by leases), XPUB and XSUB, RADIO and DISH.
  * Subscribers that live, of a publisher that lives and drops nothing for them, receive all that was
- * published after `subscribe` had returned, in order, each message once. Every sixteenth is large, and so is shared by all.
+ * published after `subscribe` had returned, in order, each message once. Every sixteenth is large,
+ * and so is shared by all.
  */
 import assert from "node:assert/strict";
 import { Dish, Publisher, Radio, Subscriber, XPublisher, XSubscriber } from "threadmq";
