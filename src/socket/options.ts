@@ -11,8 +11,7 @@ import {
 } from "../base/index.ts";
 import type { Context } from "../context/index.ts";
 import { bytesOf, type Message, type MessageLike, type Part } from "../pipe/index.ts";
-import type { WhenFull } from "../strategy/index.ts";
-import { POLICIES } from "./announcing.ts";
+import { POLICIES, type WhenFull } from "../strategy/index.ts";
 
 /** Options that every socket has. */
 export interface SocketOptions {

@@ -3,14 +3,24 @@
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { CLIENT, PEER, SERVER } from "../context/index.ts";
 import { type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
-import { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
-import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
-import type { Balance, BalanceOption, CodecOption, Received } from "./options.ts";
-import { FairReceiver, Receiver } from "./receiving.ts";
-import { type Routed, Routing } from "./routing.ts";
-import type { SocketCore } from "./socket.ts";
-import type { WaitOptions } from "./waiting.ts";
-import { Ways } from "./ways.ts";
+import {
+  type Balance,
+  type BalanceOption,
+  Balancer,
+  type CodecOption,
+  checkOnePart,
+  type DuplexOptions,
+  DuplexSocket,
+  FairReceiver,
+  type OnePart,
+  type Received,
+  Receiver,
+  type Routed,
+  Routing,
+  type SocketCore,
+  type WaitOptions,
+  Ways,
+} from "../socket/index.ts";
 
 /** Options of a CLIENT. */
 export interface ClientOptions<Out = OnePart, In = Received<Out>>

@@ -11,30 +11,34 @@ import {
   partsOf,
 } from "../pipe/index.ts";
 import {
+  type CodecOption,
+  type ConflateOption,
+  type DuplexOptions,
+  DuplexSocket,
+  type Outgoing,
+  type PublishOptions,
+  type ReceiveOptions,
+  ReceivingSocket,
+  SendingSocket,
+  type SendOptions,
+  type SocketCore,
+  type SocketStats,
+  type SubscribeOptions,
+  type Verbosity,
+  type WaitOptions,
+} from "../socket/index.ts";
+import {
+  aboutTopic,
   type Dist,
   type Outlet,
   Prefixes,
+  SUBSCRIBE,
   Subscriptions,
+  UNSUBSCRIBE,
   type WhenFull,
 } from "../strategy/index.ts";
-import { aboutTopic, SUBSCRIBE, UNSUBSCRIBE } from "./announcing.ts";
-import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
-import type {
-  CodecOption,
-  ConflateOption,
-  PublishOptions,
-  ReceiveOptions,
-  SendOptions,
-  SubscribeOptions,
-  Verbosity,
-} from "./options.ts";
 import { Distributor, Publishing } from "./publishing.ts";
-import { ReceivingSocket } from "./receiving_socket.ts";
-import type { Outgoing } from "./sending.ts";
-import { SendingSocket } from "./sending_socket.ts";
-import type { SocketCore, SocketStats } from "./socket.ts";
 import { Filter, missedBefore, Subscribing } from "./subscribing.ts";
-import type { WaitOptions } from "./waiting.ts";
 
 /** What a topic may begin with. Text is compared as UTF-8. */
 export type Prefix = string | ArrayBufferView;

@@ -4,21 +4,26 @@ import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { DISH, RADIO } from "../context/index.ts";
 import { type Message, type MessageLike, type Part, partsOf, prepare } from "../pipe/index.ts";
 import {
+  checkOnePart,
+  type OnePart,
+  type Outgoing,
+  type ReceiveOptions,
+  ReceivingSocket,
+  SendingSocket,
+  type SendOptions,
+  type SocketStats,
+  type SubscribeOptions,
+  type WaitOptions,
+} from "../socket/index.ts";
+import {
   Groups,
   type Interests,
   type Outlet,
   type Removal,
   type WhenFull,
 } from "../strategy/index.ts";
-import { checkOnePart, type OnePart } from "./balancing.ts";
-import type { ReceiveOptions, SendOptions, SubscribeOptions } from "./options.ts";
 import { Distributor, Publishing, type Wishes } from "./publishing.ts";
-import { ReceivingSocket } from "./receiving_socket.ts";
-import type { Outgoing } from "./sending.ts";
-import { SendingSocket } from "./sending_socket.ts";
-import type { SocketStats } from "./socket.ts";
 import { Filter, missedBefore, Subscribing } from "./subscribing.ts";
-import type { WaitOptions } from "./waiting.ts";
 
 /**
  * radio — RADIO and DISH: messages of one part, each of a group, to all who have joined that group

@@ -12,25 +12,27 @@ import {
   prepare,
   SAME_ID,
 } from "../pipe/index.ts";
-import { Routes } from "../strategy/index.ts";
-import { Balancer } from "./balancing.ts";
-import type { DuplexOptions } from "./duplex_socket.ts";
 import {
   type Balance,
   type BalanceOption,
+  Balancer,
   type CodecOption,
   type ConflateOption,
   checkRoutingId,
+  type DuplexOptions,
+  FairReceiver,
   type ProbeOption,
+  ProbingSocket,
   type Received,
+  Receiver,
+  type Routed,
+  Routing,
   type RoutingOptions,
-} from "./options.ts";
-import { FairReceiver, Receiver } from "./receiving.ts";
-import { ProbingSocket } from "./routed_socket.ts";
-import { type Routed, Routing } from "./routing.ts";
-import type { SocketCore } from "./socket.ts";
-import type { WaitOptions } from "./waiting.ts";
-import { Ways } from "./ways.ts";
+  type SocketCore,
+  type WaitOptions,
+  Ways,
+} from "../socket/index.ts";
+import { Routes } from "../strategy/index.ts";
 
 /** Options of a DEALER. */
 export interface DealerOptions<Out = MessageLike, In = Received<Out>>

@@ -8,30 +8,25 @@ import {
   type Pipe,
   type PipeReader,
 } from "../pipe/index.ts";
-import {
-  Dist,
-  type DistOwner,
-  type DropCause,
-  type Outlet,
-  type Removal,
-  type WhenFull,
-} from "../strategy/index.ts";
+import { type Outgoing, Receiver, Sender, type SocketCore, Ways } from "../socket/index.ts";
 import {
   BEGIN,
   COMPLETE,
+  Dist,
+  type DistOwner,
+  type DropCause,
   FORGET_ALL,
   KNOWN,
   numberIn,
+  type Outlet,
   POLICIES,
   RETURNED,
+  type Removal,
   SUBSCRIBE,
   UNSUBSCRIBE,
   WHEN_FULL,
-} from "./announcing.ts";
-import { Receiver } from "./receiving.ts";
-import { type Outgoing, Sender } from "./sending.ts";
-import type { SocketCore } from "./socket.ts";
-import { Ways } from "./ways.ts";
+  type WhenFull,
+} from "../strategy/index.ts";
 
 /**
  * publishing — what those who publish have in common: PUB, XPUB and RADIO, and XSUB upwards.

@@ -2,24 +2,24 @@
 
 import type { Thread } from "../command/index.ts";
 import { ABSENT, checkControl, isAttended, type Message, type Pipe } from "../pipe/index.ts";
-import { type Interests, lostBy, type Wants } from "../strategy/index.ts";
+import { type Halves, Receiver, type SocketCore, Ways } from "../socket/index.ts";
 import {
   aboutNumber,
   aboutTopic,
   BEGIN,
   COMPLETE,
   FORGET_ALL,
+  type Interests,
   KNOWN,
+  lostBy,
   NOBODY,
   POLICIES,
   RETURNED,
   SUBSCRIBE,
   UNSUBSCRIBE,
+  type Wants,
   WHEN_FULL,
-} from "./announcing.ts";
-import { Receiver } from "./receiving.ts";
-import type { SocketCore } from "./socket.ts";
-import { type Halves, Ways } from "./ways.ts";
+} from "../strategy/index.ts";
 
 /** How many messages were dropped immediately before a message. */
 const missed = new WeakMap<object, number>();

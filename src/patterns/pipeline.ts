@@ -2,20 +2,21 @@
 
 import { GATHER, PULL, PUSH, SCATTER, type SocketType } from "../context/index.ts";
 import { isRedelivered, type Message, type MessageLike } from "../pipe/index.ts";
-import { Balancer, type OnePart } from "./balancing.ts";
-import type {
-  AcknowledgeOption,
-  Balance,
-  BalanceOption,
-  CodecOption,
-  ConflateOption,
-  ReceiveOptions,
-  SendOptions,
-} from "./options.ts";
-import { FairReceiver } from "./receiving.ts";
-import { ReceivingSocket } from "./receiving_socket.ts";
-import { SendingSocket } from "./sending_socket.ts";
-import { Ways } from "./ways.ts";
+import {
+  type AcknowledgeOption,
+  type Balance,
+  type BalanceOption,
+  Balancer,
+  type CodecOption,
+  type ConflateOption,
+  FairReceiver,
+  type OnePart,
+  type ReceiveOptions,
+  ReceivingSocket,
+  SendingSocket,
+  type SendOptions,
+  Ways,
+} from "../socket/index.ts";
 
 /** Options of a PUSH. */
 export interface PushOptions<Out = MessageLike>

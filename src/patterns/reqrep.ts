@@ -12,17 +12,24 @@ import {
   prepare,
   REFUSED,
 } from "../pipe/index.ts";
+import {
+  Balancer,
+  type CodecOption,
+  type DuplexOptions,
+  type Outgoing,
+  type ProbeOption,
+  ProbingSocket,
+  type Received,
+  Receiver,
+  type Routed,
+  RoutedSocket,
+  Routing,
+  type RoutingOptions,
+  type SocketCore,
+  type WaitOptions,
+  Ways,
+} from "../socket/index.ts";
 import type { Wants } from "../strategy/index.ts";
-import { Balancer } from "./balancing.ts";
-import type { DuplexOptions } from "./duplex_socket.ts";
-import type { CodecOption, ProbeOption, Received, RoutingOptions } from "./options.ts";
-import { Receiver } from "./receiving.ts";
-import { ProbingSocket, RoutedSocket } from "./routed_socket.ts";
-import { type Routed, Routing } from "./routing.ts";
-import type { Outgoing } from "./sending.ts";
-import type { SocketCore } from "./socket.ts";
-import type { WaitOptions } from "./waiting.ts";
-import { Ways } from "./ways.ts";
 
 /**
  * reqrep — REQ and REP: a request, then its reply, and so on in turn (RFC 28).
