@@ -15,6 +15,7 @@ import {
   type ConflateOption,
   type DuplexOptions,
   DuplexSocket,
+  defineOptions,
   type Outgoing,
   type PublishOptions,
   type ReceiveOptions,
@@ -66,36 +67,20 @@ export interface PublisherOptions<Out = MessageLike>
  * ```
  */
 export class Publisher<Out = MessageLike> extends SendingSocket<Out> {
-  constructor(options: PublisherOptions<Out> = {}) {
-    const known = ["codec", "conflate", "noDrop", "invertMatching"] as const;
-    super(PUB, options, known, (core) => new Publishing(core, new Subscriptions(), false));
+  static {
+    defineOptions(Publisher.prototype, "conflate", "noDrop", "invertMatching");
   }
 
   /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
-
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
-  }
-
+  declare conflate: boolean;
   /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
-  get noDrop(): boolean {
-    return this.option("noDrop");
-  }
-
-  set noDrop(value: boolean) {
-    this.setOption("noDrop", value);
-  }
-
+  declare noDrop: boolean;
   /** `ZMQ_INVERT_MATCHING`; see {@link PublishOptions.invertMatching}. Takes effect at once. */
-  get invertMatching(): boolean {
-    return this.option("invertMatching");
-  }
+  declare invertMatching: boolean;
 
-  set invertMatching(value: boolean) {
-    this.setOption("invertMatching", value);
+  constructor(options: PublisherOptions<Out> = {}) {
+    const known = ["codec", "conflate", "noDrop", "invertMatching"] as const;
+    super(PUB, options, known, (core) => new Publishing(core, new Subscriptions(), false));
   }
 }
 
@@ -125,6 +110,17 @@ export interface SubscriberOptions<In = Message>
  * ```
  */
 export class Subscriber<In = Message> extends ReceivingSocket<In> {
+  static {
+    defineOptions(Subscriber.prototype, "conflate", "whenFull", "invertMatching");
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  declare conflate: boolean;
+  /** What publishers do when there is no room; see {@link SubscribeOptions.whenFull}. */
+  declare whenFull: WhenFull;
+  /** `ZMQ_INVERT_MATCHING`; see {@link SubscriberOptions.invertMatching}. Takes effect at once. */
+  declare invertMatching: boolean;
+
   readonly #prefixes: Prefixes;
   readonly #ways: Subscribing;
 
@@ -185,34 +181,6 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
   /** As of every socket; and how many messages publishers have dropped, as far as we know. */
   override stats(): SocketStats & { missed: number } {
     return { ...super.stats(), missed: (this.receivingHalf as Filter).missed };
-  }
-
-  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
-
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
-  }
-
-  /** What publishers do when there is no room; see {@link SubscribeOptions.whenFull}. */
-  get whenFull(): WhenFull {
-    return this.option("whenFull");
-  }
-
-  set whenFull(value: WhenFull) {
-    this.setOption("whenFull", value);
-    if (!this.closed) this.#ways.announceWhenFull();
-  }
-
-  /** `ZMQ_INVERT_MATCHING`; see {@link SubscriberOptions.invertMatching}. Takes effect at once. */
-  get invertMatching(): boolean {
-    return this.option("invertMatching");
-  }
-
-  set invertMatching(value: boolean) {
-    this.setOption("invertMatching", value);
   }
 
   /** Which topics of the log are wanted. */
@@ -345,6 +313,28 @@ class XPublishing extends Publishing {
  * ```
  */
 export class XPublisher<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+  static {
+    defineOptions(
+      XPublisher.prototype,
+      "noDrop",
+      "invertMatching",
+      "verbosity",
+      "manual",
+      "manualLastValue",
+    );
+  }
+
+  /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
+  declare noDrop: boolean;
+  /** `ZMQ_INVERT_MATCHING`; see {@link PublishOptions.invertMatching}. Takes effect at once. */
+  declare invertMatching: boolean;
+  /** `ZMQ_XPUB_VERBOSE(R)`; see {@link XPublisherOptions.verbosity}. Takes effect at once. */
+  declare verbosity: Verbosity;
+  /** `ZMQ_XPUB_MANUAL`; see {@link XPublisherOptions.manual}. For subscriptions to come. */
+  declare manual: boolean;
+  /** `ZMQ_XPUB_MANUAL_LAST_VALUE`; see {@link XPublisherOptions.manualLastValue}. */
+  declare manualLastValue: boolean;
+
   constructor(options: XPublisherOptions<Out, In> = {}) {
     const own = ["verbosity", "manual", "manualLastValue", "welcomeMessage"] as const;
     const known = ["codec", "noDrop", "invertMatching", ...own] as const;
@@ -370,51 +360,6 @@ export class XPublisher<Out = MessageLike, In = Message> extends DuplexSocket<Ou
   get topicsCount(): number {
     this.enter();
     return (this.pattern as XPublishing).topicsCount;
-  }
-
-  /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
-  get noDrop(): boolean {
-    return this.option("noDrop");
-  }
-
-  set noDrop(value: boolean) {
-    this.setOption("noDrop", value);
-  }
-
-  /** `ZMQ_INVERT_MATCHING`; see {@link PublishOptions.invertMatching}. Takes effect at once. */
-  get invertMatching(): boolean {
-    return this.option("invertMatching");
-  }
-
-  set invertMatching(value: boolean) {
-    this.setOption("invertMatching", value);
-  }
-
-  /** `ZMQ_XPUB_VERBOSE(R)`; see {@link XPublisherOptions.verbosity}. Takes effect at once. */
-  get verbosity(): Verbosity {
-    return this.option("verbosity");
-  }
-
-  set verbosity(value: Verbosity) {
-    this.setOption("verbosity", value);
-  }
-
-  /** `ZMQ_XPUB_MANUAL`; see {@link XPublisherOptions.manual}. For subscriptions to come. */
-  get manual(): boolean {
-    return this.option("manual");
-  }
-
-  set manual(value: boolean) {
-    this.setOption("manual", value);
-  }
-
-  /** `ZMQ_XPUB_MANUAL_LAST_VALUE`; see {@link XPublisherOptions.manualLastValue}. */
-  get manualLastValue(): boolean {
-    return this.option("manualLastValue");
-  }
-
-  set manualLastValue(value: boolean) {
-    this.setOption("manualLastValue", value);
   }
 
   /** `ZMQ_XPUB_WELCOME_MSG`; see {@link XPublisherOptions.welcomeMessage}. For links to come. */
@@ -507,6 +452,17 @@ function viewOf(part: unknown): Uint8Array | undefined {
  * ```
  */
 export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+  static {
+    defineOptions(XSubscriber.prototype, "whenFull", "onlyFirstSubscribe", "verboseUnsubscribe");
+  }
+
+  /** What publishers do when there is no room; see {@link SubscribeOptions.whenFull}. */
+  declare whenFull: WhenFull;
+  /** `ZMQ_ONLY_FIRST_SUBSCRIBE`; see {@link XSubscriberOptions.onlyFirstSubscribe}. */
+  declare onlyFirstSubscribe: boolean;
+  /** `ZMQ_XSUB_VERBOSE_UNSUBSCRIBE`; see {@link XSubscriberOptions.verboseUnsubscribe}. */
+  declare verboseUnsubscribe: boolean;
+
   readonly #prefixes: Prefixes;
 
   constructor(options: XSubscriberOptions<Out, In> = {}) {
@@ -533,22 +489,14 @@ export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<O
     return this.#prefixes.size;
   }
 
-  /** `ZMQ_ONLY_FIRST_SUBSCRIBE`; see {@link XSubscriberOptions.onlyFirstSubscribe}. */
-  get onlyFirstSubscribe(): boolean {
-    return this.option("onlyFirstSubscribe");
+  /** How many messages a publisher has dropped immediately before this one, for lack of room. */
+  missedBefore(message: In): number {
+    return missedBefore(message as object);
   }
 
-  set onlyFirstSubscribe(value: boolean) {
-    this.setOption("onlyFirstSubscribe", value);
-  }
-
-  /** `ZMQ_XSUB_VERBOSE_UNSUBSCRIBE`; see {@link XSubscriberOptions.verboseUnsubscribe}. */
-  get verboseUnsubscribe(): boolean {
-    return this.option("verboseUnsubscribe");
-  }
-
-  set verboseUnsubscribe(value: boolean) {
-    this.setOption("verboseUnsubscribe", value);
+  /** As of every socket; and how many messages publishers have dropped, as far as we know. */
+  override stats(): SocketStats & { missed: number } {
+    return { ...super.stats(), missed: (this.receivingHalf as Filter).missed };
   }
 }
 

@@ -5,6 +5,7 @@ import { DISH, RADIO } from "../context/index.ts";
 import { type Message, type MessageLike, type Part, partsOf, prepare } from "../pipe/index.ts";
 import {
   checkOnePart,
+  defineOptions,
   type OnePart,
   type Outgoing,
   type ReceiveOptions,
@@ -102,19 +103,17 @@ export interface RadioOptions extends SendOptions {
  * ```
  */
 export class Radio extends SendingSocket<OnePart, GroupSendOptions> {
+  static {
+    defineOptions(Radio.prototype, "noDrop");
+  }
+
+  /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
+  declare noDrop: boolean;
+
   constructor(options: RadioOptions = {}) {
     super(RADIO, options, ["noDrop"], (core) => {
       return new Publishing(core, new Joined(), false, new GroupSender(core));
     });
-  }
-
-  /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
-  get noDrop(): boolean {
-    return this.option("noDrop");
-  }
-
-  set noDrop(value: boolean) {
-    this.setOption("noDrop", value);
   }
 }
 
@@ -178,6 +177,13 @@ export interface DishOptions extends ReceiveOptions, SubscribeOptions {}
  * ```
  */
 export class Dish extends ReceivingSocket<GroupMessage> {
+  static {
+    defineOptions(Dish.prototype, "whenFull");
+  }
+
+  /** What RADIOs do when there is no room; see {@link SubscribeOptions.whenFull}. */
+  declare whenFull: WhenFull;
+
   readonly #memberships: Memberships;
   readonly #ways: Subscribing;
 
@@ -217,16 +223,6 @@ export class Dish extends ReceivingSocket<GroupMessage> {
   /** As of every socket; and how many messages RADIOs have dropped, as far as we know. */
   override stats(): SocketStats & { missed: number } {
     return { ...super.stats(), missed: (this.receivingHalf as Filter).missed };
-  }
-
-  /** What RADIOs do when there is no room; see {@link SubscribeOptions.whenFull}. */
-  get whenFull(): WhenFull {
-    return this.option("whenFull");
-  }
-
-  set whenFull(value: WhenFull) {
-    this.setOption("whenFull", value);
-    if (!this.closed) this.#ways.announceWhenFull();
   }
 
   #change(groups: readonly string[], joins: boolean, hint: string): void {

@@ -11,6 +11,7 @@ import {
   checkOnePart,
   type DuplexOptions,
   DuplexSocket,
+  defineOptions,
   FairReceiver,
   type OnePart,
   type Received,
@@ -34,20 +35,18 @@ export interface ClientOptions<Out = OnePart, In = Received<Out>>
  * others.
  */
 export class Client<Out = OnePart, In = Received<Out>> extends DuplexSocket<Out, In> {
+  static {
+    defineOptions(Client.prototype, "balance");
+  }
+
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  declare balance: Balance;
+
   constructor(options: ClientOptions<Out, In> = {}) {
     super(CLIENT, options, ["codec", "balance"], (core) => {
       const sender = new Balancer(core, { onePart: true });
       return new Ways(core, { sender, receiver: new FairReceiver(core) });
     });
-  }
-
-  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
-  get balance(): Balance {
-    return this.option("balance");
-  }
-
-  set balance(value: Balance) {
-    this.setOption("balance", value);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Thread } from "../command/index.ts";
 import { ABSENT, checkControl, isAttended, type Message, type Pipe } from "../pipe/index.ts";
-import { type Halves, Receiver, type SocketCore, Ways } from "../socket/index.ts";
+import { type Halves, type OptionName, Receiver, type SocketCore, Ways } from "../socket/index.ts";
 import {
   aboutNumber,
   aboutTopic,
@@ -134,9 +134,8 @@ export class Subscribing extends Ways {
     this.#say(aboutTopic(RETURNED, topic));
   }
 
-  /** What publishers are to do when there is no room has changed. */
-  announceWhenFull(): void {
-    this.#say(this.#whenFull);
+  override optionSet(name: OptionName): void {
+    if (name === "whenFull") this.#say(this.#whenFull);
   }
 
   #say(record: Uint8Array): void {

@@ -53,7 +53,7 @@ export type {
   SubscribeOptions,
   Verbosity,
 } from "./options.ts";
-export { checkRoutingId } from "./options.ts";
+export { checkRoutingId, defineOptions, type OptionName } from "./options.ts";
 export { type PollEvent, Poller, type PollOptions } from "./poller.ts";
 export { Proxy, type ProxyOptions, type ProxyStats, type ProxyTraffic } from "./proxy.ts";
 export { FairReceiver, Receiver } from "./receiving.ts";

@@ -259,6 +259,30 @@ const TABLE: { [Name in OptionName]: Entry<OptionValues[Name]> } = {
   verboseUnsubscribe: { initial: false },
 };
 
+/** What an option is read and set by: see Socket. */
+interface Settings {
+  option(name: OptionName): unknown;
+  setOption(name: OptionName, value: unknown): void;
+}
+
+/**
+ * Gives a class the properties of its options, which read and set them. What they are of, and what
+ * they are for, is declared in the class.
+ */
+export function defineOptions(prototype: object, ...names: OptionName[]): void {
+  for (const name of names) {
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: Settings) {
+        return this.option(name);
+      },
+      set(this: Settings, value: unknown) {
+        this.setOption(name, value);
+      },
+    });
+  }
+}
+
 /** The options of a new socket: what was given, checked, and the defaults. */
 export function readOptions(
   given: object,
