@@ -8,7 +8,14 @@ import {
   type Pipe,
   type PipeReader,
 } from "../pipe/index.ts";
-import { type Outgoing, Receiver, Sender, type SocketCore, Ways } from "../socket/index.ts";
+import {
+  decodingBy,
+  type Outgoing,
+  Receiver,
+  Sender,
+  type SocketCore,
+  Ways,
+} from "../socket/index.ts";
 import {
   BEGIN,
   COMPLETE,
@@ -151,6 +158,8 @@ class Upstream extends Receiver<Message> {
   hear: (pipe: Pipe, record: Uint8Array) => void = () => {};
   /** Whether messages are kept; a PUB throws them away. */
   readonly #keeps: boolean;
+  /** Those that no peer has sent as messages. */
+  readonly #notices: WeakSet<Message>;
   readonly #queue: Arrival[] = [];
   #head = 0;
   /** How many messages of a pipe wait here. */
@@ -160,7 +169,13 @@ class Upstream extends Receiver<Message> {
   readonly #dist: Dist;
 
   constructor(core: SocketCore, keeps: boolean, dist: Dist) {
-    super(core);
+    const notices = new WeakSet<Message>();
+    super(
+      decodingBy(core, (codec, message) => {
+        return notices.has(message) ? message : codec.decode(message);
+      }),
+    );
+    this.#notices = notices;
     this.#keeps = keeps;
     this.#dist = dist;
   }
@@ -185,8 +200,9 @@ class Upstream extends Receiver<Message> {
     this.#waiting.delete(pipe);
   }
 
-  /** Something is to be received that was in no message. */
+  /** Something is to be received that was in no message, and is for no codec. */
   add(message: Message, from: Outlet): void {
+    this.#notices.add(message);
     this.#queue.push({ message, from, pipe: undefined });
   }
 

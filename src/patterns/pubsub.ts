@@ -301,7 +301,8 @@ class XPublishing extends Publishing {
 
 /**
  * XPUB: a PUB that receives what is subscribed to: messages of one part, a byte 1 (or 0: no longer)
- * and the topic; and what XSUBs send (RFC 29, `ZMQ_XPUB`). A codec has to decode all of these.
+ * and the topic; and what XSUBs send (RFC 29, `ZMQ_XPUB`). A codec is for the latter: what is
+ * subscribed to comes as a message also with one.
  *
  * @example
  * ```ts
@@ -312,7 +313,12 @@ class XPublishing extends Publishing {
  * }
  * ```
  */
-export class XPublisher<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
+export class XPublisher<Out = MessageLike, In = Message> extends DuplexSocket<
+  Out,
+  In | Message,
+  WaitOptions,
+  In
+> {
   static {
     defineOptions(
       XPublisher.prototype,

@@ -4,7 +4,9 @@ import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { DISH, RADIO } from "../context/index.ts";
 import { type Message, type MessageLike, type Part, partsOf, prepare } from "../pipe/index.ts";
 import {
+  type CodecOption,
   checkOnePart,
+  decodingBody,
   defineOptions,
   type OnePart,
   type Outgoing,
@@ -87,7 +89,7 @@ class GroupSender extends Distributor {
 export interface GroupSendOptions extends WaitOptions, Group {}
 
 /** Options of a RADIO. */
-export interface RadioOptions extends SendOptions {
+export interface RadioOptions<Out = OnePart> extends SendOptions, CodecOption<Out, unknown> {
   /** As {@link PublishOptions.noDrop}. */
   noDrop?: boolean;
 }
@@ -102,7 +104,7 @@ export interface RadioOptions extends SendOptions {
  * await radio.send("hello", { group: "news" });
  * ```
  */
-export class Radio extends SendingSocket<OnePart, GroupSendOptions> {
+export class Radio<Out = OnePart> extends SendingSocket<Out, GroupSendOptions> {
   static {
     defineOptions(Radio.prototype, "noDrop");
   }
@@ -110,15 +112,15 @@ export class Radio extends SendingSocket<OnePart, GroupSendOptions> {
   /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
   declare noDrop: boolean;
 
-  constructor(options: RadioOptions = {}) {
-    super(RADIO, options, ["noDrop"], (core) => {
+  constructor(options: RadioOptions<Out> = {}) {
+    super(RADIO, options, ["codec", "noDrop"], (core) => {
       return new Publishing(core, new Joined(), false, new GroupSender(core));
     });
   }
 }
 
-/** A message, and its group. */
-export type GroupMessage = [part: ReceivedPart, of: Group];
+/** A message, or its value, and its group. */
+export type GroupMessage<In = ReceivedPart> = [body: In, of: Group];
 
 /** The groups that a DISH has joined. */
 class Memberships implements Interests {
@@ -162,7 +164,10 @@ class GroupReceiver extends Filter {
 }
 
 /** Options of a DISH. */
-export interface DishOptions extends ReceiveOptions, SubscribeOptions {}
+export interface DishOptions<In = ReceivedPart>
+  extends ReceiveOptions,
+    SubscribeOptions,
+    CodecOption<never, In> {}
 
 /**
  * DISH: receives from all linked RADIOs, fairly, the messages of the groups that it has joined (RFC
@@ -176,7 +181,7 @@ export interface DishOptions extends ReceiveOptions, SubscribeOptions {}
  * for await (const [part, { group }] of dish) console.log(group, `${part}`);
  * ```
  */
-export class Dish extends ReceivingSocket<GroupMessage> {
+export class Dish<In = ReceivedPart> extends ReceivingSocket<GroupMessage<In>, In> {
   static {
     defineOptions(Dish.prototype, "whenFull");
   }
@@ -187,10 +192,10 @@ export class Dish extends ReceivingSocket<GroupMessage> {
   readonly #memberships: Memberships;
   readonly #ways: Subscribing;
 
-  constructor(options: DishOptions = {}) {
+  constructor(options: DishOptions<In> = {}) {
     const memberships = new Memberships();
-    super(DISH, options, ["whenFull"], (core) => {
-      const receiver = new GroupReceiver(core, (group) => memberships.matches(group));
+    super(DISH, options, ["codec", "whenFull"], (core) => {
+      const receiver = new GroupReceiver(decodingBody(core), (group) => memberships.matches(group));
       return new Subscribing(core, memberships, { receiver });
     });
     this.#memberships = memberships;
@@ -216,7 +221,7 @@ export class Dish extends ReceivingSocket<GroupMessage> {
   }
 
   /** How many messages a RADIO has dropped immediately before this one, for lack of room. */
-  missedBefore(message: GroupMessage): number {
+  missedBefore(message: GroupMessage<In>): number {
     return missedBefore(message);
   }
 

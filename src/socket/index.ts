@@ -27,7 +27,7 @@
 export type { OnePart } from "./balancing.ts";
 // For the patterns.
 export { Balancer, checkOnePart } from "./balancing.ts";
-export { framed, json, onlyPart } from "./codec.ts";
+export { decodingBody, decodingBy, framed, json, onlyPart } from "./codec.ts";
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 export {
   type SocketEvent,
@@ -46,6 +46,7 @@ export type {
   ProbeOption,
   PublishOptions,
   Received,
+  ReceivedBody,
   ReceiveOptions,
   RoutingOptions,
   SendOptions,

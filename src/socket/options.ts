@@ -6,6 +6,7 @@ import {
   DEFAULT_HIGH_WATER_MARK,
   type HostFiles,
   MAX_SWAP,
+  type ReceivedPart,
   shown,
   ZmqError,
 } from "../base/index.ts";
@@ -90,6 +91,9 @@ export interface Codec<Out, In = Out> {
  * type.
  */
 export type Received<Out> = Part extends Out ? Message : Out;
+
+/** The same of a socket whose messages have one part, and something else beside it. */
+export type ReceivedBody<Out> = Part extends Out ? ReceivedPart : Out;
 
 /** An option of sockets whose messages can be typed. */
 export interface CodecOption<Out, In = Out> {

@@ -16,8 +16,8 @@ import { Socket, type SocketCore } from "./socket.ts";
 import { END, iterate, type WaitOptions } from "./waiting.ts";
 import type { Ways } from "./ways.ts";
 
-/** A socket that receives. */
-export abstract class ReceivingSocket<In = Message> extends Socket {
+/** A socket that receives `In`; of which `Body` is what a codec makes, if not all of it. */
+export abstract class ReceivingSocket<In = Message, Body = In> extends Socket {
   static {
     defineOptions(ReceivingSocket.prototype, ...RECEIVES);
   }
@@ -42,8 +42,8 @@ export abstract class ReceivingSocket<In = Message> extends Socket {
   }
 
   /** See {@link CodecOption.codec}; undefined if messages are received as they are. */
-  get codec(): Codec<never, In> | undefined {
-    return this.option("codec") as Codec<never, In> | undefined;
+  get codec(): Codec<never, Body> | undefined {
+    return this.option("codec") as Codec<never, Body> | undefined;
   }
 
   /** `ZMQ_POLLIN`: whether a message can be received at once. */
