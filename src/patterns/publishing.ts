@@ -28,11 +28,11 @@ import {
   type Outlet,
   POLICIES,
   RETURNED,
-  type Removal,
   SUBSCRIBE,
   UNSUBSCRIBE,
   WHEN_FULL,
   type WhenFull,
+  type Wishes,
 } from "../strategy/index.ts";
 
 /**
@@ -249,17 +249,8 @@ class Upstream extends Receiver<Message> {
   }
 }
 
-/** Who wants what (strategy/subscriptions.ts). */
-export interface Wishes {
-  add(topic: Uint8Array, who: Outlet): boolean;
-  remove(topic: Uint8Array, who: Outlet): Removal;
-  removeAll(who: Outlet, gone?: (topic: Uint8Array) => void, all?: boolean): void;
-  match(topic: Uint8Array, visit: (who: Outlet) => void): void;
-  readonly count: number;
-}
-
 export class Publishing extends Ways {
-  protected readonly wishes: Wishes;
+  protected readonly wishes: Wishes<Outlet>;
   declare readonly sender: Distributor;
   declare readonly receiver: Upstream;
   /** Those who have not said all that they want: they get everything. */
@@ -272,7 +263,7 @@ export class Publishing extends Ways {
   /** @param keeps Whether messages from subscribers are kept. */
   constructor(
     core: SocketCore,
-    wishes: Wishes,
+    wishes: Wishes<Outlet>,
     keeps: boolean,
     sender: Distributor = new Distributor(core),
   ) {

@@ -18,14 +18,8 @@ import {
   type SubscribeOptions,
   type WaitOptions,
 } from "../socket/index.ts";
-import {
-  Groups,
-  type Interests,
-  type Outlet,
-  type Removal,
-  type WhenFull,
-} from "../strategy/index.ts";
-import { Distributor, Publishing, type Wishes } from "./publishing.ts";
+import { Groups, Prefixes, type WhenFull } from "../strategy/index.ts";
+import { Distributor, Publishing } from "./publishing.ts";
 import { Filter, missedBefore, Subscribing } from "./subscribing.ts";
 
 /**
@@ -48,31 +42,6 @@ function checkGroup(group: unknown): Uint8Array {
   if (bytes !== undefined && bytes.length <= MAX_GROUP_BYTES) return bytes;
   const hint = `Give group as a string of at most ${MAX_GROUP_BYTES} bytes: { group: "news" }.`;
   throw new ZmqError("EINVAL", { hint });
-}
-
-/** Who has joined which group. */
-class Joined implements Wishes {
-  readonly #groups = new Groups<Outlet>();
-
-  get count(): number {
-    return this.#groups.count;
-  }
-
-  add(group: Uint8Array, who: Outlet): boolean {
-    return this.#groups.add(decoder.decode(group), who);
-  }
-
-  remove(group: Uint8Array, who: Outlet): Removal {
-    return this.#groups.remove(decoder.decode(group), who);
-  }
-
-  removeAll(who: Outlet): void {
-    this.#groups.removeAll(who);
-  }
-
-  match(group: Uint8Array, visit: (who: Outlet) => void): void {
-    this.#groups.match(decoder.decode(group), visit);
-  }
 }
 
 /** The sending half of RADIO: puts the group in front. */
@@ -114,7 +83,7 @@ export class Radio<Out = OnePart> extends SendingSocket<Out, GroupSendOptions> {
 
   constructor(options: RadioOptions<Out> = {}) {
     super(RADIO, options, ["codec", "noDrop"], (core) => {
-      return new Publishing(core, new Joined(), false, new GroupSender(core));
+      return new Publishing(core, new Groups(), false, new GroupSender(core));
     });
   }
 }
@@ -123,30 +92,9 @@ export class Radio<Out = OnePart> extends SendingSocket<Out, GroupSendOptions> {
 export type GroupMessage<In = ReceivedPart> = [body: In, of: Group];
 
 /** The groups that a DISH has joined. */
-class Memberships implements Interests {
-  readonly #groups = new Map<string, Uint8Array>();
-
-  get size(): number {
-    return this.#groups.size;
-  }
-
-  add(group: Uint8Array): boolean {
-    const name = decoder.decode(group);
-    if (this.#groups.has(name)) return false;
-    this.#groups.set(name, group);
-    return true;
-  }
-
-  remove(group: Uint8Array): boolean {
-    return this.#groups.delete(decoder.decode(group));
-  }
-
-  matches(group: Uint8Array): boolean {
-    return this.#groups.has(decoder.decode(group));
-  }
-
-  [Symbol.iterator](): IterableIterator<Uint8Array> {
-    return this.#groups.values();
+class Memberships extends Prefixes {
+  override matches(group: Uint8Array): boolean {
+    return this.has(group);
   }
 }
 
