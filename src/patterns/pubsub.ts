@@ -55,9 +55,10 @@ export interface PublisherOptions<Out = MessageLike>
  * PUB: sends each message to all linked SUBs that have subscribed to what its first part begins
  * with (RFC 29, `ZMQ_PUB`).
  *
- * Who has not subscribed gets nothing; a subscriber without room loses the message, and sees how
- * many it has lost. What is subscribed to when `subscribe` returns, in whatever thread, is sent
- * from then on.
+ * Who has not subscribed gets nothing, nor who is not there: what a PUB that connects sends before
+ * somebody binds goes to nobody. A subscriber without room loses the message, and sees how many it
+ * has lost. What is subscribed to when `subscribe` returns, in whatever thread, is sent from then
+ * on.
  *
  * @example
  * ```ts
@@ -385,7 +386,7 @@ export interface XSubscriberOptions<Out = MessageLike, In = Message>
     CodecOption<Out, In> {
   /**
    * `ZMQ_ONLY_FIRST_SUBSCRIBE`: only the first part of a message can be a subscription. Default
-   * false: each part can.
+   * false: each part can. XPUBs need no such option: they are told which parts are.
    */
   onlyFirstSubscribe?: boolean;
   /**
@@ -448,6 +449,9 @@ function viewOf(part: unknown): Uint8Array | undefined {
 /**
  * XSUB: receives what it has subscribed to, by messages that it sends: a byte 1 (or 0: no longer)
  * and the topic. Other messages that it sends go to all linked XPUBs (RFC 29, `ZMQ_XSUB`).
+ *
+ * These messages go to who is there: before somebody binds, to nobody; where there is no room, they
+ * are dropped. `send` never waits.
  *
  * @example
  * ```ts

@@ -99,7 +99,8 @@ export type ReceivedBody<Out> = Part extends Out ? ReceivedPart : Out;
 export interface CodecOption<Out, In = Out> {
   /**
    * Makes messages of the values that are sent, and values of those received. Default: none, and
-   * messages are what they are.
+   * messages are what they are. Where a call says to whom a message goes, or to which group, and a
+   * receiver is told (SERVER, PEER, RADIO, DISH), it is for the part beside that.
    *
    * What cannot be decoded is told by the call that would have received it (EBADMSG), and received
    * by that: the next call goes on with the next message. `receiveMany` hands out first what was

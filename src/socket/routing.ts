@@ -78,9 +78,9 @@ export abstract class Routing extends Sender<Routed> {
   readonly #claims = new PipeClaims();
   /** Memory is what is missing. */
   #noMemory = false;
-  readonly #wish = new MemoryWish(this.thread);
   /** Likewise; and none has come free since. */
   #starved = false;
+  readonly #wish = new MemoryWish(this.thread);
 
   /** Whether what cannot be sent now is dropped. */
   protected abstract readonly drops: boolean;

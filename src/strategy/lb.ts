@@ -58,10 +58,9 @@ export class Lb {
   #swapTurn = 0;
   /** The last attempt found room in a pipe, but no memory. */
   #noMemory = false;
-  readonly #wish: MemoryWish;
   /** Likewise; and none has come free since. */
   #starved = false;
-
+  readonly #wish: MemoryWish;
   readonly #leastLoaded: () => boolean;
 
   /** @param leastLoaded Whether the pipe with the fewest messages is the next. */
