@@ -25,7 +25,7 @@
 
 // For users.
 export type { OnePart } from "./balancing.ts";
-// For the patterns.
+// For the patterns, and the entries.
 export { Balancer, checkOnePart } from "./balancing.ts";
 export { decodingBody, decodingBy, framed, json, onlyPart } from "./codec.ts";
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
@@ -65,6 +65,12 @@ export { type Outgoing, Sender } from "./sending.ts";
 export { SendingSocket } from "./sending_socket.ts";
 export type { SocketCore } from "./socket.ts";
 export { Socket, type SocketStats } from "./socket.ts";
-export { type Receives, type Sends, toReadableStream, toWritableStream } from "./streams.ts";
+export {
+  type Receives,
+  type Sends,
+  Source,
+  toReadableStream,
+  toWritableStream,
+} from "./streams.ts";
 export type { WaitOptions } from "./waiting.ts";
 export { type Halves, Ways } from "./ways.ts";
