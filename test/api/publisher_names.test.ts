@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/** Publishers, and XSUBs, that connect: what becomes of it when who is bound there goes, or comes. */
+/** Publishers and XSUBs that connect: what becomes of it when who is bound there goes, or comes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Context, Dish, Publisher, Radio, Subscriber, XPublisher, XSubscriber } from "threadmq";
