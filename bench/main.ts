@@ -11,6 +11,8 @@
  *
  *      plan.ts       what is measured, by which program, with which targets
  *      run.ts        runs one program
+ *      report.ts     the tables
+ *      brief.ts      the table of the README
  *      child.ts      what the programs share, and why every message is looked at
  *      requests.ts   what those of `broker` share
  *      topics.ts     what those of `subs` share
@@ -27,6 +29,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { briefTable } from "./brief.ts";
 import { type Machine, ROOT, thisMachine, zeromqjsVersion } from "./machine.ts";
 import { BENCHES, makePlan, type Plan, type Program } from "./plan.ts";
 import {
@@ -109,6 +112,7 @@ function print(plan: Plan, rounds: Round[], machine: Machine, libzmq: Libzmq): v
   const rows = resultsOf(plan, rounds);
   const sections = [
     head(machine, libzmq, rounds),
+    briefTable(rounds),
     benchTable("thr", rows),
     sizeTable(plan, rounds),
     benchTable("lat", rows),

@@ -84,6 +84,19 @@ function ratios(rounds: Round[], id: string, rival: string, figure: string): Spr
   );
 }
 
+export function medianOf(rounds: Round[], id: string, figure: string): number | undefined {
+  return figures(rounds, id, figure)?.median;
+}
+
+export function ratioOf(
+  rounds: Round[],
+  id: string,
+  rival: string,
+  figure: string,
+): number | undefined {
+  return ratios(rounds, id, rival, figure)?.median;
+}
+
 /** The mood of each round. */
 export function moodsOf(rounds: Round[]): Mood[] {
   return rounds.map((round) => {
@@ -144,7 +157,7 @@ function judge(target: Target, value: number, unit: Unit, apart: boolean): Judge
 
 // Text.
 
-function write(value: number, unit: Unit): string {
+export function write(value: number, unit: Unit): string {
   if (unit === "rate" && value < 1e6) return `${significant(value / 1e3)} k/s`;
   if (unit === "rate") return `${significant(value / 1e6)} M/s`;
   if (unit === "us") return `${significant(value)} µs`;
@@ -154,12 +167,12 @@ function write(value: number, unit: Unit): string {
 }
 
 /** Three digits that count, or whole numbers. */
-function significant(value: number): string {
+export function significant(value: number): string {
   if (value >= 100) return value.toFixed(0);
   return value.toPrecision(value < 0.1 ? 2 : 3);
 }
 
-function table(heads: string[], lines: string[][]): string {
+export function table(heads: string[], lines: string[][]): string {
   const ruler = heads.map((_, i) => (i === 0 ? "---" : "---:"));
   return [heads, ruler, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

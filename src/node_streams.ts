@@ -5,7 +5,8 @@
  *
  * What is said of Web Streams holds here (socket/streams.ts): a stream borrows its socket, which
  * stays open however the stream ends; no message waits in a readable; an end is not told to other
- * threads. `destroy` gives up the calls that wait.
+ * threads. `destroy` gives up the calls that wait; a message that is in nobody's hands by then goes
+ * back to the socket.
  *
  * @packageDocumentation
  */
@@ -17,6 +18,7 @@ import {
   type WritableOptions,
 } from "node:stream";
 import { type Receives, type Sends, ZmqError } from "./index.ts";
+import { Source } from "./socket/index.ts";
 
 /**
  * What a socket receives: messages, or with a codec values; `null`, by which a stream says that it
@@ -28,8 +30,12 @@ import { type Receives, type Sends, ZmqError } from "./index.ts";
  * ```
  */
 export function toReadable(socket: Receives<unknown>): Readable {
-  const gone = new AbortController();
-  return new Readable({ objectMode: true, ...reading(socket, gone), ...ending(gone) });
+  const source = new Source(socket);
+  return new Readable({
+    objectMode: true,
+    ...reading(source),
+    ...ending({ source }),
+  });
 }
 
 /**
@@ -40,41 +46,43 @@ export function toReadable(socket: Receives<unknown>): Readable {
  */
 export function toWritable(socket: Sends<unknown>): Writable {
   const gone = new AbortController();
-  return new Writable({ objectMode: true, ...writing(socket, gone), ...ending(gone) });
+  return new Writable({
+    objectMode: true,
+    ...writing(socket, gone),
+    ...ending({ gone }),
+  });
 }
 
 /** Both, of a socket that does both. When the socket is closed, both sides are over. */
 export function toDuplex(socket: Receives<unknown> & Sends<unknown>): Duplex {
+  const source = new Source(socket);
   const gone = new AbortController();
   return new Duplex({
     objectMode: true,
     allowHalfOpen: false,
     readableHighWaterMark: 0,
-    read: reading(socket, gone).read,
+    read: reading(source).read,
     ...writing(socket, gone),
-    ...ending(gone),
+    ...ending({ source, gone }),
   });
 }
 
-function reading(socket: Receives<unknown>, { signal }: AbortController) {
+function reading(source: Source<unknown>) {
   return {
     highWaterMark: 0,
     read(this: Readable): void {
-      const take = (value: unknown) => {
-        if (value !== null) this.push(value);
-        else this.destroy(new ZmqError("ENOTSUP", { hint: NULL_HINT }));
+      const give = (value: unknown): boolean => {
+        if (value === null) this.destroy(new ZmqError("ENOTSUP", { hint: NULL_HINT }));
+        else this.push(value);
+        return this.readableLength === 0;
       };
-      const fail = (error: unknown) => {
-        if (signal.aborted) return;
-        if (socket.closed) this.push(null);
-        else this.destroy(error as Error);
-      };
-      socket.receive({ signal }).then(take, fail);
+      const fail = (error: Error) => this.destroy(error);
+      source.next(give, () => this.push(null)).catch(fail);
     },
   } satisfies ReadableOptions;
 }
 
-const NULL_HINT = "A stream of Node's cannot carry null: send something around it.";
+const NULL_HINT = "A stream of Node's cannot carry null: take it from the socket itself.";
 
 function writing(socket: Sends<unknown>, { signal }: AbortController) {
   return {
@@ -88,10 +96,11 @@ function writing(socket: Sends<unknown>, { signal }: AbortController) {
   } satisfies WritableOptions;
 }
 
-function ending(gone: AbortController) {
+function ending({ source, gone }: { source?: Source<unknown>; gone?: AbortController }) {
   return {
-    destroy(error: Error | null, done: (error: Error | null) => void): void {
-      gone.abort();
+    destroy(this: object, error: Error | null, done: (error: Error | null) => void): void {
+      source?.giveUp(error, (this as Readable).readableLength > 0);
+      gone?.abort();
       done(error);
     },
   };

@@ -32,6 +32,7 @@ export interface DuplexSocket<
   Out = MessageLike,
   In = Message,
   Call extends WaitOptions = WaitOptions,
+  Body = In,
   Leased = LeasedPart[],
 > extends Sending<Out, Call> {}
 
@@ -40,8 +41,9 @@ export abstract class DuplexSocket<
   Out = MessageLike,
   In = Message,
   Call extends WaitOptions = WaitOptions,
+  Body = In,
   Leased = LeasedPart[],
-> extends ReceivingSocket<In, Leased> {
+> extends ReceivingSocket<In, Body, Leased> {
   // biome-ignore-end lint/correctness/noUnusedVariables: as above.
   // biome-ignore-end lint/suspicious/noUnsafeDeclarationMerging: as above.
   /** @internal */
@@ -59,8 +61,8 @@ export abstract class DuplexSocket<
   }
 
   /** See {@link CodecOption.codec}; undefined if messages are what they are. */
-  override get codec(): Codec<Out, In> | undefined {
-    return super.codec as Codec<Out, In> | undefined;
+  override get codec(): Codec<Out, Body> | undefined {
+    return super.codec as Codec<Out, Body> | undefined;
   }
 }
 

@@ -26,8 +26,8 @@ export abstract class Receiver<M = Message> extends Direction {
   #undecoded: ZmqError | undefined;
   /** A lease of nothing: there was no message. */
   #unused: Lease | undefined;
-  /** A message that was taken to be passed on, and put back. */
-  #returned: readonly unknown[] | undefined;
+  /** Messages that were taken to be passed on, and put back: the next ones. */
+  #returned: (readonly unknown[])[] | undefined;
 
   constructor(core: SocketCore) {
     super(core, WAY);
@@ -134,6 +134,29 @@ export abstract class Receiver<M = Message> extends Direction {
     return this.waiting.runSync(() => this.#attemptMany(max), wait);
   }
 
+  /**
+   * Receives a message, and gives it to `take` in the same step; with a way to put it back, if he
+   * who has asked for it is gone before he has seen it.
+   */
+  deliver(take: (value: M, putBack: () => void) => void, options: WaitOptions): Promise<true> {
+    const attempt = (): true | undefined => {
+      this.check();
+      if (this.#codec !== undefined) this.#tellUndecoded();
+      const message = this.takePassing();
+      if (message === undefined) return undefined;
+      const value = this.#codec === undefined ? message : this.#decode(message, this.#codec);
+      take(value as M, () => this.putBack(message));
+      return true;
+    };
+    try {
+      const wait = this.wait(options);
+      this.enter();
+      return this.waiting.run(attempt, wait);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   attached(pipe: Pipe): void {
     this.fq.attach(pipe);
     this.waits?.pump();
@@ -166,8 +189,10 @@ export abstract class Receiver<M = Message> extends Direction {
   /** The next message as it came, to be passed on. */
   takePassing(lease?: Lease): readonly unknown[] | undefined {
     const returned = this.#returned;
-    this.#returned = undefined;
-    return returned ?? (this.take(lease) as readonly unknown[] | undefined);
+    if (returned === undefined) return this.take(lease) as readonly unknown[] | undefined;
+    const message = returned.pop();
+    if (returned.length === 0) this.#returned = undefined;
+    return message;
   }
 
   /**
@@ -175,7 +200,8 @@ export abstract class Receiver<M = Message> extends Direction {
    * nothing has come, and it may be the one who has put it back, who would try for ever.
    */
   putBack(message: readonly unknown[]): void {
-    this.#returned = message;
+    this.#returned ??= [];
+    this.#returned.push(message);
     if (this.pending > 0) this.pump();
   }
 
@@ -201,8 +227,10 @@ export abstract class Receiver<M = Message> extends Direction {
   #attemptMany(max: number): M[] | undefined {
     this.check();
     const messages: M[] = [];
-    if (this.#returned !== undefined && this.#codec === undefined) {
-      messages.push(this.takePassing() as M);
+    if (this.#codec === undefined) {
+      while (this.#returned !== undefined && messages.length < max) {
+        messages.push(this.takePassing() as M);
+      }
     }
     if (this.#codec === undefined) this.takeMany(messages, max);
     else this.#decodeMany(messages, max);
@@ -226,8 +254,13 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   #takeOne(): M | undefined {
-    if (this.#codec !== undefined) return this.#decode(this.#codec);
-    return this.#returned === undefined ? this.take() : (this.takePassing() as M);
+    const codec = this.#codec;
+    if (codec === undefined) {
+      return this.#returned === undefined ? this.take() : (this.takePassing() as M);
+    }
+    this.#tellUndecoded();
+    const message = this.takePassing();
+    return message === undefined ? undefined : this.#decode(message, codec);
   }
 
   /** The next message as it came, its large bodies where they lie. */
@@ -247,6 +280,7 @@ export abstract class Receiver<M = Message> extends Direction {
     return lease.of(message);
   }
 
+  /** @throws ZmqError EBADMSG. */
   #tellUndecoded(): void {
     const undecoded = this.#undecoded;
     this.#undecoded = undefined;
@@ -254,10 +288,8 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   /** @throws ZmqError EBADMSG, which has the message. */
-  #decode(codec: Codec<unknown>): M | undefined {
-    this.#tellUndecoded();
-    const message = this.takePassing() as Message | undefined;
-    if (message === undefined) return undefined;
+  #decode(taken: readonly unknown[], codec: Codec<unknown>): M {
+    const message = taken as Message;
     try {
       const value = codec.decode(message);
       if (value === undefined) throw new TypeError("decode has returned undefined: no value");

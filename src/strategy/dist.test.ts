@@ -22,8 +22,9 @@ import {
   createThread,
   type Pair,
 } from "../testing/index.ts";
+import { lostBy, type WhenFull } from "./announcing.ts";
 import { Dist, type DistOwner } from "./dist.ts";
-import { lostBy, type Outlet, type WhenFull } from "./outlet.ts";
+import type { Outlet } from "./outlet.ts";
 
 const LARGE = "x".repeat(20_000);
 

@@ -3,7 +3,8 @@
 import { DEFAULT_HIGH_WATER_MARK } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import { type MessageLike, type Pipe, Prepared, Publication, prepare } from "../pipe/index.ts";
-import { type DropCause, Outlet, type OutletOwner, type WhenFull } from "./outlet.ts";
+import type { WhenFull } from "./announcing.ts";
+import { type DropCause, Outlet, type OutletOwner } from "./outlet.ts";
 
 /** What the socket is asked, and told. */
 export interface DistOwner {

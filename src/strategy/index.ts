@@ -9,14 +9,32 @@
  *   routes         where an id leads to
  *   dist           to all that want it
  *   outlet         one of those, and what happens to what it has no room for
+ *   announcing     what subscribers and publishers tell each other
  *   radix          values by prefixes
  *   prefixes       which topics are subscribed to
  *   subscriptions  and by whom
  */
+export {
+  aboutNumber,
+  aboutTopic,
+  BEGIN,
+  COMPLETE,
+  FORGET_ALL,
+  KNOWN,
+  lostBy,
+  NOBODY,
+  numberIn,
+  POLICIES,
+  RETURNED,
+  SUBSCRIBE,
+  UNSUBSCRIBE,
+  WHEN_FULL,
+  type WhenFull,
+} from "./announcing.ts";
 export { Dist, type DistOwner } from "./dist.ts";
 export { Fq, type Wants } from "./fq.ts";
 export { Lb } from "./lb.ts";
-export { type DropCause, lostBy, type Outlet, type WhenFull } from "./outlet.ts";
+export type { DropCause, Outlet } from "./outlet.ts";
 export { type Interests, Prefixes } from "./prefixes.ts";
 export { Routes } from "./routes.ts";
-export { Groups, type Removal, Subscriptions } from "./subscriptions.ts";
+export { Groups, Subscriptions, type Wishes } from "./subscriptions.ts";

@@ -4,9 +4,7 @@ import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import { count, SLOT_DROPPED, SLOT_SENT, slotAt } from "../memory/index.ts";
 import type { Kept, MessageLike, Pipe, PipeWriter, Prepared, Publication } from "../pipe/index.ts";
 import { LANE_SWAPPED } from "../queue/index.ts";
-
-/** What becomes of a message for which a pipe has no room. */
-export type WhenFull = "drop-newest" | "drop-oldest" | "latest-per-topic" | "block" | "disconnect";
+import { aboutGap, type WhenFull } from "./announcing.ts";
 
 /** Why messages are dropped: there was no room, or no memory, or the pipe was left. */
 export type DropCause = "full" | "memory" | "closed";
@@ -23,12 +21,6 @@ export interface OutletOwner {
   /** It is to be left. */
   tooSlow(outlet: Outlet): void;
 }
-
-/**
- * The first byte of a control record that tells how many messages are missing at its place. The
- * other records are those of socket/announcing.ts.
- */
-const GAP = 2;
 
 /**
  * outlet — a pipe that messages for many go to, and what becomes of those it has no room for.
@@ -254,10 +246,7 @@ export class Outlet {
       this.#records.shift();
     }
     if (this.#untold === 0) return true;
-    const record = new Uint8Array(1 + Float64Array.BYTES_PER_ELEMENT);
-    record[0] = GAP;
-    new DataView(record.buffer).setFloat64(1, this.#untold);
-    if (!this.writer.writeControl(record)) return false;
+    if (!this.writer.writeControl(aboutGap(this.#untold))) return false;
     this.#untold = 0;
     this.#tellOwner();
     return true;
@@ -273,10 +262,4 @@ export class Outlet {
     this.#starved = starved;
     this.#owner.starves(starved);
   }
-}
-
-/** How many messages are missing before the next one, by a control record; 0: it tells no gap. */
-export function lostBy(record: Uint8Array): number {
-  if (record[0] !== GAP) return 0;
-  return new DataView(record.buffer, record.byteOffset, record.length).getFloat64(1);
 }

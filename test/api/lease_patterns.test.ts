@@ -41,7 +41,7 @@ const LARGE = 20_000;
 
 /** Two sockets that are linked, a message for the second, and what it is to receive of it. */
 interface Link {
-  readonly receiver: ReceivingSocket<any, any>;
+  readonly receiver: ReceivingSocket<any, any, any>;
   send(parts: Buffer[]): void;
   /** What stands in the message before those parts, and behind them. */
   readonly before?: number;

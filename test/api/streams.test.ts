@@ -12,6 +12,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Dealer, json, Pair, Pull, Push, toReadableStream, toWritableStream } from "threadmq";
 import { toDuplex, toReadable, toWritable } from "threadmq/node-streams";
 import { type Ground, play, zmq } from "../support/ground.ts";
+import { Random } from "../support/random.ts";
 
 /** A PUSH and a PULL of numbers; between them there is room for two. */
 function link(g: Ground, name = "inproc://numbers"): { push: Push<unknown>; pull: Pull<number> } {
@@ -121,6 +122,51 @@ describe("Web Streams", () => {
       break; // Which cancels.
     }
     assert.ok(!pull.closed);
+  });
+
+  play("cancel, in the moment in which a message comes: it goes back", async (g) => {
+    const { push, pull } = link(g);
+    const reader = toReadableStream(pull).getReader();
+    const read = reader.read();
+    await settle();
+    push.sendSync(1);
+    assert.equal(pull.stats().pending, 0, "it was taken");
+    const cancelled = reader.cancel();
+    assert.deepEqual(await read, { value: undefined, done: true });
+    await cancelled;
+    await push.send(2);
+    assert.deepEqual([await pull.receive(), await pull.receive()], [1, 2]);
+  });
+
+  play("of two streams that are given up, each puts its message back", async (g) => {
+    const { push, pull } = link(g);
+    const readers = [toReadableStream(pull).getReader(), toReadableStream(pull).getReader()];
+    for (const reader of readers) reader.read();
+    await settle();
+    push.sendManySync([1, 2]);
+    assert.equal(pull.stats().pending, 0);
+    await Promise.all(readers.map((reader) => reader.cancel()));
+    const values = await pull.receiveMany();
+    assert.deepEqual(values.toSorted(), [1, 2]);
+  });
+
+  play("streams that come and go lose nothing, and give nothing twice", async (g) => {
+    const { push, pull } = link(g);
+    const random = new Random();
+    const sending = push.sendMany(NUMBERS);
+    const seen: number[] = [];
+    while (seen.length < NUMBERS.length) {
+      const reader = toReadableStream(pull).getReader();
+      const reading = reader.read();
+      const turns = random.next(8);
+      if (turns === 0) await turn();
+      for (let left = turns; left > 0; left--) await undefined;
+      await reader.cancel();
+      const { value } = await reading;
+      if (value !== undefined) seen.push(value);
+    }
+    await sending;
+    assert.deepEqual(seen, NUMBERS, `THREADMQ_SEED=${random.seed}`);
   });
 
   play("abort gives up the send: it is not accepted", async (g) => {
@@ -233,6 +279,35 @@ describe("Node's streams", () => {
     assert.deepEqual([push.stats().sent, push.stats().pending], [2, 0]);
     assert.deepEqual([await pull.receive(), await pull.receive()], [1, 2]);
   });
+
+  play("destroy, in the moment in which a message comes: it goes back", async (g) => {
+    const { push, pull } = link(g);
+    const stream = toReadable(pull).resume();
+    await settle();
+    push.sendSync(1);
+    assert.equal(pull.stats().pending, 0, "it was taken");
+    stream.destroy();
+    await once(stream, "close");
+    assert.equal(await pull.receive(), 1);
+  });
+
+  play(
+    "destroy, when a message waits in the stream: it goes back, unless it was read",
+    async (g) => {
+      const { push, pull } = link(g);
+      for (const isRead of [false, true]) {
+        const stream = toReadable(pull);
+        await push.send(1);
+        await once(stream, "readable");
+        if (isRead) assert.equal(stream.read(), 1);
+        stream.destroy();
+        await once(stream, "close");
+        if (!isRead) assert.equal(await pull.receive(), 1);
+      }
+      await push.send(2);
+      assert.equal(await pull.receive(), 2);
+    },
+  );
 
   play("a duplex both sends and receives, and is over when its socket is closed", async (g) => {
     const pair = new Pair<number, string>({ context: g.context, codec: json() });

@@ -39,6 +39,9 @@ export const LAYERS: Readonly<Record<string, Allowed>> = {
   socket: {
     all: ["base", "memory", "queue", "command", "pipe", "strategy", "context", "transport"],
   },
+  patterns: {
+    all: ["base", "memory", "queue", "command", "pipe", "strategy", "context", "socket"],
+  },
   platform: { all: ["base"], types: ["memory", "command"] },
   zeromq: { all: ["platform"], entry: "src/index.ts" },
 };

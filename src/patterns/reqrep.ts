@@ -14,17 +14,25 @@ import {
   prepare,
   REFUSED,
 } from "../pipe/index.ts";
+import {
+  Balancer,
+  type CodecOption,
+  type DuplexOptions,
+  defineOptions,
+  type Outgoing,
+  type ProbeOption,
+  ProbingSocket,
+  type Received,
+  Receiver,
+  type Routed,
+  RoutedSocket,
+  Routing,
+  type RoutingOptions,
+  type SocketCore,
+  type WaitOptions,
+  Ways,
+} from "../socket/index.ts";
 import type { Wants } from "../strategy/index.ts";
-import { Balancer } from "./balancing.ts";
-import type { DuplexOptions } from "./duplex_socket.ts";
-import type { CodecOption, ProbeOption, Received, RoutingOptions } from "./options.ts";
-import { Receiver } from "./receiving.ts";
-import { ProbingSocket, RoutedSocket } from "./routed_socket.ts";
-import { type Routed, Routing } from "./routing.ts";
-import type { Outgoing } from "./sending.ts";
-import type { SocketCore } from "./socket.ts";
-import type { WaitOptions } from "./waiting.ts";
-import { Ways } from "./ways.ts";
 
 /**
  * reqrep — REQ and REP: a request, then its reply, and so on in turn (RFC 28).
@@ -320,27 +328,18 @@ export interface RequestOptions<Out = MessageLike, In = Received<Out>>
  * ```
  */
 export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
-  constructor(options: RequestOptions<Out, In> = {}) {
-    const known = ["codec", "routingId", "probeRouter", "correlate", "relaxed"] as const;
-    super(REQ, options, known, (core) => new RequestWays(core));
+  static {
+    defineOptions(Request.prototype, "correlate", "relaxed");
   }
 
   /** `ZMQ_REQ_CORRELATE`; see {@link RequestOptions.correlate}. For the requests to come. */
-  get correlate(): boolean {
-    return this.option("correlate");
-  }
-
-  set correlate(value: boolean) {
-    this.setOption("correlate", value);
-  }
-
+  declare correlate: boolean;
   /** `ZMQ_REQ_RELAXED`; see {@link RequestOptions.relaxed}. Takes effect at once. */
-  get relaxed(): boolean {
-    return this.option("relaxed");
-  }
+  declare relaxed: boolean;
 
-  set relaxed(value: boolean) {
-    this.setOption("relaxed", value);
+  constructor(options: RequestOptions<Out, In> = {}) {
+    const known = ["codec", "routingId", "probeRouter", "correlate", "relaxed"] as const;
+    super(REQ, options, known, (core) => new RequestWays(core));
   }
 }
 

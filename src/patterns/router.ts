@@ -13,25 +13,28 @@ import {
   prepare,
   SAME_ID,
 } from "../pipe/index.ts";
-import { Routes } from "../strategy/index.ts";
-import { Balancer } from "./balancing.ts";
-import type { DuplexOptions } from "./duplex_socket.ts";
 import {
   type Balance,
   type BalanceOption,
+  Balancer,
   type CodecOption,
   type ConflateOption,
   checkRoutingId,
+  type DuplexOptions,
+  defineOptions,
+  FairReceiver,
   type ProbeOption,
+  ProbingSocket,
   type Received,
+  Receiver,
+  type Routed,
+  Routing,
   type RoutingOptions,
-} from "./options.ts";
-import { FairReceiver, Receiver } from "./receiving.ts";
-import { ProbingSocket } from "./routed_socket.ts";
-import { type Routed, Routing } from "./routing.ts";
-import type { SocketCore } from "./socket.ts";
-import type { WaitOptions } from "./waiting.ts";
-import { Ways } from "./ways.ts";
+  type SocketCore,
+  type WaitOptions,
+  Ways,
+} from "../socket/index.ts";
+import { Routes } from "../strategy/index.ts";
 
 /** Options of a DEALER. */
 export interface DealerOptions<Out = MessageLike, In = Received<Out>>
@@ -57,29 +60,20 @@ export interface DealerOptions<Out = MessageLike, In = Received<Out>>
  * ```
  */
 export class Dealer<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
+  static {
+    defineOptions(Dealer.prototype, "conflate", "balance");
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  declare conflate: boolean;
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  declare balance: Balance;
+
   constructor(options: DealerOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "conflate", "balance"] as const;
     super(DEALER, options, known, (core) => {
       return new Ways(core, { sender: new Balancer(core), receiver: new FairReceiver(core) });
     });
-  }
-
-  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
-
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
-  }
-
-  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
-  get balance(): Balance {
-    return this.option("balance");
-  }
-
-  set balance(value: Balance) {
-    this.setOption("balance", value);
   }
 }
 
@@ -323,6 +317,15 @@ export interface RouterOptions<Out = MessageLike, In = Received<Out>>
  * ```
  */
 export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
+  static {
+    defineOptions(Router.prototype, "mandatory", "handover");
+  }
+
+  /** `ZMQ_ROUTER_MANDATORY`; see {@link RouterOptions.mandatory}. Takes effect at once. */
+  declare mandatory: boolean;
+  /** `ZMQ_ROUTER_HANDOVER`; see {@link RouterOptions.handover}. Takes effect at once. */
+  declare handover: boolean;
+
   constructor(options: RouterOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "mandatory", "handover"] as const;
     super(ROUTER, options, known, (core) => new RouterWays(core));
@@ -337,23 +340,5 @@ export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket
   override connect(endpoint: string, options?: { routingId?: string | Uint8Array }): void {
     const { routingId } = options ?? {};
     this.link(endpoint, routingId === undefined ? undefined : checkRoutingId(routingId));
-  }
-
-  /** `ZMQ_ROUTER_MANDATORY`; see {@link RouterOptions.mandatory}. Takes effect at once. */
-  get mandatory(): boolean {
-    return this.option("mandatory");
-  }
-
-  set mandatory(value: boolean) {
-    this.setOption("mandatory", value);
-  }
-
-  /** `ZMQ_ROUTER_HANDOVER`; see {@link RouterOptions.handover}. Takes effect at once. */
-  get handover(): boolean {
-    return this.option("handover");
-  }
-
-  set handover(value: boolean) {
-    this.setOption("handover", value);
   }
 }

@@ -3,20 +3,22 @@
 import type { LeasedPart } from "../base/index.ts";
 import { GATHER, PULL, PUSH, SCATTER, type SocketType } from "../context/index.ts";
 import { isRedelivered, type Message, type MessageLike } from "../pipe/index.ts";
-import { Balancer, type OnePart } from "./balancing.ts";
-import type {
-  AcknowledgeOption,
-  Balance,
-  BalanceOption,
-  CodecOption,
-  ConflateOption,
-  ReceiveOptions,
-  SendOptions,
-} from "./options.ts";
-import { FairReceiver } from "./receiving.ts";
-import { ReceivingSocket } from "./receiving_socket.ts";
-import { SendingSocket } from "./sending_socket.ts";
-import { Ways } from "./ways.ts";
+import {
+  type AcknowledgeOption,
+  type Balance,
+  type BalanceOption,
+  Balancer,
+  type CodecOption,
+  type ConflateOption,
+  defineOptions,
+  FairReceiver,
+  type OnePart,
+  type ReceiveOptions,
+  ReceivingSocket,
+  SendingSocket,
+  type SendOptions,
+  Ways,
+} from "../socket/index.ts";
 
 /** Options of a PUSH. */
 export interface PushOptions<Out = MessageLike>
@@ -27,29 +29,20 @@ export interface PushOptions<Out = MessageLike>
 
 /** A PUSH, or a SCATTER. */
 abstract class SharingSocket<Out> extends SendingSocket<Out> {
+  static {
+    defineOptions(SharingSocket.prototype, "conflate", "balance");
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  declare conflate: boolean;
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  declare balance: Balance;
+
   protected constructor(type: SocketType, options: PushOptions<Out>, onePart: boolean) {
     const known = ["codec", "conflate", "balance"] as const;
     super(type, options, known, (core) => {
       return new Ways(core, { sender: new Balancer(core, { onePart }) });
     });
-  }
-
-  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
-
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
-  }
-
-  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
-  get balance(): Balance {
-    return this.option("balance");
-  }
-
-  set balance(value: Balance) {
-    this.setOption("balance", value);
   }
 }
 
@@ -90,18 +83,16 @@ export interface PullOptions<In = Message>
  * ```
  */
 export class Pull<In = Message> extends ReceivingSocket<In> {
-  constructor(options: PullOptions<In> = {}) {
-    const known = ["codec", "acknowledge", "conflate"] as const;
-    super(PULL, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
+  static {
+    defineOptions(Pull.prototype, "conflate");
   }
 
   /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
+  declare conflate: boolean;
 
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
+  constructor(options: PullOptions<In> = {}) {
+    const known = ["codec", "acknowledge", "conflate"] as const;
+    super(PULL, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
   }
 
   /** Whether messages are to be acknowledged; see {@link AcknowledgeOption.acknowledge}. */
@@ -144,17 +135,15 @@ export interface GatherOptions<In = Message>
 
 /** GATHER: receives from all linked SCATTERs, as a PULL does (RFC 49, `ZMQ_GATHER`). */
 export class Gather<In = Message> extends ReceivingSocket<In> {
-  constructor(options: GatherOptions<In> = {}) {
-    const known = ["codec", "conflate"] as const;
-    super(GATHER, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
+  static {
+    defineOptions(Gather.prototype, "conflate");
   }
 
   /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
+  declare conflate: boolean;
 
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
+  constructor(options: GatherOptions<In> = {}) {
+    const known = ["codec", "conflate"] as const;
+    super(GATHER, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
   }
 }

@@ -3,12 +3,17 @@
 import { ZmqError } from "../base/index.ts";
 import { CHANNEL, PAIR } from "../context/index.ts";
 import { ATTACHED, HAS_PEER, type MessageLike } from "../pipe/index.ts";
-import { Balancer, type OnePart } from "./balancing.ts";
-import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
-import type { CodecOption, Received } from "./options.ts";
-import { FairReceiver } from "./receiving.ts";
-import type { SocketCore } from "./socket.ts";
-import { Ways } from "./ways.ts";
+import {
+  Balancer,
+  type CodecOption,
+  type DuplexOptions,
+  DuplexSocket,
+  FairReceiver,
+  type OnePart,
+  type Received,
+  type SocketCore,
+  Ways,
+} from "../socket/index.ts";
 
 /**
  * What PAIR and CHANNEL do: both ways, with one peer and no more. Who comes second is refused, and

@@ -3,14 +3,27 @@
 import { type LeasedPart, type ReceivedPart, ZmqError } from "../base/index.ts";
 import { CLIENT, PEER, SERVER } from "../context/index.ts";
 import { type Lease, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
-import { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
-import { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
-import type { Balance, BalanceOption, CodecOption, Received } from "./options.ts";
-import { FairReceiver, Receiver } from "./receiving.ts";
-import { type Routed, Routing } from "./routing.ts";
-import type { SocketCore } from "./socket.ts";
-import type { WaitOptions } from "./waiting.ts";
-import { Ways } from "./ways.ts";
+import {
+  type Balance,
+  type BalanceOption,
+  Balancer,
+  type CodecOption,
+  checkOnePart,
+  type DuplexOptions,
+  DuplexSocket,
+  decodingBody,
+  defineOptions,
+  FairReceiver,
+  type OnePart,
+  type Received,
+  type ReceivedBody,
+  Receiver,
+  type Routed,
+  Routing,
+  type SocketCore,
+  type WaitOptions,
+  Ways,
+} from "../socket/index.ts";
 
 /** Options of a CLIENT. */
 export interface ClientOptions<Out = OnePart, In = Received<Out>>
@@ -24,20 +37,18 @@ export interface ClientOptions<Out = OnePart, In = Received<Out>>
  * others.
  */
 export class Client<Out = OnePart, In = Received<Out>> extends DuplexSocket<Out, In> {
+  static {
+    defineOptions(Client.prototype, "balance");
+  }
+
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  declare balance: Balance;
+
   constructor(options: ClientOptions<Out, In> = {}) {
     super(CLIENT, options, ["codec", "balance"], (core) => {
       const sender = new Balancer(core, { onePart: true });
       return new Ways(core, { sender, receiver: new FairReceiver(core) });
     });
-  }
-
-  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
-  get balance(): Balance {
-    return this.option("balance");
-  }
-
-  set balance(value: Balance) {
-    this.setOption("balance", value);
   }
 }
 
@@ -46,8 +57,8 @@ export interface PeerNumber {
   readonly routingId: number;
 }
 
-/** A message, and whom it has come from. */
-export type NumberedMessage = [part: ReceivedPart, from: PeerNumber];
+/** A message, or its value, and whom it has come from. */
+export type NumberedMessage<In = ReceivedPart> = [body: In, from: PeerNumber];
 
 /** The same, of a lease. */
 export type LeasedNumberedMessage = [part: LeasedPart, from: PeerNumber];
@@ -71,7 +82,7 @@ class NumberingWays extends Ways {
   constructor(core: SocketCore) {
     const numbers = new Numbers();
     const sender = new NumberedSender(core, numbers);
-    super(core, { sender, receiver: new NumberedReceiver(core) });
+    super(core, { sender, receiver: new NumberedReceiver(decodingBody(core)) });
     this.#numbers = numbers;
   }
 
@@ -127,7 +138,9 @@ class NumberedSender extends Routing {
 }
 
 /** Options of a SERVER, and of a PEER. */
-export interface ServerOptions extends DuplexOptions {}
+export interface ServerOptions<Out = OnePart, In = ReceivedBody<Out>>
+  extends DuplexOptions,
+    CodecOption<Out, In> {}
 
 /** How a call that sends waits, and whom the message is for. */
 export interface NumberedSendOptions extends WaitOptions, PeerNumber {}
@@ -136,7 +149,8 @@ export interface NumberedSendOptions extends WaitOptions, PeerNumber {}
  * SERVER: receives from all linked CLIENTs fairly, messages of one part, and says whom each came
  * from; sends to the one that it is told (RFC 41, `ZMQ_SERVER`).
  *
- * If that one is gone, `send` fails with EHOSTUNREACH; if it has no room, `send` waits.
+ * If that one is gone, `send` fails with EHOSTUNREACH; if it has no room, `send` waits. A codec is
+ * for the part: what is received is its value, and whom it came from.
  *
  * @example
  * ```ts
@@ -145,14 +159,15 @@ export interface NumberedSendOptions extends WaitOptions, PeerNumber {}
  * for await (const [part, from] of server) await server.send(part, from);
  * ```
  */
-export class Server extends DuplexSocket<
-  OnePart,
-  NumberedMessage,
+export class Server<Out = OnePart, In = ReceivedBody<Out>> extends DuplexSocket<
+  Out,
+  NumberedMessage<In>,
   NumberedSendOptions,
+  In,
   LeasedNumberedMessage
 > {
-  constructor(options: ServerOptions = {}) {
-    super(SERVER, options, [], (core) => new NumberingWays(core));
+  constructor(options: ServerOptions<Out, In> = {}) {
+    super(SERVER, options, ["codec"], (core) => new NumberingWays(core));
   }
 }
 
@@ -160,14 +175,15 @@ export class Server extends DuplexSocket<
  * PEER: a SERVER that connects too, and then knows at once how to call whom it has connected to
  * (RFC 51, `ZMQ_PEER`).
  */
-export class Peer extends DuplexSocket<
-  OnePart,
-  NumberedMessage,
+export class Peer<Out = OnePart, In = ReceivedBody<Out>> extends DuplexSocket<
+  Out,
+  NumberedMessage<In>,
   NumberedSendOptions,
+  In,
   LeasedNumberedMessage
 > {
-  constructor(options: ServerOptions = {}) {
-    super(PEER, options, [], (core) => new NumberingWays(core));
+  constructor(options: ServerOptions<Out, In> = {}) {
+    super(PEER, options, ["codec"], (core) => new NumberingWays(core));
   }
 
   /**

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-import type { WhenFull } from "../strategy/index.ts";
-
 /**
- * announcing — what a subscriber's end of a link tells the publisher's.
+ * announcing — what a subscriber's end of a link tells the publisher's, and is told by it.
  *
  * Control records (pipe/reader.ts): one byte that says what, and then what it is about.
  *
@@ -14,9 +12,9 @@ import type { WhenFull } from "../strategy/index.ts";
  *   RETURNED                 one of several subscriptions to a topic was taken back
  *   COMPLETE                 all that is wanted has been said
  *
- * The other way goes the number of messages that were dropped (GAP in strategy/outlet.ts: it has
- * the number that is missing below), and
+ * The other way go
  *
+ *   GAP                      so many messages are missing here (eight bytes): they were dropped
  *   BEGIN                    from here on everything is sent
  *   KNOWN                    from here on what is wanted is sent
  *
@@ -32,6 +30,7 @@ import type { WhenFull } from "../strategy/index.ts";
  */
 export const UNSUBSCRIBE = 0;
 export const SUBSCRIBE = 1;
+export const GAP = 2;
 export const COMPLETE = 3;
 export const FORGET_ALL = 4;
 export const WHEN_FULL = 5;
@@ -41,14 +40,15 @@ export const RETURNED = 8;
 /** No binder has this number. */
 export const NOBODY = 0xffff_ffff;
 
-/** In the order of their numbers in a record. */
-export const POLICIES: readonly WhenFull[] = [
+/** What becomes of messages for which a pipe has no room, in the order of their numbers. */
+export const POLICIES = [
   "drop-newest",
   "drop-oldest",
   "latest-per-topic",
   "block",
   "disconnect",
-];
+] as const;
+export type WhenFull = (typeof POLICIES)[number];
 
 /** A control record about a topic, or a group. */
 export function aboutTopic(what: number, topic: Uint8Array): Uint8Array {
@@ -69,4 +69,18 @@ export function aboutNumber(what: number, number: number): Uint8Array {
 /** The number that a control record is about. */
 export function numberIn(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
+}
+
+/** A control record about missing messages. */
+export function aboutGap(messages: number): Uint8Array {
+  const bytes = new Uint8Array(1 + Float64Array.BYTES_PER_ELEMENT);
+  bytes[0] = GAP;
+  new DataView(bytes.buffer).setFloat64(1, messages);
+  return bytes;
+}
+
+/** How many messages are missing before the next one, by a control record; 0: it tells no gap. */
+export function lostBy(record: Uint8Array): number {
+  if (record[0] !== GAP) return 0;
+  return new DataView(record.buffer, record.byteOffset, record.length).getFloat64(1);
 }

@@ -9,29 +9,31 @@ import {
   type PipeReader,
 } from "../pipe/index.ts";
 import {
-  Dist,
-  type DistOwner,
-  type DropCause,
-  type Outlet,
-  type Removal,
-  type WhenFull,
-} from "../strategy/index.ts";
+  decodingBy,
+  type Outgoing,
+  Receiver,
+  Sender,
+  type SocketCore,
+  Ways,
+} from "../socket/index.ts";
 import {
   BEGIN,
   COMPLETE,
+  Dist,
+  type DistOwner,
+  type DropCause,
   FORGET_ALL,
   KNOWN,
   numberIn,
+  type Outlet,
   POLICIES,
   RETURNED,
   SUBSCRIBE,
   UNSUBSCRIBE,
   WHEN_FULL,
-} from "./announcing.ts";
-import { Receiver } from "./receiving.ts";
-import { type Outgoing, Sender } from "./sending.ts";
-import type { SocketCore } from "./socket.ts";
-import { Ways } from "./ways.ts";
+  type WhenFull,
+  type Wishes,
+} from "../strategy/index.ts";
 
 /**
  * publishing — what those who publish have in common: PUB, XPUB and RADIO, and XSUB upwards.
@@ -156,6 +158,8 @@ class Upstream extends Receiver<Message> {
   hear: (pipe: Pipe, record: Uint8Array) => void = () => {};
   /** Whether messages are kept; a PUB throws them away. */
   readonly #keeps: boolean;
+  /** Those that no peer has sent as messages. */
+  readonly #notices: WeakSet<Message>;
   readonly #queue: Arrival[] = [];
   #head = 0;
   /** How many messages of a pipe wait here. */
@@ -165,7 +169,13 @@ class Upstream extends Receiver<Message> {
   readonly #dist: Dist;
 
   constructor(core: SocketCore, keeps: boolean, dist: Dist) {
-    super(core);
+    const notices = new WeakSet<Message>();
+    super(
+      decodingBy(core, (codec, message) => {
+        return notices.has(message) ? message : codec.decode(message);
+      }),
+    );
+    this.#notices = notices;
     this.#keeps = keeps;
     this.#dist = dist;
   }
@@ -190,8 +200,9 @@ class Upstream extends Receiver<Message> {
     this.#waiting.delete(pipe);
   }
 
-  /** Something is to be received that was in no message. */
+  /** Something is to be received that was in no message, and is for no codec. */
   add(message: Message, from: Outlet): void {
+    this.#notices.add(message);
     this.#queue.push({ message, from, pipe: undefined });
   }
 
@@ -238,17 +249,8 @@ class Upstream extends Receiver<Message> {
   }
 }
 
-/** Who wants what (strategy/subscriptions.ts). */
-export interface Wishes {
-  add(topic: Uint8Array, who: Outlet): boolean;
-  remove(topic: Uint8Array, who: Outlet): Removal;
-  removeAll(who: Outlet, gone?: (topic: Uint8Array) => void, all?: boolean): void;
-  match(topic: Uint8Array, visit: (who: Outlet) => void): void;
-  readonly count: number;
-}
-
 export class Publishing extends Ways {
-  protected readonly wishes: Wishes;
+  protected readonly wishes: Wishes<Outlet>;
   declare readonly sender: Distributor;
   declare readonly receiver: Upstream;
   /** Those who have not said all that they want: they get everything. */
@@ -261,7 +263,7 @@ export class Publishing extends Ways {
   /** @param keeps Whether messages from subscribers are kept. */
   constructor(
     core: SocketCore,
-    wishes: Wishes,
+    wishes: Wishes<Outlet>,
     keeps: boolean,
     sender: Distributor = new Distributor(core),
   ) {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * brief — the table of the README: what is done, in one line each, and how many times as fast it
+ * goes as with the rivals, whatever the figure itself is.
+ */
+
+import { medianOf, type Round, ratioOf, significant, table, write } from "./report.ts";
+
+/** What is measured, and by which programs. */
+interface Task {
+  title: string;
+  figure: "rate" | "p50";
+  blocking: string;
+  promises: string;
+  libzmq: string;
+  /** libzmq as it waits for many sockets, beside promises; if it is another program. */
+  polled?: string;
+  zeromqjs: string;
+}
+
+const pub = (subscribers: number): Task => ({
+  title: `PUB to ${subscribers} SUB of one thread, deliveries`,
+  figure: "rate",
+  blocking: `pub/64/${subscribers}/one`,
+  promises: `pub/64/${subscribers}/one-await`,
+  libzmq: `pub/64/${subscribers}/libzmq-copy`,
+  zeromqjs: `pub/64/${subscribers}/zeromqjs`,
+});
+
+const thr = (blocking: string, promises: string, title: string): Task => ({
+  title,
+  figure: "rate",
+  blocking: `thr/${blocking}`,
+  promises: `thr/${promises}`,
+  libzmq: "thr/libzmq-copy",
+  zeromqjs: "thr/zeromqjs",
+});
+
+const TASKS: readonly Task[] = [
+  thr("one", "one-await", "PUSH to PULL"),
+  thr("many", "many-await", "PUSH to PULL, in batches"),
+  {
+    title: "a request and its reply, REQ and REP",
+    figure: "p50",
+    blocking: "reqrep/busy",
+    promises: "reqrep/busy-await",
+    libzmq: "reqrep/libzmq-poll",
+    polled: "reqrep/libzmq-wait",
+    zeromqjs: "reqrep/zeromqjs",
+  },
+  pub(1),
+  pub(8),
+  pub(64),
+  {
+    title: "PUB to one SUB with 100,000 subscriptions",
+    figure: "rate",
+    blocking: "subs/one",
+    promises: "subs/one-await",
+    libzmq: "subs/libzmq-copy",
+    zeromqjs: "subs/zeromqjs",
+  },
+  {
+    title: "PUSH to PULL by a proxy",
+    figure: "rate",
+    blocking: "proxy/one",
+    promises: "proxy/one-await",
+    libzmq: "proxy/libzmq-copy",
+    zeromqjs: "proxy/zeromqjs",
+  },
+  {
+    title: "requests by a ROUTER-DEALER broker",
+    figure: "rate",
+    blocking: "broker/turn",
+    promises: "broker/await",
+    libzmq: "broker/libzmq-turn",
+    polled: "broker/libzmq-poll",
+    zeromqjs: "broker/zeromqjs",
+  },
+];
+
+/** The table of what has run; nothing if none of it has. */
+export function briefTable(rounds: Round[]): string {
+  const lines = TASKS.filter(({ promises }) => rounds.some((round) => promises in round)).map(
+    (task) => [task.title, ...cellsOf(task, rounds)],
+  );
+  if (lines.length === 0) return "";
+  const heads = ["", "blocking", "× libzmq", "promises", "× libzmq", "× zeromq.js"];
+  return `### In brief\n\n${table(heads, lines)}`;
+}
+
+function cellsOf(task: Task, rounds: Round[]): string[] {
+  const { figure, blocking, promises, libzmq, polled = libzmq, zeromqjs } = task;
+  const value = (id: string): string => {
+    const median = medianOf(rounds, id, figure);
+    return median === undefined ? "–" : write(median, figure === "rate" ? "rate" : "us");
+  };
+  const times = (id: string, rival: string): string => {
+    const ratio = figure === "rate" ? [id, rival] : [rival, id]; // Of times, less is faster.
+    const median = ratioOf(rounds, ratio[0], ratio[1], figure);
+    return median === undefined ? "–" : significant(median);
+  };
+  return [
+    value(blocking),
+    times(blocking, libzmq),
+    value(promises),
+    times(promises, polled),
+    times(promises, zeromqjs),
+  ];
+}
