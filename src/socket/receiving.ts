@@ -6,6 +6,7 @@ import { type Message, type Pipe, standsFor } from "../pipe/index.ts";
 import { Fq, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
+import type { Sender } from "./sending.ts";
 import type { SocketCore } from "./socket.ts";
 import { END, type WaitOptions } from "./waiting.ts";
 
@@ -172,6 +173,20 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   /**
+   * Passes messages on as the records that they are, without making messages of them.
+   *
+   * @returns how many; 0 if the next one is to be taken.
+   */
+  passRecords(_to: Sender<unknown>, _most: number, _add: (bytes: number) => void): number {
+    return 0;
+  }
+
+  /** What was passed on is safe. */
+  releasePassed(): void {
+    this.fq.releasePassed();
+  }
+
+  /**
    * Puts back a message that could not be passed on: it is the next again. Who follows is not told:
    * nothing has come, and it may be the one who has put it back, who would try for ever.
    */
@@ -284,6 +299,16 @@ export abstract class Receiver<M = Message> extends Direction {
 
 /** The receiving half of those who receive all messages as they come. */
 export class FairReceiver extends Receiver {
+  override passRecords(to: Sender<unknown>, most: number, add: (bytes: number) => void): number {
+    const moved = this.fq.pass(most, (at, size) => {
+      if (!to.passRecords(at, size, undefined)) return false;
+      add(size);
+      return true;
+    });
+    this.count(moved);
+    return moved;
+  }
+
   /** From one pipe all at once. */
   protected override takeMany(messages: Message[], max: number): void {
     const before = messages.length;
