@@ -42,6 +42,7 @@ export {
   type ProxyTraffic,
   type PublishOptions,
   type Received,
+  type ReceivedBody,
   type ReceiveOptions,
   type Receives,
   ReceivingSocket,

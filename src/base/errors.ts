@@ -71,7 +71,10 @@ export class ZmqError extends Error {
   readonly hint: string | undefined;
   /** Of `sendMany` and `sendManySync`: how many messages were accepted before the failure. */
   readonly accepted: number | undefined;
-  /** Of EBADMSG: the parts of the message as they came. It was received, and is not lost. */
+  /**
+   * Of EBADMSG: the parts of the message as they came; of a SERVER, PEER or DISH then whom it came
+   * from, or its group. It was received, and is not lost.
+   */
   readonly received: readonly Uint8Array[] | undefined;
 
   constructor(code: ZmqErrorCode, detail: ZmqErrorDetail = {}) {

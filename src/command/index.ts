@@ -11,4 +11,4 @@
  */
 export * from "./command.ts";
 export { FOR_A_MESSAGE, FOR_ROOM } from "./signaler.ts";
-export { type CommandTarget, gotMemory, Thread } from "./thread.ts";
+export { type CommandTarget, gotMemory, MemoryWish, Thread } from "./thread.ts";

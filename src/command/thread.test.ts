@@ -33,7 +33,7 @@ import {
   PIPE_TERM,
 } from "./command.ts";
 import { push } from "./mailbox.ts";
-import { gotMemory, Thread } from "./thread.ts";
+import { gotMemory, MemoryWish, Thread } from "./thread.ts";
 
 const PATIENCE_MS = 10_000;
 
@@ -440,6 +440,25 @@ if (!inWorker(roles)) {
       assert.ok(wanted(), "the first one wants it still");
       one.gotMemory();
       assert.ok(!wanted());
+    });
+
+    it("is asked for once by each who wishes, however often he says so", () => {
+      const arena = createArena();
+      const thread = createThread(arena, 1);
+      const wanted = (): boolean => load(arena.words, MEMORY_WANTED) !== 0;
+      const [one, two] = [new MemoryWish(thread), new MemoryWish(thread)];
+      one.end();
+      assert.deepEqual(
+        [one.begin(), one.begin(), two.begin(), wanted()],
+        [true, false, true, true],
+      );
+      one.end();
+      one.end();
+      assert.ok(wanted(), "the other wants it still");
+      two.end();
+      assert.ok(!wanted());
+      assert.equal(one.begin(), true, "it may begin again");
+      one.end();
     });
 
     it("ends with a thread that has died", () => {

@@ -316,6 +316,31 @@ export class Thread {
   }
 }
 
+/** Somebody who may come to wait for memory, and asks for it once. */
+export class MemoryWish {
+  readonly #thread: Thread;
+  #isAsking = false;
+
+  constructor(thread: Thread) {
+    this.#thread = thread;
+  }
+
+  /** Memory is missing. False if that was said before. */
+  begin(): boolean {
+    if (this.#isAsking) return false;
+    this.#isAsking = true;
+    this.#thread.wantMemory();
+    return true;
+  }
+
+  /** It is not, or not any more. */
+  end(): void {
+    if (!this.#isAsking) return;
+    this.#isAsking = false;
+    this.#thread.gotMemory();
+  }
+}
+
 /** The name that a thread leaves in blocks: its slot, and which thread of that slot it is. */
 function nameOf(arena: Arena, slot: number): number {
   return (slot << NAME_SLOT) | ((incarnationOf(arena, slot) & 0x1fff) << 16);

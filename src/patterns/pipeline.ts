@@ -9,6 +9,7 @@ import {
   Balancer,
   type CodecOption,
   type ConflateOption,
+  defineOptions,
   FairReceiver,
   type OnePart,
   type ReceiveOptions,
@@ -27,29 +28,20 @@ export interface PushOptions<Out = MessageLike>
 
 /** A PUSH, or a SCATTER. */
 abstract class SharingSocket<Out> extends SendingSocket<Out> {
+  static {
+    defineOptions(SharingSocket.prototype, "conflate", "balance");
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  declare conflate: boolean;
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  declare balance: Balance;
+
   protected constructor(type: SocketType, options: PushOptions<Out>, onePart: boolean) {
     const known = ["codec", "conflate", "balance"] as const;
     super(type, options, known, (core) => {
       return new Ways(core, { sender: new Balancer(core, { onePart }) });
     });
-  }
-
-  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
-
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
-  }
-
-  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
-  get balance(): Balance {
-    return this.option("balance");
-  }
-
-  set balance(value: Balance) {
-    this.setOption("balance", value);
   }
 }
 
@@ -90,18 +82,16 @@ export interface PullOptions<In = Message>
  * ```
  */
 export class Pull<In = Message> extends ReceivingSocket<In> {
-  constructor(options: PullOptions<In> = {}) {
-    const known = ["codec", "acknowledge", "conflate"] as const;
-    super(PULL, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
+  static {
+    defineOptions(Pull.prototype, "conflate");
   }
 
   /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
+  declare conflate: boolean;
 
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
+  constructor(options: PullOptions<In> = {}) {
+    const known = ["codec", "acknowledge", "conflate"] as const;
+    super(PULL, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
   }
 
   /** Whether messages are to be acknowledged; see {@link AcknowledgeOption.acknowledge}. */
@@ -144,17 +134,15 @@ export interface GatherOptions<In = Message>
 
 /** GATHER: receives from all linked SCATTERs, as a PULL does (RFC 49, `ZMQ_GATHER`). */
 export class Gather<In = Message> extends ReceivingSocket<In> {
-  constructor(options: GatherOptions<In> = {}) {
-    const known = ["codec", "conflate"] as const;
-    super(GATHER, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
+  static {
+    defineOptions(Gather.prototype, "conflate");
   }
 
   /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
+  declare conflate: boolean;
 
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
+  constructor(options: GatherOptions<In> = {}) {
+    const known = ["codec", "conflate"] as const;
+    super(GATHER, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
   }
 }

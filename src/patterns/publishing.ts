@@ -8,7 +8,14 @@ import {
   type Pipe,
   type PipeReader,
 } from "../pipe/index.ts";
-import { type Outgoing, Receiver, Sender, type SocketCore, Ways } from "../socket/index.ts";
+import {
+  decodingBy,
+  type Outgoing,
+  Receiver,
+  Sender,
+  type SocketCore,
+  Ways,
+} from "../socket/index.ts";
 import {
   BEGIN,
   COMPLETE,
@@ -21,11 +28,11 @@ import {
   type Outlet,
   POLICIES,
   RETURNED,
-  type Removal,
   SUBSCRIBE,
   UNSUBSCRIBE,
   WHEN_FULL,
   type WhenFull,
+  type Wishes,
 } from "../strategy/index.ts";
 
 /**
@@ -151,6 +158,8 @@ class Upstream extends Receiver<Message> {
   hear: (pipe: Pipe, record: Uint8Array) => void = () => {};
   /** Whether messages are kept; a PUB throws them away. */
   readonly #keeps: boolean;
+  /** Those that no peer has sent as messages. */
+  readonly #notices: WeakSet<Message>;
   readonly #queue: Arrival[] = [];
   #head = 0;
   /** How many messages of a pipe wait here. */
@@ -160,7 +169,13 @@ class Upstream extends Receiver<Message> {
   readonly #dist: Dist;
 
   constructor(core: SocketCore, keeps: boolean, dist: Dist) {
-    super(core);
+    const notices = new WeakSet<Message>();
+    super(
+      decodingBy(core, (codec, message) => {
+        return notices.has(message) ? message : codec.decode(message);
+      }),
+    );
+    this.#notices = notices;
     this.#keeps = keeps;
     this.#dist = dist;
   }
@@ -185,8 +200,9 @@ class Upstream extends Receiver<Message> {
     this.#waiting.delete(pipe);
   }
 
-  /** Something is to be received that was in no message. */
+  /** Something is to be received that was in no message, and is for no codec. */
   add(message: Message, from: Outlet): void {
+    this.#notices.add(message);
     this.#queue.push({ message, from, pipe: undefined });
   }
 
@@ -233,17 +249,8 @@ class Upstream extends Receiver<Message> {
   }
 }
 
-/** Who wants what (strategy/subscriptions.ts). */
-export interface Wishes {
-  add(topic: Uint8Array, who: Outlet): boolean;
-  remove(topic: Uint8Array, who: Outlet): Removal;
-  removeAll(who: Outlet, gone?: (topic: Uint8Array) => void, all?: boolean): void;
-  match(topic: Uint8Array, visit: (who: Outlet) => void): void;
-  readonly count: number;
-}
-
 export class Publishing extends Ways {
-  protected readonly wishes: Wishes;
+  protected readonly wishes: Wishes<Outlet>;
   declare readonly sender: Distributor;
   declare readonly receiver: Upstream;
   /** Those who have not said all that they want: they get everything. */
@@ -256,7 +263,7 @@ export class Publishing extends Ways {
   /** @param keeps Whether messages from subscribers are kept. */
   constructor(
     core: SocketCore,
-    wishes: Wishes,
+    wishes: Wishes<Outlet>,
     keeps: boolean,
     sender: Distributor = new Distributor(core),
   ) {

@@ -4,7 +4,10 @@ import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { DISH, RADIO } from "../context/index.ts";
 import { type Message, type MessageLike, type Part, partsOf, prepare } from "../pipe/index.ts";
 import {
+  type CodecOption,
   checkOnePart,
+  decodingBody,
+  defineOptions,
   type OnePart,
   type Outgoing,
   type ReceiveOptions,
@@ -15,14 +18,8 @@ import {
   type SubscribeOptions,
   type WaitOptions,
 } from "../socket/index.ts";
-import {
-  Groups,
-  type Interests,
-  type Outlet,
-  type Removal,
-  type WhenFull,
-} from "../strategy/index.ts";
-import { Distributor, Publishing, type Wishes } from "./publishing.ts";
+import { Groups, Prefixes, type WhenFull } from "../strategy/index.ts";
+import { Distributor, Publishing } from "./publishing.ts";
 import { Filter, missedBefore, Subscribing } from "./subscribing.ts";
 
 /**
@@ -47,31 +44,6 @@ function checkGroup(group: unknown): Uint8Array {
   throw new ZmqError("EINVAL", { hint });
 }
 
-/** Who has joined which group. */
-class Joined implements Wishes {
-  readonly #groups = new Groups<Outlet>();
-
-  get count(): number {
-    return this.#groups.count;
-  }
-
-  add(group: Uint8Array, who: Outlet): boolean {
-    return this.#groups.add(decoder.decode(group), who);
-  }
-
-  remove(group: Uint8Array, who: Outlet): Removal {
-    return this.#groups.remove(decoder.decode(group), who);
-  }
-
-  removeAll(who: Outlet): void {
-    this.#groups.removeAll(who);
-  }
-
-  match(group: Uint8Array, visit: (who: Outlet) => void): void {
-    this.#groups.match(decoder.decode(group), visit);
-  }
-}
-
 /** The sending half of RADIO: puts the group in front. */
 class GroupSender extends Distributor {
   protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
@@ -86,7 +58,7 @@ class GroupSender extends Distributor {
 export interface GroupSendOptions extends WaitOptions, Group {}
 
 /** Options of a RADIO. */
-export interface RadioOptions extends SendOptions {
+export interface RadioOptions<Out = OnePart> extends SendOptions, CodecOption<Out, unknown> {
   /** As {@link PublishOptions.noDrop}. */
   noDrop?: boolean;
 }
@@ -101,51 +73,28 @@ export interface RadioOptions extends SendOptions {
  * await radio.send("hello", { group: "news" });
  * ```
  */
-export class Radio extends SendingSocket<OnePart, GroupSendOptions> {
-  constructor(options: RadioOptions = {}) {
-    super(RADIO, options, ["noDrop"], (core) => {
-      return new Publishing(core, new Joined(), false, new GroupSender(core));
-    });
+export class Radio<Out = OnePart> extends SendingSocket<Out, GroupSendOptions> {
+  static {
+    defineOptions(Radio.prototype, "noDrop");
   }
 
   /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
-  get noDrop(): boolean {
-    return this.option("noDrop");
-  }
+  declare noDrop: boolean;
 
-  set noDrop(value: boolean) {
-    this.setOption("noDrop", value);
+  constructor(options: RadioOptions<Out> = {}) {
+    super(RADIO, options, ["codec", "noDrop"], (core) => {
+      return new Publishing(core, new Groups(), false, new GroupSender(core));
+    });
   }
 }
 
-/** A message, and its group. */
-export type GroupMessage = [part: ReceivedPart, of: Group];
+/** A message, or its value, and its group. */
+export type GroupMessage<In = ReceivedPart> = [body: In, of: Group];
 
 /** The groups that a DISH has joined. */
-class Memberships implements Interests {
-  readonly #groups = new Map<string, Uint8Array>();
-
-  get size(): number {
-    return this.#groups.size;
-  }
-
-  add(group: Uint8Array): boolean {
-    const name = decoder.decode(group);
-    if (this.#groups.has(name)) return false;
-    this.#groups.set(name, group);
-    return true;
-  }
-
-  remove(group: Uint8Array): boolean {
-    return this.#groups.delete(decoder.decode(group));
-  }
-
-  matches(group: Uint8Array): boolean {
-    return this.#groups.has(decoder.decode(group));
-  }
-
-  [Symbol.iterator](): IterableIterator<Uint8Array> {
-    return this.#groups.values();
+class Memberships extends Prefixes {
+  override matches(group: Uint8Array): boolean {
+    return this.has(group);
   }
 }
 
@@ -163,7 +112,10 @@ class GroupReceiver extends Filter {
 }
 
 /** Options of a DISH. */
-export interface DishOptions extends ReceiveOptions, SubscribeOptions {}
+export interface DishOptions<In = ReceivedPart>
+  extends ReceiveOptions,
+    SubscribeOptions,
+    CodecOption<never, In> {}
 
 /**
  * DISH: receives from all linked RADIOs, fairly, the messages of the groups that it has joined (RFC
@@ -177,14 +129,21 @@ export interface DishOptions extends ReceiveOptions, SubscribeOptions {}
  * for await (const [part, { group }] of dish) console.log(group, `${part}`);
  * ```
  */
-export class Dish extends ReceivingSocket<GroupMessage> {
+export class Dish<In = ReceivedPart> extends ReceivingSocket<GroupMessage<In>, In> {
+  static {
+    defineOptions(Dish.prototype, "whenFull");
+  }
+
+  /** What RADIOs do when there is no room; see {@link SubscribeOptions.whenFull}. */
+  declare whenFull: WhenFull;
+
   readonly #memberships: Memberships;
   readonly #ways: Subscribing;
 
-  constructor(options: DishOptions = {}) {
+  constructor(options: DishOptions<In> = {}) {
     const memberships = new Memberships();
-    super(DISH, options, ["whenFull"], (core) => {
-      const receiver = new GroupReceiver(core, (group) => memberships.matches(group));
+    super(DISH, options, ["codec", "whenFull"], (core) => {
+      const receiver = new GroupReceiver(decodingBody(core), (group) => memberships.matches(group));
       return new Subscribing(core, memberships, { receiver });
     });
     this.#memberships = memberships;
@@ -210,23 +169,13 @@ export class Dish extends ReceivingSocket<GroupMessage> {
   }
 
   /** How many messages a RADIO has dropped immediately before this one, for lack of room. */
-  missedBefore(message: GroupMessage): number {
+  missedBefore(message: GroupMessage<In>): number {
     return missedBefore(message);
   }
 
   /** As of every socket; and how many messages RADIOs have dropped, as far as we know. */
   override stats(): SocketStats & { missed: number } {
     return { ...super.stats(), missed: (this.receivingHalf as Filter).missed };
-  }
-
-  /** What RADIOs do when there is no room; see {@link SubscribeOptions.whenFull}. */
-  get whenFull(): WhenFull {
-    return this.option("whenFull");
-  }
-
-  set whenFull(value: WhenFull) {
-    this.setOption("whenFull", value);
-    if (!this.closed) this.#ways.announceWhenFull();
   }
 
   #change(groups: readonly string[], joins: boolean, hint: string): void {

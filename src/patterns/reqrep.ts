@@ -16,6 +16,7 @@ import {
   Balancer,
   type CodecOption,
   type DuplexOptions,
+  defineOptions,
   type Outgoing,
   type ProbeOption,
   ProbingSocket,
@@ -325,27 +326,18 @@ export interface RequestOptions<Out = MessageLike, In = Received<Out>>
  * ```
  */
 export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
-  constructor(options: RequestOptions<Out, In> = {}) {
-    const known = ["codec", "routingId", "probeRouter", "correlate", "relaxed"] as const;
-    super(REQ, options, known, (core) => new RequestWays(core));
+  static {
+    defineOptions(Request.prototype, "correlate", "relaxed");
   }
 
   /** `ZMQ_REQ_CORRELATE`; see {@link RequestOptions.correlate}. For the requests to come. */
-  get correlate(): boolean {
-    return this.option("correlate");
-  }
-
-  set correlate(value: boolean) {
-    this.setOption("correlate", value);
-  }
-
+  declare correlate: boolean;
   /** `ZMQ_REQ_RELAXED`; see {@link RequestOptions.relaxed}. Takes effect at once. */
-  get relaxed(): boolean {
-    return this.option("relaxed");
-  }
+  declare relaxed: boolean;
 
-  set relaxed(value: boolean) {
-    this.setOption("relaxed", value);
+  constructor(options: RequestOptions<Out, In> = {}) {
+    const known = ["codec", "routingId", "probeRouter", "correlate", "relaxed"] as const;
+    super(REQ, options, known, (core) => new RequestWays(core));
   }
 }
 

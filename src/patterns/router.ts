@@ -2,6 +2,7 @@
 
 import { ZmqError } from "../base/index.ts";
 import { DEALER, ROUTER } from "../context/index.ts";
+import { type Addr, WORD_BYTES } from "../memory/index.ts";
 import {
   ABSENT,
   isAttended,
@@ -12,6 +13,7 @@ import {
   prepare,
   SAME_ID,
 } from "../pipe/index.ts";
+import { FLAGS, LENGTH, MORE, RECORD_HEAD, recordWords } from "../queue/index.ts";
 import {
   type Balance,
   type BalanceOption,
@@ -20,6 +22,7 @@ import {
   type ConflateOption,
   checkRoutingId,
   type DuplexOptions,
+  defineOptions,
   FairReceiver,
   type ProbeOption,
   ProbingSocket,
@@ -58,29 +61,20 @@ export interface DealerOptions<Out = MessageLike, In = Received<Out>>
  * ```
  */
 export class Dealer<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
+  static {
+    defineOptions(Dealer.prototype, "conflate", "balance");
+  }
+
+  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
+  declare conflate: boolean;
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  declare balance: Balance;
+
   constructor(options: DealerOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "conflate", "balance"] as const;
     super(DEALER, options, known, (core) => {
       return new Ways(core, { sender: new Balancer(core), receiver: new FairReceiver(core) });
     });
-  }
-
-  /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
-  get conflate(): boolean {
-    return this.option("conflate");
-  }
-
-  set conflate(value: boolean) {
-    this.setOption("conflate", value);
-  }
-
-  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
-  get balance(): Balance {
-    return this.option("balance");
-  }
-
-  set balance(value: Balance) {
-    this.setOption("balance", value);
   }
 }
 
@@ -260,6 +254,11 @@ class RouterReceiver extends Receiver<Message> {
     message.unshift(this.core.member.slab.part(this.#peers.senderOf(pipe)));
     return message;
   }
+
+  /** Who has sent a message to a binder of ours is known only when it is released. */
+  protected override frontOf(pipe: Pipe): Uint8Array | null {
+    return pipe.side === "binder" && this.#peers.knows(pipe) ? this.#peers.senderOf(pipe) : null;
+  }
 }
 
 /** The sending half: the first part says to whom. */
@@ -282,6 +281,16 @@ class RouterSender extends Routing {
       throw new ZmqError("EINVAL", { hint });
     }
     return { pipe: () => this.#peers.find(id), message: prepare(parts, this.thread.pool) };
+  }
+
+  override passRecords(at: Addr, size: number, front: Uint8Array | undefined): boolean {
+    const { words, bytes } = this.thread.arena;
+    if (front !== undefined || words[at + FLAGS] !== MORE) return false;
+    const from = (at + RECORD_HEAD) * WORD_BYTES;
+    const length = words[at + LENGTH];
+    const head = recordWords(length);
+    const pipe = this.#peers.find(bytes.subarray(from, from + length));
+    return this.passInto(pipe, at + head, size - head);
   }
 
   protected override unreachable(): void {
@@ -324,6 +333,15 @@ export interface RouterOptions<Out = MessageLike, In = Received<Out>>
  * ```
  */
 export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket<Out, In> {
+  static {
+    defineOptions(Router.prototype, "mandatory", "handover");
+  }
+
+  /** `ZMQ_ROUTER_MANDATORY`; see {@link RouterOptions.mandatory}. Takes effect at once. */
+  declare mandatory: boolean;
+  /** `ZMQ_ROUTER_HANDOVER`; see {@link RouterOptions.handover}. Takes effect at once. */
+  declare handover: boolean;
+
   constructor(options: RouterOptions<Out, In> = {}) {
     const known = ["codec", "routingId", "probeRouter", "mandatory", "handover"] as const;
     super(ROUTER, options, known, (core) => new RouterWays(core));
@@ -338,23 +356,5 @@ export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket
   override connect(endpoint: string, options?: { routingId?: string | Uint8Array }): void {
     const { routingId } = options ?? {};
     this.link(endpoint, routingId === undefined ? undefined : checkRoutingId(routingId));
-  }
-
-  /** `ZMQ_ROUTER_MANDATORY`; see {@link RouterOptions.mandatory}. Takes effect at once. */
-  get mandatory(): boolean {
-    return this.option("mandatory");
-  }
-
-  set mandatory(value: boolean) {
-    this.setOption("mandatory", value);
-  }
-
-  /** `ZMQ_ROUTER_HANDOVER`; see {@link RouterOptions.handover}. Takes effect at once. */
-  get handover(): boolean {
-    return this.option("handover");
-  }
-
-  set handover(value: boolean) {
-    this.setOption("handover", value);
   }
 }

@@ -11,9 +11,12 @@ import {
   checkOnePart,
   type DuplexOptions,
   DuplexSocket,
+  decodingBody,
+  defineOptions,
   FairReceiver,
   type OnePart,
   type Received,
+  type ReceivedBody,
   Receiver,
   type Routed,
   Routing,
@@ -34,20 +37,18 @@ export interface ClientOptions<Out = OnePart, In = Received<Out>>
  * others.
  */
 export class Client<Out = OnePart, In = Received<Out>> extends DuplexSocket<Out, In> {
+  static {
+    defineOptions(Client.prototype, "balance");
+  }
+
+  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
+  declare balance: Balance;
+
   constructor(options: ClientOptions<Out, In> = {}) {
     super(CLIENT, options, ["codec", "balance"], (core) => {
       const sender = new Balancer(core, { onePart: true });
       return new Ways(core, { sender, receiver: new FairReceiver(core) });
     });
-  }
-
-  /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
-  get balance(): Balance {
-    return this.option("balance");
-  }
-
-  set balance(value: Balance) {
-    this.setOption("balance", value);
   }
 }
 
@@ -56,8 +57,8 @@ export interface PeerNumber {
   readonly routingId: number;
 }
 
-/** A message, and whom it has come from. */
-export type NumberedMessage = [part: ReceivedPart, from: PeerNumber];
+/** A message, or its value, and whom it has come from. */
+export type NumberedMessage<In = ReceivedPart> = [body: In, from: PeerNumber];
 
 /** Who is linked, by the numbers that we know them by. */
 class Numbers {
@@ -78,7 +79,7 @@ class NumberingWays extends Ways {
   constructor(core: SocketCore) {
     const numbers = new Numbers();
     const sender = new NumberedSender(core, numbers);
-    super(core, { sender, receiver: new NumberedReceiver(core) });
+    super(core, { sender, receiver: new NumberedReceiver(decodingBody(core)) });
     this.#numbers = numbers;
   }
 
@@ -134,7 +135,9 @@ class NumberedSender extends Routing {
 }
 
 /** Options of a SERVER, and of a PEER. */
-export interface ServerOptions extends DuplexOptions {}
+export interface ServerOptions<Out = OnePart, In = ReceivedBody<Out>>
+  extends DuplexOptions,
+    CodecOption<Out, In> {}
 
 /** How a call that sends waits, and whom the message is for. */
 export interface NumberedSendOptions extends WaitOptions, PeerNumber {}
@@ -143,7 +146,8 @@ export interface NumberedSendOptions extends WaitOptions, PeerNumber {}
  * SERVER: receives from all linked CLIENTs fairly, messages of one part, and says whom each came
  * from; sends to the one that it is told (RFC 41, `ZMQ_SERVER`).
  *
- * If that one is gone, `send` fails with EHOSTUNREACH; if it has no room, `send` waits.
+ * If that one is gone, `send` fails with EHOSTUNREACH; if it has no room, `send` waits. A codec is
+ * for the part: what is received is its value, and whom it came from.
  *
  * @example
  * ```ts
@@ -152,9 +156,14 @@ export interface NumberedSendOptions extends WaitOptions, PeerNumber {}
  * for await (const [part, from] of server) await server.send(part, from);
  * ```
  */
-export class Server extends DuplexSocket<OnePart, NumberedMessage, NumberedSendOptions> {
-  constructor(options: ServerOptions = {}) {
-    super(SERVER, options, [], (core) => new NumberingWays(core));
+export class Server<Out = OnePart, In = ReceivedBody<Out>> extends DuplexSocket<
+  Out,
+  NumberedMessage<In>,
+  NumberedSendOptions,
+  In
+> {
+  constructor(options: ServerOptions<Out, In> = {}) {
+    super(SERVER, options, ["codec"], (core) => new NumberingWays(core));
   }
 }
 
@@ -162,9 +171,14 @@ export class Server extends DuplexSocket<OnePart, NumberedMessage, NumberedSendO
  * PEER: a SERVER that connects too, and then knows at once how to call whom it has connected to
  * (RFC 51, `ZMQ_PEER`).
  */
-export class Peer extends DuplexSocket<OnePart, NumberedMessage, NumberedSendOptions> {
-  constructor(options: ServerOptions = {}) {
-    super(PEER, options, [], (core) => new NumberingWays(core));
+export class Peer<Out = OnePart, In = ReceivedBody<Out>> extends DuplexSocket<
+  Out,
+  NumberedMessage<In>,
+  NumberedSendOptions,
+  In
+> {
+  constructor(options: ServerOptions<Out, In> = {}) {
+    super(PEER, options, ["codec"], (core) => new NumberingWays(core));
   }
 
   /**

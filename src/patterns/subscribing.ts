@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-import type { Thread } from "../command/index.ts";
+import { MemoryWish, type Thread } from "../command/index.ts";
 import { ABSENT, checkControl, isAttended, type Message, type Pipe } from "../pipe/index.ts";
-import { type Halves, Receiver, type SocketCore, Ways } from "../socket/index.ts";
+import { type Halves, type OptionName, Receiver, type SocketCore, Ways } from "../socket/index.ts";
 import {
   aboutNumber,
   aboutTopic,
@@ -111,12 +111,12 @@ export class Subscribing extends Ways {
   readonly #unsaid = new Map<Pipe, Uint8Array[]>();
   /** How much was said in a pipe while nobody heard it. */
   readonly #unheard = new Map<Pipe, number>();
-  /** All threads were asked for memory. */
-  #wantsMemory = false;
+  readonly #wish: MemoryWish;
 
   constructor(core: SocketCore, interests: Interests, halves: Halves) {
     super(core, halves, { sends: true, receives: true });
     this.#interests = interests;
+    this.#wish = new MemoryWish(this.#thread);
   }
 
   /** @throws ZmqError EMSGSIZE if a topic is so long that nobody can ever be told of it. */
@@ -134,9 +134,8 @@ export class Subscribing extends Ways {
     this.#say(aboutTopic(RETURNED, topic));
   }
 
-  /** What publishers are to do when there is no room has changed. */
-  announceWhenFull(): void {
-    this.#say(this.#whenFull);
+  override optionSet(name: OptionName): void {
+    if (name === "whenFull") this.#say(this.#whenFull);
   }
 
   #say(record: Uint8Array): void {
@@ -210,13 +209,10 @@ export class Subscribing extends Ways {
     this.#wantMemory();
   }
 
-  /** Lets all threads know whether memory is missing. They are asked for it once. */
+  /** Lets all threads know whether memory is missing. */
   #wantMemory(): void {
-    const wants = this.#unsaid.size > 0;
-    if (wants === this.#wantsMemory) return;
-    this.#wantsMemory = wants;
-    if (wants) this.#thread.wantMemory();
-    else this.#thread.gotMemory();
+    if (this.#unsaid.size > 0) this.#wish.begin();
+    else this.#wish.end();
   }
 }
 

@@ -3,6 +3,7 @@
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import type { Message, Part } from "../pipe/index.ts";
 import type { Codec } from "./options.ts";
+import type { SocketCore } from "./socket.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -11,7 +12,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  *
  * A codec is two functions without a state, so one may serve many sockets. It stands between the
  * application and the pattern: what REQ and REP put around a message it never sees, a ROUTER's ids
- * and a publisher's topics it does (`framed`).
+ * and a publisher's topics it does (`framed`). Of what a SERVER, a PEER or a DISH receives it sees
+ * the body, and of what an XPUB does not the subscriptions, which no codec has written.
  *
  * `json` makes messages of one part: the JSON text of a value, as UTF-8.
  *
@@ -83,4 +85,31 @@ export function framed(codec: Codec<unknown>, frames = 1): Codec<unknown[]> {
       return [...message.slice(0, frames), value];
     },
   };
+}
+
+/**
+ * The core of a socket whose codec does not see all that is received, for its receiving half.
+ *
+ * @param decode Makes of a message what is received.
+ */
+export function decodingBy(
+  core: SocketCore,
+  decode: (codec: Codec<unknown>, message: Message) => unknown,
+): SocketCore {
+  const { codec } = core.options;
+  if (codec === undefined) return core;
+  const value: Codec<unknown> = {
+    encode: (given) => codec.encode(given),
+    decode: (message) => decode(codec, message),
+  };
+  const options: object = Object.create(core.options, { codec: { value } });
+  return Object.create(core, { options: { value: options } }) as SocketCore;
+}
+
+/** The same, if that is a part and something behind it: what is received is its value, and that. */
+export function decodingBody(core: SocketCore): SocketCore {
+  return decodingBy(core, (codec, [body, about]) => {
+    const value = codec.decode([body as ReceivedPart]);
+    return value === undefined ? undefined : [value, about];
+  });
 }

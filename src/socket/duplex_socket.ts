@@ -31,6 +31,7 @@ export interface DuplexSocket<
   Out = MessageLike,
   In = Message,
   Call extends WaitOptions = WaitOptions,
+  Body = In,
 > extends Sending<Out, Call> {}
 
 /** A socket that sends and receives: it has what a SendingSocket has, and a ReceivingSocket. */
@@ -38,7 +39,8 @@ export abstract class DuplexSocket<
   Out = MessageLike,
   In = Message,
   Call extends WaitOptions = WaitOptions,
-> extends ReceivingSocket<In> {
+  Body = In,
+> extends ReceivingSocket<In, Body> {
   // biome-ignore-end lint/correctness/noUnusedVariables: as above.
   // biome-ignore-end lint/suspicious/noUnsafeDeclarationMerging: as above.
   /** @internal */
@@ -56,8 +58,8 @@ export abstract class DuplexSocket<
   }
 
   /** See {@link CodecOption.codec}; undefined if messages are what they are. */
-  override get codec(): Codec<Out, In> | undefined {
-    return super.codec as Codec<Out, In> | undefined;
+  override get codec(): Codec<Out, Body> | undefined {
+    return super.codec as Codec<Out, Body> | undefined;
   }
 }
 

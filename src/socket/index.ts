@@ -27,7 +27,7 @@
 export type { OnePart } from "./balancing.ts";
 // For the patterns, and the entries.
 export { Balancer, checkOnePart } from "./balancing.ts";
-export { framed, json, onlyPart } from "./codec.ts";
+export { decodingBody, decodingBy, framed, json, onlyPart } from "./codec.ts";
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 export {
   type SocketEvent,
@@ -46,6 +46,7 @@ export type {
   ProbeOption,
   PublishOptions,
   Received,
+  ReceivedBody,
   ReceiveOptions,
   RoutingOptions,
   SendOptions,
@@ -53,7 +54,7 @@ export type {
   SubscribeOptions,
   Verbosity,
 } from "./options.ts";
-export { checkRoutingId } from "./options.ts";
+export { checkRoutingId, defineOptions, type OptionName } from "./options.ts";
 export { type PollEvent, Poller, type PollOptions } from "./poller.ts";
 export { Proxy, type ProxyOptions, type ProxyStats, type ProxyTraffic } from "./proxy.ts";
 export { FairReceiver, Receiver } from "./receiving.ts";

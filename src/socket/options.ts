@@ -6,6 +6,7 @@ import {
   DEFAULT_HIGH_WATER_MARK,
   type HostFiles,
   MAX_SWAP,
+  type ReceivedPart,
   shown,
   ZmqError,
 } from "../base/index.ts";
@@ -91,11 +92,15 @@ export interface Codec<Out, In = Out> {
  */
 export type Received<Out> = Part extends Out ? Message : Out;
 
+/** The same of a socket whose messages have one part, and something else beside it. */
+export type ReceivedBody<Out> = Part extends Out ? ReceivedPart : Out;
+
 /** An option of sockets whose messages can be typed. */
 export interface CodecOption<Out, In = Out> {
   /**
    * Makes messages of the values that are sent, and values of those received. Default: none, and
-   * messages are what they are.
+   * messages are what they are. Where a call says to whom a message goes, or to which group, and a
+   * receiver is told (SERVER, PEER, RADIO, DISH), it is for the part beside that.
    *
    * What cannot be decoded is told by the call that would have received it (EBADMSG), and received
    * by that: the next call goes on with the next message. `receiveMany` hands out first what was
@@ -258,6 +263,30 @@ const TABLE: { [Name in OptionName]: Entry<OptionValues[Name]> } = {
   onlyFirstSubscribe: { initial: false },
   verboseUnsubscribe: { initial: false },
 };
+
+/** What an option is read and set by: see Socket. */
+interface Settings {
+  option(name: OptionName): unknown;
+  setOption(name: OptionName, value: unknown): void;
+}
+
+/**
+ * Gives a class the properties of its options, which read and set them. What they are of, and what
+ * they are for, is declared in the class.
+ */
+export function defineOptions(prototype: object, ...names: OptionName[]): void {
+  for (const name of names) {
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: Settings) {
+        return this.option(name);
+      },
+      set(this: Settings, value: unknown) {
+        this.setOption(name, value);
+      },
+    });
+  }
+}
 
 /** The options of a new socket: what was given, checked, and the defaults. */
 export function readOptions(

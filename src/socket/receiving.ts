@@ -3,6 +3,7 @@
 import { checkRange, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
 import { type Message, type Pipe, standsFor } from "../pipe/index.ts";
+import { bodyBytes } from "../queue/index.ts";
 import { Fq, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
@@ -177,8 +178,25 @@ export abstract class Receiver<M = Message> extends Direction {
    *
    * @returns how many; 0 if the next one is to be taken.
    */
-  passRecords(_to: Sender<unknown>, _most: number, _add: (bytes: number) => void): number {
-    return 0;
+  passRecords(to: Sender<unknown>, most: number, add: (bytes: number) => void): number {
+    if (this.#returned !== undefined) return 0;
+    const { arena } = this.thread;
+    const moved = this.fq.pass(most, (at, size, pipe) => {
+      const front = this.frontOf(pipe);
+      if (front === null || !to.passRecords(at, size, front)) return false;
+      add(bodyBytes(arena.words, at, at + size) + (front?.length ?? 0));
+      return true;
+    });
+    this.count(moved);
+    return moved;
+  }
+
+  /**
+   * What is received before the parts of a message of this pipe, if something is; null if its
+   * messages are not received as they lie there.
+   */
+  protected frontOf(_pipe: Pipe): Uint8Array | undefined | null {
+    return null;
   }
 
   /** What was passed on is safe. */
@@ -299,14 +317,8 @@ export abstract class Receiver<M = Message> extends Direction {
 
 /** The receiving half of those who receive all messages as they come. */
 export class FairReceiver extends Receiver {
-  override passRecords(to: Sender<unknown>, most: number, add: (bytes: number) => void): number {
-    const moved = this.fq.pass(most, (at, size) => {
-      if (!to.passRecords(at, size, undefined)) return false;
-      add(size);
-      return true;
-    });
-    this.count(moved);
-    return moved;
+  protected override frontOf(): undefined {
+    return undefined;
   }
 
   /** From one pipe all at once. */

@@ -3,14 +3,30 @@
 import { DEFAULT_RECEIVE_MANY } from "../base/index.ts";
 import type { SocketType } from "../context/index.ts";
 import type { Message } from "../pipe/index.ts";
-import { type Codec, EVERY, type OptionName, RECEIVES, type ReceiveOptions } from "./options.ts";
+import {
+  type Codec,
+  defineOptions,
+  EVERY,
+  type OptionName,
+  RECEIVES,
+  type ReceiveOptions,
+} from "./options.ts";
 import type { Receiver } from "./receiving.ts";
 import { Socket, type SocketCore } from "./socket.ts";
 import { END, iterate, type WaitOptions } from "./waiting.ts";
 import type { Ways } from "./ways.ts";
 
-/** A socket that receives. */
-export abstract class ReceivingSocket<In = Message> extends Socket {
+/** A socket that receives `In`; of which `Body` is what a codec makes, if not all of it. */
+export abstract class ReceivingSocket<In = Message, Body = In> extends Socket {
+  static {
+    defineOptions(ReceivingSocket.prototype, ...RECEIVES);
+  }
+
+  /** `ZMQ_RCVHWM`; see {@link ReceiveOptions.receiveHighWaterMark}. Takes effect at once. */
+  declare receiveHighWaterMark: number;
+  /** `ZMQ_RCVTIMEO`, in milliseconds; see {@link ReceiveOptions.receiveTimeout}. */
+  declare receiveTimeout: number;
+
   /** @internal */
   readonly receivingHalf: Receiver<unknown>;
 
@@ -26,26 +42,8 @@ export abstract class ReceivingSocket<In = Message> extends Socket {
   }
 
   /** See {@link CodecOption.codec}; undefined if messages are received as they are. */
-  get codec(): Codec<never, In> | undefined {
-    return this.option("codec") as Codec<never, In> | undefined;
-  }
-
-  /** `ZMQ_RCVHWM`; see {@link ReceiveOptions.receiveHighWaterMark}. Takes effect at once. */
-  get receiveHighWaterMark(): number {
-    return this.option("receiveHighWaterMark");
-  }
-
-  set receiveHighWaterMark(value: number) {
-    this.setOption("receiveHighWaterMark", value);
-  }
-
-  /** `ZMQ_RCVTIMEO`, in milliseconds; see {@link ReceiveOptions.receiveTimeout}. */
-  get receiveTimeout(): number {
-    return this.option("receiveTimeout");
-  }
-
-  set receiveTimeout(value: number) {
-    this.setOption("receiveTimeout", value);
+  get codec(): Codec<never, Body> | undefined {
+    return this.option("codec") as Codec<never, Body> | undefined;
   }
 
   /** `ZMQ_POLLIN`: whether a message can be received at once. */

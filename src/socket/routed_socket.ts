@@ -2,6 +2,7 @@
 
 import type { Message, MessageLike } from "../pipe/index.ts";
 import { DuplexSocket } from "./duplex_socket.ts";
+import { defineOptions } from "./options.ts";
 
 /** A socket that a ROUTER at the other end calls by an id. */
 export abstract class RoutedSocket<Out = MessageLike, In = Message> extends DuplexSocket<Out, In> {
@@ -17,12 +18,10 @@ export abstract class RoutedSocket<Out = MessageLike, In = Message> extends Dupl
 
 /** One that may tell a ROUTER that it is there. */
 export abstract class ProbingSocket<Out = MessageLike, In = Message> extends RoutedSocket<Out, In> {
-  /** `ZMQ_PROBE_ROUTER`; see {@link ProbeOption.probeRouter}. For links to come. */
-  get probeRouter(): boolean {
-    return this.option("probeRouter");
+  static {
+    defineOptions(ProbingSocket.prototype, "probeRouter");
   }
 
-  set probeRouter(value: boolean) {
-    this.setOption("probeRouter", value);
-  }
+  /** `ZMQ_PROBE_ROUTER`; see {@link ProbeOption.probeRouter}. For links to come. */
+  declare probeRouter: boolean;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+import { MemoryWish } from "../command/index.ts";
+import type { Addr } from "../memory/index.ts";
 import type { Pipe, PipeWriter } from "../pipe/index.ts";
 import { type Outgoing, Sender } from "./sending.ts";
 import type { Claims } from "./waiting.ts";
@@ -75,11 +77,11 @@ export abstract class Routing extends Sender<Routed> {
   readonly #full = new Set<PipeWriter>();
   readonly #dirty = new Set<PipeWriter>();
   readonly #claims = new PipeClaims();
-  /** Memory is what is missing; and all threads were asked for some. */
+  /** Memory is what is missing. */
   #noMemory = false;
-  #wantsMemory = false;
   /** Likewise; and none has come free since. */
   #starved = false;
+  readonly #wish = new MemoryWish(this.thread);
 
   /** Whether what cannot be sent now is dropped. */
   protected abstract readonly drops: boolean;
@@ -117,6 +119,17 @@ export abstract class Routing extends Sender<Routed> {
     return false;
   }
 
+  /** As `passRecords`, to this pipe. */
+  protected passInto(pipe: Pipe | undefined, at: Addr, size: number): boolean {
+    const writer = pipe?.writer;
+    if (pipe === undefined || writer === undefined || !this.isUsable(pipe)) return false;
+    if (this.#claims.has(writer) || writer.conflates || !writer.hasRoom) return false;
+    if (!writer.writeCopy(this.thread.arena.words, at, size, false)) return false;
+    this.#dirty.add(writer);
+    this.count(1);
+    return true;
+  }
+
   flush(): void {
     for (const writer of this.#dirty) writer.flush();
     this.#dirty.clear();
@@ -129,7 +142,7 @@ export abstract class Routing extends Sender<Routed> {
     const isMissing = this.#noMemory;
     if (!isMissing && !this.#starved) this.#gotMemory();
     this.#noMemory = false; // Whoever still finds none says so again.
-    return !isMissing || !this.#wantMemory(); // What others gave back may be enough.
+    return !isMissing || !this.#wish.begin(); // What others gave back may be enough.
   }
 
   /** Whom a message is for is not known before: whether some peer has room for one. */
@@ -148,7 +161,7 @@ export abstract class Routing extends Sender<Routed> {
       if (writer.hasRoom) hasRoom = true;
       else this.#full.add(writer);
     }
-    if (this.#starved) this.#wantMemory();
+    if (this.#starved) this.#wish.begin();
     return hasRoom && !this.#starved;
   }
 
@@ -193,18 +206,8 @@ export abstract class Routing extends Sender<Routed> {
     return super.closed();
   }
 
-  /** False if that was done before. */
-  #wantMemory(): boolean {
-    if (this.#wantsMemory) return false;
-    this.#wantsMemory = true;
-    this.thread.wantMemory();
-    return true;
-  }
-
   #gotMemory(): void {
     this.#noMemory = this.#starved = false;
-    if (!this.#wantsMemory) return;
-    this.#wantsMemory = false;
-    this.thread.gotMemory();
+    this.#wish.end();
   }
 }

@@ -2,7 +2,14 @@
 
 import type { SocketType } from "../context/index.ts";
 import type { MessageLike } from "../pipe/index.ts";
-import { type Codec, EVERY, type OptionName, SENDS, type SendOptions } from "./options.ts";
+import {
+  type Codec,
+  defineOptions,
+  EVERY,
+  type OptionName,
+  SENDS,
+  type SendOptions,
+} from "./options.ts";
 import type { Sender } from "./sending.ts";
 import { Socket, type SocketCore } from "./socket.ts";
 import type { WaitOptions } from "./waiting.ts";
@@ -13,6 +20,17 @@ export abstract class SendingSocket<
   Out = MessageLike,
   Call extends WaitOptions = WaitOptions,
 > extends Socket {
+  static {
+    defineOptions(SendingSocket.prototype, "sendHighWaterMark", "sendTimeout", "swap");
+  }
+
+  /** `ZMQ_SNDHWM`; see {@link SendOptions.sendHighWaterMark}. Takes effect at once. */
+  declare sendHighWaterMark: number;
+  /** `ZMQ_SNDTIMEO`, in milliseconds; see {@link SendOptions.sendTimeout}. */
+  declare sendTimeout: number;
+  /** `ZMQ_SWAP`, in bytes; see {@link SendOptions.swap}. Takes effect at once. */
+  declare swap: number;
+
   /** @internal */
   readonly sendingHalf: Sender<unknown>;
 
@@ -30,33 +48,6 @@ export abstract class SendingSocket<
   /** See {@link CodecOption.codec}; undefined if messages are sent as they are. */
   get codec(): Codec<Out, unknown> | undefined {
     return this.option("codec");
-  }
-
-  /** `ZMQ_SNDHWM`; see {@link SendOptions.sendHighWaterMark}. Takes effect at once. */
-  get sendHighWaterMark(): number {
-    return this.option("sendHighWaterMark");
-  }
-
-  set sendHighWaterMark(value: number) {
-    this.setOption("sendHighWaterMark", value);
-  }
-
-  /** `ZMQ_SNDTIMEO`, in milliseconds; see {@link SendOptions.sendTimeout}. */
-  get sendTimeout(): number {
-    return this.option("sendTimeout");
-  }
-
-  set sendTimeout(value: number) {
-    this.setOption("sendTimeout", value);
-  }
-
-  /** `ZMQ_SWAP`, in bytes; see {@link SendOptions.swap}. Takes effect at once. */
-  get swap(): number {
-    return this.option("swap");
-  }
-
-  set swap(value: number) {
-    this.setOption("swap", value);
   }
 
   /** Where swaps are made; see {@link SendOptions.swapDirectory}. For those still to be made. */

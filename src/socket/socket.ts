@@ -22,6 +22,8 @@ import { type SocketEventReason, SocketEvents } from "./events.ts";
 import {
   checkOption,
   checkSwap,
+  defineOptions,
+  EVERY,
   type OptionName,
   type OptionValues,
   readOptions,
@@ -67,6 +69,8 @@ export interface Pattern {
   /** It has left them. Returns how many messages are lost. */
   closed(): number;
   memoryFreed(): void;
+  /** An option has another value, and its pipes know. */
+  optionSet(name: OptionName): void;
   /** So many messages that were swapped could not be read back. */
   messagesLost(count: number, error: ZmqError): void;
   /** Calls that wait; the setter says whether they keep the event loop alive. */
@@ -101,6 +105,16 @@ export interface SocketCore {
  * name, `connect` links to whoever is, or will be, bound to it.
  */
 export abstract class Socket {
+  static {
+    showAsJson(Socket.prototype);
+    defineOptions(Socket.prototype, ...EVERY);
+  }
+
+  /** `ZMQ_LINGER`, in milliseconds; see {@link SocketOptions.linger}. */
+  declare linger: number;
+  /** `ZMQ_IMMEDIATE`; see {@link SocketOptions.immediate}. */
+  declare immediate: boolean;
+
   readonly #type: SocketType;
   readonly #context: Context;
   readonly #member: Membership;
@@ -114,10 +128,6 @@ export abstract class Socket {
   #closedBy: (() => ZmqError) | undefined;
   #dropped = 0;
   #events: SocketEvents | undefined;
-
-  static {
-    showAsJson(Socket.prototype);
-  }
 
   /** @throws ZmqError EINVAL for a bad option, EMFILE, ETERM. */
   protected constructor(
@@ -176,24 +186,6 @@ export abstract class Socket {
   /** `ZMQ_LAST_ENDPOINT`: what was last bound or connected, or null. */
   get lastEndpoint(): string | null {
     return this.#lastEndpoint;
-  }
-
-  /** `ZMQ_LINGER`, in milliseconds; see {@link SocketOptions.linger}. */
-  get linger(): number {
-    return this.#options.linger;
-  }
-
-  set linger(value: number) {
-    this.setOption("linger", value);
-  }
-
-  /** `ZMQ_IMMEDIATE`; see {@link SocketOptions.immediate}. */
-  get immediate(): boolean {
-    return this.#options.immediate;
-  }
-
-  set immediate(value: boolean) {
-    this.setOption("immediate", value);
   }
 
   /**
@@ -342,6 +334,7 @@ export abstract class Socket {
       if (name === "immediate" && this.#inproc.pipes.has(pipe)) this.#pattern.peerChanged(pipe);
     }
     if (name === "receiveHighWaterMark") this.#inproc.changeLimit();
+    this.#pattern.optionSet(name);
   }
 
   /** What cannot be seen from the values alone. @throws ZmqError EINVAL, EACCES, EMSGSIZE. */

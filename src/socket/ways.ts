@@ -3,6 +3,7 @@
 import type { ZmqError } from "../base/index.ts";
 import { type Directions, GONE, type Pipe } from "../pipe/index.ts";
 import { Mishap } from "./direction.ts";
+import type { OptionName } from "./options.ts";
 import type { Receiver } from "./receiving.ts";
 import type { Sender } from "./sending.ts";
 import type { Pattern, SocketCore } from "./socket.ts";
@@ -134,6 +135,8 @@ export class Ways implements Pattern {
     this.sender?.memoryFreed();
     this.receiver?.memoryFreed();
   }
+
+  optionSet(_name: OptionName): void {}
 
   messagesLost(count: number, error: ZmqError): void {
     this.sender?.messagesLost(count, error);

@@ -37,4 +37,4 @@ export { Lb } from "./lb.ts";
 export type { DropCause, Outlet } from "./outlet.ts";
 export { type Interests, Prefixes } from "./prefixes.ts";
 export { Routes } from "./routes.ts";
-export { Groups, type Removal, Subscriptions } from "./subscriptions.ts";
+export { Groups, Subscriptions, type Wishes } from "./subscriptions.ts";

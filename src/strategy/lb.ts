@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import type { Thread } from "../command/index.ts";
+import { MemoryWish, type Thread } from "../command/index.ts";
 import type { Addr } from "../memory/index.ts";
 import type { MessageLike, Pipe, PipeReader, PipeWriter, Prepared } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
@@ -57,17 +57,17 @@ export class Lb {
   readonly #returned: Returned[] = [];
   /** Whose turn it is to take a message into its swap. */
   #swapTurn = 0;
-  /** The last attempt found room in a pipe, but no memory; and all threads were asked for some. */
+  /** The last attempt found room in a pipe, but no memory. */
   #noMemory = false;
-  #wantsMemory = false;
   /** Likewise; and none has come free since. */
   #starved = false;
-
+  readonly #wish: MemoryWish;
   readonly #leastLoaded: () => boolean;
 
   /** @param leastLoaded Whether the pipe with the fewest messages is the next. */
   constructor(thread: Thread, leastLoaded: () => boolean = () => false) {
     this.#thread = thread;
+    this.#wish = new MemoryWish(thread);
     this.#leastLoaded = leastLoaded;
   }
 
@@ -110,7 +110,7 @@ export class Lb {
     const next = this.#next();
     if (next === undefined && this.#noMemory) this.#gotMemory();
     if (next !== undefined && !this.#starved) return true;
-    if (this.#starved) this.#wantMemory();
+    if (this.#starved) this.#wish.begin();
     return this.#rotation.pipes.some((pipe) => pipe.writer?.hasSwapFor("") === true);
   }
 
@@ -168,7 +168,7 @@ export class Lb {
   park(): boolean {
     this.flush();
     if (this.#noMemory) {
-      return !this.#wantMemory(); // What others gave back may be enough.
+      return !this.#wish.begin(); // What others gave back may be enough.
     }
     const rotation = this.#rotation;
     while (rotation.active > 0) {
@@ -336,18 +336,8 @@ export class Lb {
     this.#only = pipes.length === 1 ? (pipes[0]?.writer as PipeWriter) : undefined;
   }
 
-  /** False if that was done before. */
-  #wantMemory(): boolean {
-    if (this.#wantsMemory) return false;
-    this.#wantsMemory = true;
-    this.#thread.wantMemory();
-    return true;
-  }
-
   #gotMemory(): void {
     this.#noMemory = this.#starved = false;
-    if (!this.#wantsMemory) return;
-    this.#wantsMemory = false;
-    this.#thread.gotMemory();
+    this.#wish.end();
   }
 }

@@ -17,53 +17,45 @@ export type Removal = "last" | "remaining" | "not found";
 
 type Wanted<T> = T | Set<T>;
 
-interface Table<K, V> {
-  readonly size: number;
-  get(key: K): V | undefined;
-  set(key: K, value: V): unknown;
-  delete(key: K): unknown;
-  entries(): Iterable<[K, V]>;
-}
-
-class Wishes<K, T extends object> {
-  protected readonly table: Table<K, Wanted<T>>;
+/** Who wants what: topics, or groups. */
+export abstract class Wishes<T extends object> {
+  protected readonly radix: Radix<Wanted<T>> = new Radix();
   /** How many wishes each has. */
   readonly #counts = new Map<T, number>();
 
-  constructor(table: Table<K, Wanted<T>>) {
-    this.table = table;
-  }
+  /** Visits everybody who wants a message of a topic, each once. */
+  abstract match(topic: Uint8Array, visit: (who: T) => void): void;
 
   /** How many different things are wanted. */
   get count(): number {
-    return this.table.size;
+    return this.radix.size;
   }
 
   /** Adds a wish. True if nobody had it. */
-  add(key: K, who: T): boolean {
-    const wanted = this.table.get(key);
-    if (wanted === undefined) this.table.set(key, who);
+  add(topic: Uint8Array, who: T): boolean {
+    const wanted = this.radix.get(topic);
+    if (wanted === undefined) this.radix.set(topic, who);
     else if (wanted instanceof Set) {
       if (wanted.has(who)) return false;
       wanted.add(who);
     } else {
       if (wanted === who) return false;
-      this.table.set(key, new Set([wanted, who]));
+      this.radix.set(topic, new Set([wanted, who]));
     }
     this.#counts.set(who, (this.#counts.get(who) ?? 0) + 1);
     return wanted === undefined;
   }
 
   /** Takes a wish back. */
-  remove(key: K, who: T): Removal {
-    const wanted = this.table.get(key);
+  remove(topic: Uint8Array, who: T): Removal {
+    const wanted = this.radix.get(topic);
     if (wanted === undefined || !holds(wanted, who)) return "not found";
     this.#countDown(who);
     if (wanted instanceof Set && wanted.size > 1) {
       wanted.delete(who);
       return "remaining";
     }
-    this.table.delete(key);
+    this.radix.delete(topic);
     return "last";
   }
 
@@ -72,16 +64,16 @@ class Wishes<K, T extends object> {
    *
    * @param gone Called for everything that nobody else wants; or, with `all`, for all of it.
    */
-  removeAll(who: T, gone: (key: K) => void = () => {}, all = false): void {
+  removeAll(who: T, gone: (topic: Uint8Array) => void = () => {}, all = false): void {
     let left = this.#counts.get(who) ?? 0;
     if (left === 0) return;
-    const keys: K[] = [];
-    for (const [key, wanted] of this.table.entries()) {
+    const topics: Uint8Array[] = [];
+    for (const [topic, wanted] of this.radix.entries()) {
       if (!holds(wanted, who)) continue;
-      keys.push(key);
+      topics.push(topic);
       if (--left === 0) break;
     }
-    for (const key of keys) if (this.remove(key, who) === "last" || all) gone(key);
+    for (const topic of topics) if (this.remove(topic, who) === "last" || all) gone(topic);
   }
 
   #countDown(who: T): void {
@@ -91,21 +83,13 @@ class Wishes<K, T extends object> {
   }
 }
 
-export class Subscriptions<T extends object> extends Wishes<Uint8Array, T> {
-  readonly #radix: Radix<Wanted<T>>;
+export class Subscriptions<T extends object> extends Wishes<T> {
   /** While a topic is matched: the first set on its way, and everybody, if there is another. */
   #found: Wanted<T> | undefined;
   readonly #everybody = new Set<T>();
 
-  constructor() {
-    const radix = new Radix<Wanted<T>>();
-    super(radix);
-    this.#radix = radix;
-  }
-
-  /** Visits everybody who wants a topic, each once. */
-  match(topic: Uint8Array, visit: (who: T) => void): void {
-    this.#radix.match(topic, this.#collect);
+  override match(topic: Uint8Array, visit: (who: T) => void): void {
+    this.radix.match(topic, this.#collect);
     const found = this.#found;
     if (found === undefined) return;
     this.#found = undefined;
@@ -127,14 +111,9 @@ export class Subscriptions<T extends object> extends Wishes<Uint8Array, T> {
   };
 }
 
-export class Groups<T extends object> extends Wishes<string, T> {
-  constructor() {
-    super(new Map());
-  }
-
-  /** Visits everybody who has joined a group. */
-  match(group: string, visit: (who: T) => void): void {
-    const wanted = this.table.get(group);
+export class Groups<T extends object> extends Wishes<T> {
+  override match(group: Uint8Array, visit: (who: T) => void): void {
+    const wanted = this.radix.get(group);
     if (wanted === undefined) return;
     if (wanted instanceof Set) wanted.forEach(visit);
     else visit(wanted);

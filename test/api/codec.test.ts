@@ -16,6 +16,7 @@ import {
   Gather,
   json,
   Pair,
+  type Part,
   Peer,
   Publisher,
   Pull,
@@ -66,6 +67,13 @@ function undecoded(text: string): (error: ZmqError) => true {
     assert.ok(error.cause instanceof Error);
     return true;
   };
+}
+
+function thrown(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => assert.fail("it did not fail"),
+    (error) => error,
+  );
 }
 
 play("json: by all calls, values come out as they went in", async (g) => {
@@ -305,6 +313,117 @@ play("a topic and a value; and what was missed before it is known by the value t
   assert.equal(subscriber.missedBefore(last), 3);
 });
 
+play("PEER: the value, and whom it came from; answers are values too", async ({ context }) => {
+  const server = new Peer<string, Job>({ context, codec: json() });
+  server.bindSync("inproc://jobs");
+  const client = new Peer<Job, string>({ context, codec: json() });
+  const to = { routingId: client.connectPeer("inproc://jobs") };
+  await client.send(job(1), to);
+  const [one, from] = await server.receive();
+  assert.deepEqual([one, Object.keys(from)], [job(1), ["routingId"]]);
+  await server.send("promise", from);
+  server.sendSync("sync", from);
+  assert.ok(server.trySend("try", from));
+  await server.sendMany(["many", "more"], from);
+  const answers = await client.receiveMany();
+  assert.deepEqual(
+    answers.map(([answer]) => answer),
+    ["promise", "sync", "try", "many", "more"],
+  );
+  await client.sendMany([job(2), job(3)], to);
+  assert.deepEqual(await server.receiveMany(), [
+    [job(2), from],
+    [job(3), from],
+  ]);
+  await assert.rejects(server.send("nobody", { routingId: 1 }), zmq("EHOSTUNREACH"));
+  await assert.rejects(server.send("nobody", {} as never), zmq("EINVAL"));
+});
+
+play("SERVER: whom to tell of what is no value stands behind it", async (g) => {
+  const { context } = g;
+  const server = new Server<string, Job>({ context, codec: json() });
+  server.bindSync("inproc://jobs");
+  const client = new Client({ context });
+  client.connect("inproc://jobs");
+  await client.sendMany(["{", JSON.stringify(job(1))]);
+  const error = (await thrown(server.receive())) as ZmqError;
+  zmq("EBADMSG", "inproc://jobs")(error);
+  const [bytes, from] = error.received as unknown as [Buffer, { routingId: number }];
+  assert.equal(`${bytes}`, "{");
+  await server.send("no job", from);
+  assert.equal(`${await client.receive()}`, '"no job"');
+  assert.deepEqual(await server.receive(), [job(1), from]);
+  const answered = new Client<Job, string>({ context, codec: json() });
+  answered.connect("inproc://jobs");
+  await answered.send(job(2));
+  const [second, whom] = await server.receive();
+  await server.send(second.name, whom);
+  assert.equal(await answered.receive(), job(2).name);
+});
+
+play("SERVER and RADIO: what is encoded has one part", async ({ context }) => {
+  const codec: Codec<Part[], unknown> = { encode: (parts) => parts, decode: String };
+  const radio = new Radio<Part[]>({ context, codec });
+  await radio.send(["one"], { group: "all" });
+  await assert.rejects(radio.send(["one", "two"], { group: "all" }), zmq("EINVAL"));
+  const server = new Server<Part[], unknown>({ context, codec });
+  await assert.rejects(server.send(["one", "two"], { routingId: 1 }), zmq("EINVAL"));
+});
+
+play("RADIO and DISH: the value, and its group; and what was missed before it", async (g) => {
+  const { context } = g;
+  const radio = new Radio<Job>({ context, codec: json(), sendHighWaterMark: 1 });
+  radio.bindSync("inproc://air");
+  const dish = new Dish<Job>({ context, codec: json(), receiveHighWaterMark: 1 });
+  dish.connect("inproc://air");
+  dish.join("jobs", "news");
+  await radio.send(job(1), { group: "jobs" });
+  await radio.send(job(2), { group: "idle" });
+  await radio.sendMany([job(3), job(4), job(5)], { group: "news" });
+  const received = await dish.receiveMany();
+  assert.deepEqual(received, [
+    [job(1), { group: "jobs" }],
+    [job(3), { group: "news" }],
+  ]);
+  await radio.send(job(6), { group: "jobs" });
+  const last = await dish.receive();
+  assert.deepEqual(last, [job(6), { group: "jobs" }]);
+  assert.equal(dish.missedBefore(last), 2);
+
+  const other = new Radio({ context });
+  other.connect("inproc://more");
+  dish.bindSync("inproc://more");
+  await other.send("{", { group: "jobs" });
+  const error = (await thrown(dish.receive())) as ZmqError;
+  zmq("EBADMSG")(error);
+  assert.deepEqual(error.received?.[1], { group: "jobs" });
+});
+
+play("XPUB: its codec sees what XSUBs send, and no subscription", async (g) => {
+  const { context } = g;
+  const publisher = new XPublisher<Job>({ context, codec: json() });
+  publisher.bindSync("inproc://jobs");
+  const subscriber = new XSubscriber({ context });
+  subscriber.connect("inproc://jobs");
+  await subscriber.sendMany([JSON.stringify(job(1)), "\x01{", "{", "\x00{"]);
+  const texts = (message: unknown) => (message as Buffer[]).map(String);
+  const received: unknown[] = [];
+  const failed: ZmqError[] = [];
+  while (received.length + failed.length < 4) {
+    await publisher.receive().then(
+      (one) => received.push(Array.isArray(one) ? texts(one) : one),
+      (error) => failed.push(error),
+    );
+  }
+  assert.deepEqual(received, [job(1), ["\x01{"], ["\x00{"]]);
+  assert.equal(failed.length, 1);
+  undecoded("{")(failed[0] as ZmqError);
+  await subscriber.send("\x01{");
+  assert.deepEqual((await publisher.receiveMany()).map(texts), [["\x01{"]]);
+  await publisher.send(job(2));
+  assert.deepEqual(texts(await subscriber.receive()), [JSON.stringify(job(2))]);
+});
+
 play("the option is checked, and can be read back", async ({ context }) => {
   const codec = json<Job>();
   const push = new Push({ context, codec });
@@ -319,11 +438,10 @@ play("the option is checked, and can be read back", async ({ context }) => {
     ...[new Scatter({ context, codec }), new Gather({ context, codec })],
     ...[new Publisher({ context, codec }), new Subscriber({ context, codec })],
     ...[new XPublisher({ context, codec }), new XSubscriber({ context, codec })],
+    ...[new Server({ context, codec }), new Peer({ context, codec })],
+    ...[new Radio({ context, codec }), new Dish({ context, codec })],
   ]) {
     assert.equal(socket.codec, codec, socket.constructor.name);
-  }
-  for (const Untyped of [Server, Peer, Radio, Dish]) {
-    assert.throws(() => new Untyped({ context, codec } as object), zmq("EINVAL"), Untyped.name);
   }
   for (const bad of [null, 5, {}, { encode() {} }, { decode() {} }, "json"]) {
     assert.throws(() => new Push({ context, codec: bad as never }), zmq("EINVAL"));

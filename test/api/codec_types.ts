@@ -9,20 +9,28 @@ import {
   Client,
   type Codec,
   Dealer,
+  Dish,
   framed,
   Gather,
+  type Group,
   json,
   type Message,
   Pair,
   type Part,
+  Peer,
+  type PeerNumber,
   Publisher,
   Pull,
   Push,
+  Radio,
   Reply,
   Request,
   Router,
   Scatter,
+  Server,
   Subscriber,
+  XPublisher,
+  XSubscriber,
 } from "threadmq";
 import { msgpack } from "threadmq/msgpack";
 
@@ -124,10 +132,49 @@ export async function behindFrames(): Promise<void> {
   await broker.send([id, empty, last]);
 }
 
+export async function besideValues(): Promise<void> {
+  const server = new Server<Result, Job>({ codec: json() });
+  is<Codec<Result, Job> | undefined>().same(server.codec);
+  for await (const [one, from] of server) {
+    is<Job>().same(one);
+    is<number>().same(from.routingId);
+    await server.send({ words: one.line }, from);
+    // @ts-expect-error It is no result.
+    await server.send(one, from);
+  }
+  const peer = new Peer<Job>({ codec: msgpack() });
+  is<[body: Job, from: PeerNumber]>().same(await peer.receive());
+  peer.trySend(job, { routingId: peer.connectPeer("inproc://jobs") });
+  is<[body: Job, from: PeerNumber]>().same(await new Server({ codec: json<Job>() }).receive());
+
+  const radio = new Radio<Job>({ codec: json() });
+  await radio.send(job, { group: "jobs" });
+  await radio.sendMany([job], { group: "jobs" });
+  // @ts-expect-error A RADIO of jobs sends no text.
+  await radio.send("text", { group: "jobs" });
+  const dish = new Dish<Job>({ codec: json() });
+  is<Codec<never, Job> | undefined>().same(dish.codec);
+  for await (const [one, { group }] of dish) {
+    is<Job>().same(one);
+    is<string>().same(group);
+  }
+  is<number>().same(dish.missedBefore(await dish.receive()));
+
+  const publisher = new XPublisher<Job, Result>({ codec: json() });
+  is<Codec<Job, Result> | undefined>().same(publisher.codec);
+  is<Result | Message>().same(await publisher.receive());
+  const subscriber = new XSubscriber();
+  is<number>().same(subscriber.missedBefore(await subscriber.receive()));
+}
+
 export async function plain(): Promise<void> {
   is<Message>().same(await new Pull().receive());
   is<Message>().same(await new Router().receive());
   is<Message>().same(await new Channel().receive());
   is<Message>().same(await new Client().receive());
+  is<Message>().same(await new XPublisher().receive());
+  is<[body: Buffer<ArrayBuffer>, from: PeerNumber]>().same(await new Server().receive());
+  is<[body: Buffer<ArrayBuffer>, of: Group]>().same(await new Dish().receive());
+  await new Radio().send("text", { group: "news" });
   await new Push().send(["a", new Uint8Array(1)]);
 }

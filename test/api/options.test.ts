@@ -5,23 +5,62 @@
  * socket tells of itself.
  */
 import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import {
+  Channel,
+  Client,
   Context,
   Dealer,
+  Dish,
+  Gather,
+  Pair,
+  Peer,
+  Publisher,
   Pull,
   Push,
+  Radio,
   ReceivingSocket,
+  Reply,
+  Request,
+  Router,
+  Scatter,
   SendingSocket,
+  Server,
   Socket,
   Subscriber,
   XPublisher,
+  XSubscriber,
+  type ZmqError,
 } from "threadmq";
 import { DISTANCES, far, play, SMALL, zmq } from "../support/ground.ts";
 
 const MAX = 2 ** 31 - 1;
 const KINDS = { Push, Pull } as const;
+const TYPES: Readonly<Record<string, new (options: object) => Socket>> = {
+  ...{ Channel, Client, Dealer, Dish, Gather, Pair, Peer, Publisher, Pull, Push, Radio },
+  ...{ Reply, Request, Router, Scatter, Server, Subscriber, XPublisher, XSubscriber },
+};
+const SHOWN = ["type", "lastEndpoint", "closed"];
+/** What an option can be, if it is not true or false. */
+const OTHERS: Readonly<Record<string, unknown>> = {
+  ...{ linger: 5, sendHighWaterMark: 5, sendTimeout: 5, swap: 5 },
+  ...{ swapDirectory: tmpdir(), receiveHighWaterMark: 5, receiveTimeout: 5 },
+  ...{ routingId: new Uint8Array([5]), welcomeMessage: new Uint8Array([5]) },
+  ...{ balance: "least-loaded", whenFull: "block", verbosity: "allSubs" },
+};
+
+/** Which options a class has, by what it says of one that it does not have. */
+function optionsIn(open: () => unknown): string[] {
+  try {
+    open();
+  } catch (error) {
+    const [, options] = /has context, (.*)\.$/.exec((error as ZmqError).hint ?? "") ?? [];
+    return (options ?? "").split(", ");
+  }
+  return [];
+}
 
 /** What throws when it is asked for its text. */
 const HOSTILE: readonly unknown[] = [
@@ -209,6 +248,26 @@ for (const kind of ["Push", "Pull"] as const) {
     });
   });
 }
+
+test("the options of every type are properties of its class, and a socket has none itself", () => {
+  const context = new Context(SMALL);
+  for (const [name, Class] of Object.entries(TYPES)) {
+    const socket = new Class({ context });
+    const known = optionsIn(() => new Class({ context, nonsense: 1 }));
+    assert.ok(known.length > 2, name);
+    for (const option of known) {
+      assert.ok(option in socket, `${name}.${option}`);
+      assert.ok(!Object.hasOwn(socket, option), `${name}.${option} is its own`);
+      if (option === "acknowledge" || option === "codec") continue; // Not to be changed.
+      const settings = socket as unknown as Record<string, unknown>;
+      const value = OTHERS[option] ?? !settings[option];
+      settings[option] = value;
+      assert.deepEqual(settings[option], value, `${name}.${option}`);
+    }
+    assert.deepEqual(Object.keys(JSON.parse(JSON.stringify(socket))), SHOWN, name);
+    socket.close();
+  }
+});
 
 play("stats tell what a socket has done and holds", async (g) => {
   const push = await g.push();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-/** Publishers that connect: what becomes of it when who is bound there goes. */
+/** Publishers and XSUBs that connect: what becomes of it when who is bound there goes, or comes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Context, Dish, Publisher, Radio, Subscriber, XPublisher, XSubscriber } from "threadmq";
-import { SMALL } from "../support/ground.ts";
+import { play, SMALL } from "../support/ground.ts";
 
 const NAME = "inproc://hearer";
 const KINDS: Readonly<Record<string, (context: Context) => { from: any; to: () => any }>> = {
@@ -58,3 +58,38 @@ for (const [kind, open] of Object.entries(KINDS)) {
     await context.terminate();
   });
 }
+
+for (const [sender, hearer] of [
+  ["Publisher", "Subscriber"],
+  ["XSubscriber", "XPublisher"],
+] as const) {
+  play(`${sender}: what is sent before anybody binds goes to nobody`, async (g) => {
+    const from = await g.open(sender);
+    await from.connect(NAME);
+    assert.equal(await from.get("writable"), true);
+    await from.send(["early"]);
+    assert.equal((await from.call("stats")).queuedOut, 0);
+    const to = await g.open(hearer, {}, g.thread());
+    if (hearer === "Subscriber") await to.call("subscribe");
+    await to.bind(NAME);
+    await from.send(["late"]);
+    assert.deepEqual(await to.receive(1), ["late"]);
+    assert.deepEqual(await to.drain(), []);
+  });
+}
+
+play("XSUB: what a dead XPUB had not received to the last is the next binder's", async (g) => {
+  const xsub = await g.open("XSubscriber");
+  await xsub.connect(NAME);
+  const thread = g.thread();
+  const dead = await g.open("XPublisher", {}, thread);
+  await dead.bind(NAME);
+  await xsub.send(["0", "1"]);
+  assert.deepEqual(await dead.receive(2), ["0", "1"]);
+  await xsub.send(["2", "3", "4"]);
+  assert.deepEqual(await dead.receive(1), ["2"]);
+  await thread.kill();
+  const next = await g.open("XPublisher");
+  await next.bind(NAME);
+  assert.deepEqual(await next.receive(3), ["2", "3", "4"], "what had been received again, too");
+});

@@ -7,7 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { type Message, Publisher, Subscriber, type SubscriberOptions } from "threadmq";
+import { type Message, Publisher, Subscriber, type SubscriberOptions, XSubscriber } from "threadmq";
 import {
   type Actor,
   DISTANCES,
@@ -199,6 +199,35 @@ describe("J2: missedBefore", () => {
     assert.deepEqual(gaps(sub.receiveManySync()), ["8 2"]);
     assert.equal(sub.stats().missed, 4);
     sub.close();
+    pub.close();
+  });
+
+  play("XSUB: likewise; and its whenFull can be changed, for links that there are", async (g) => {
+    const pub = new Publisher({ context: g.context, sendHighWaterMark: 1 });
+    pub.bindSync(NAME);
+    const sub = new XSubscriber({ context: g.context, receiveHighWaterMark: 2 });
+    assert.equal(sub.whenFull, "drop-newest");
+    sub.connect(NAME);
+    sub.sendSync("\x01");
+    pub.sendManySync(["0", "1", "2", "3", "4"]);
+    const gaps = (messages: Message[]) => messages.map((m) => `${m} ${sub.missedBefore(m)}`);
+    assert.deepEqual(gaps(sub.receiveManySync()), ["0 0", "1 0", "2 0"]);
+    pub.sendSync("5");
+    assert.deepEqual(gaps(sub.receiveManySync()), ["5 2"]);
+    assert.equal(sub.stats().missed, 2);
+
+    assert.throws(() => {
+      sub.whenFull = "never" as "block";
+    }, zmq("EINVAL"));
+    sub.whenFull = "block";
+    assert.equal(sub.whenFull, "block");
+    pub.sendManySync(["6", "7", "8"]);
+    assert.equal(pub.trySend("9"), false);
+    assert.equal(sub.receiveManySync().length, 3);
+    assert.equal(sub.stats().missed, 2);
+    sub.close();
+    sub.whenFull = "disconnect"; // It can be changed after the close, as every option.
+    assert.equal(sub.whenFull, "disconnect");
     pub.close();
   });
 
