@@ -8,7 +8,7 @@
  *               request is the next worker's
  *      await    each socket has a loop of promises of its own, side by side in one thread
  *
- * The proxy itself is the same in both, in its thread's event loop.
+ * The proxy blocks its thread in the first, and is in its thread's event loop in the second.
  */
 
 import { isMainThread } from "node:worker_threads";
@@ -32,6 +32,7 @@ import {
   WORKERS,
   workAll,
 } from "../requests.ts";
+import { startProxy } from "./start_proxy.ts";
 
 function workInTurn(reps: Reply[], args: Arguments): void {
   const orders = reps.map(() => new Order(args));
@@ -65,18 +66,16 @@ function askInTurn(dealers: Dealer[], clients: Clients): void {
 }
 
 async function main(args: Arguments): Promise<void> {
-  const proxy = new URL("./proxy.js", import.meta.url).href;
-  const threads = [
-    await startThread(proxy, { isBroker: true }),
-    await startThread(import.meta.url, args),
-  ];
+  const endProxy = await startProxy({ isBroker: true, blocks: args.variant === "turn" });
+  const worker = await startThread(import.meta.url, args);
   const dealers = Array.from({ length: CLIENTS }, () => new Dealer());
   for (const dealer of dealers) dealer.connect("inproc://front");
   const clients = new Clients(args);
   if (args.variant === "turn") askInTurn(dealers, clients);
   else await askAll(dealers, clients);
   for (const dealer of dealers) dealer.close();
-  for (const thread of threads) thread.postMessage("over");
+  worker.postMessage("over");
+  endProxy();
   report(clients.figures());
 }
 

@@ -26,6 +26,7 @@ import {
   startThread,
 } from "../child.ts";
 import { senders } from "./senders.ts";
+import { startProxy } from "./start_proxy.ts";
 
 const ENDPOINT = "inproc://thr";
 const RECEIVE_MAX = 512;
@@ -74,15 +75,15 @@ async function sender({ variant, size, count, warmup, hasProxy }: Data): Promise
 
 async function receiver(args: Data): Promise<void> {
   const pull = new Pull();
-  const proxyFile = new URL("./proxy.js", import.meta.url).href;
-  const proxy = args.hasProxy ? await startThread(proxyFile, { isBroker: false }) : undefined;
+  const blocks = !args.variant.endsWith("await");
+  const endProxy = args.hasProxy ? await startProxy({ isBroker: false, blocks }) : undefined;
   if (args.hasProxy) pull.connect("inproc://back");
   else pull.bindSync(ENDPOINT);
   await startThread(import.meta.url, args);
   const meter = new Meter(args);
   await receivers[args.variant](pull, meter);
   pull.close();
-  proxy?.postMessage("over");
+  endProxy?.();
   report(meter.figures());
 }
 

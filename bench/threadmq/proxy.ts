@@ -2,25 +2,26 @@
 
 /**
  * proxy — the thread between, of inproc_thr and broker: a Proxy from inproc://front to
- * inproc://back, until the main thread says that it is over.
+ * inproc://back, until it is told by inproc://control that it is over. Beside promises it runs in
+ * its thread's event loop, beside blocking calls it blocks its thread, as zmq_proxy does.
  */
 
 import * as threadmq from "threadmq";
-import { inThread, ready, told } from "../child.ts";
+import { inThread, ready } from "../child.ts";
+import type { ProxyData } from "./start_proxy.ts";
 
-async function run({ isBroker }: { isBroker: boolean }): Promise<void> {
+async function run({ isBroker, blocks }: ProxyData): Promise<void> {
   const front = isBroker ? new threadmq.Router() : new threadmq.Pull();
   const back = isBroker ? new threadmq.Dealer() : new threadmq.Push();
+  const control = new threadmq.Pull();
   front.bindSync("inproc://front");
   back.bindSync("inproc://back");
-  const proxy = new threadmq.Proxy(front, back);
-  const running = proxy.run();
+  control.bindSync("inproc://control");
+  const proxy = new threadmq.Proxy(front, back, { control });
   ready();
-  await told();
-  proxy.terminate();
-  await running;
-  front.close();
-  back.close();
+  if (blocks) proxy.runSync();
+  else await proxy.run();
+  for (const socket of [front, back, control]) socket.close();
 }
 
 await inThread(run);

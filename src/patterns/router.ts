@@ -2,6 +2,7 @@
 
 import { ZmqError } from "../base/index.ts";
 import { DEALER, ROUTER } from "../context/index.ts";
+import { type Addr, WORD_BYTES } from "../memory/index.ts";
 import {
   ABSENT,
   isAttended,
@@ -13,6 +14,7 @@ import {
   prepare,
   SAME_ID,
 } from "../pipe/index.ts";
+import { FLAGS, LENGTH, MORE, RECORD_HEAD, recordWords } from "../queue/index.ts";
 import {
   type Balance,
   type BalanceOption,
@@ -253,6 +255,11 @@ class RouterReceiver extends Receiver<Message> {
     message.unshift(this.core.member.slab.part(this.#peers.senderOf(pipe)));
     return message;
   }
+
+  /** Who has sent a message to a binder of ours is known only when it is released. */
+  protected override frontOf(pipe: Pipe): Uint8Array | null {
+    return pipe.side === "binder" && this.#peers.knows(pipe) ? this.#peers.senderOf(pipe) : null;
+  }
 }
 
 /** The sending half: the first part says to whom. */
@@ -275,6 +282,16 @@ class RouterSender extends Routing {
       throw new ZmqError("EINVAL", { hint });
     }
     return { pipe: () => this.#peers.find(id), message: prepare(parts, this.thread.pool) };
+  }
+
+  override passRecords(at: Addr, size: number, front: Uint8Array | undefined): boolean {
+    const { words, bytes } = this.thread.arena;
+    if (front !== undefined || words[at + FLAGS] !== MORE) return false;
+    const from = (at + RECORD_HEAD) * WORD_BYTES;
+    const length = words[at + LENGTH];
+    const head = recordWords(length);
+    const pipe = this.#peers.find(bytes.subarray(from, from + length));
+    return this.passInto(pipe, at + head, size - head);
   }
 
   protected override unreachable(): void {

@@ -78,10 +78,28 @@ export class MessageWriter extends YpipeWriter {
     if (large) return this.#writeParts(preparedOf(source, from, size));
     const at = this.reserve(size);
     if (at === 0) return false;
+    this.#copy(at, source, from, size);
+    return true;
+  }
+
+  /**
+   * Writes a message that lies as records, with all bodies inside, behind a part of a few bytes.
+   *
+   * @returns false if there is no memory for it now.
+   */
+  writeBehind(part: Uint8Array, source: Int32Array, from: number, size: number): boolean {
+    const head = recordWords(part.length);
+    const at = this.reserve(head + size);
+    if (at === 0) return false;
+    this.#putBytes(at, part, part.length, MORE);
+    this.#copy(at + head, source, from, size);
+    return true;
+  }
+
+  #copy(at: Addr, source: Int32Array, from: number, size: number): void {
     const { words } = this.arena;
     if (size <= LOOP_WORDS) for (let i = 0; i < size; i++) words[at + i] = source[from + i];
     else words.set(source.subarray(from, from + size), at);
-    return true;
   }
 
   /** Puts a message, all its bodies inside, where there is room for it (`wholeSize`). */

@@ -217,6 +217,29 @@ export class PipeReader extends YpipeReader {
     return parts;
   }
 
+  /**
+   * How many words from `front` on are the next message, if it lies there with all its bodies and
+   * is as any other; 0 if not, or if there is none.
+   */
+  get plainSize(): number {
+    if (this.#conflates || !this.#laneHasMessage) return 0;
+    const { words } = this.arena;
+    let at = this.front;
+    for (let more = true; more; ) {
+      const flags = words[at + FLAGS];
+      if ((flags & ~MORE) !== 0) return 0;
+      more = flags === MORE;
+      at += recordWords(words[at + LENGTH]);
+    }
+    return at - this.front;
+  }
+
+  /** The next message, of so many words, was taken as it lies. */
+  skip(size: number): void {
+    this.#forgetRun();
+    this.#handOut(this.front + size, false);
+  }
+
   /** Whether there is something to read. Looking does not put the pipe to sleep. */
   override get ready(): boolean {
     return super.ready || this.#cell.full;

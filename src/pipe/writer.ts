@@ -236,6 +236,12 @@ export class PipeWriter extends MessageWriter {
     return true;
   }
 
+  override writeBehind(part: Uint8Array, source: Int32Array, from: number, size: number): boolean {
+    if (!super.writeBehind(part, source, from, size)) return false;
+    this.written = (this.written + ONE) | 0;
+    return true;
+  }
+
   /**
    * Shows a message that is there as records of another lane, whose large bodies are then ours: see
    * move.ts, steps 1 to 3. False if there is no memory.

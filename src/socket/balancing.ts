@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { ZmqError } from "../base/index.ts";
+import type { Addr } from "../memory/index.ts";
 import {
   isAttended,
   type MessageLike,
@@ -57,6 +58,12 @@ export class Balancer extends Sender<Outgoing> {
 
   protected write(message: Outgoing): boolean {
     return this.lb.write(message);
+  }
+
+  override passRecords(at: Addr, size: number, front: Uint8Array | undefined): boolean {
+    if (this.#onePart || !this.lb.pass(at, size, front)) return false;
+    this.count(1);
+    return true;
   }
 
   flush(): void {

@@ -3,9 +3,11 @@
 import { checkRange, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
 import { Lease, type Message, type Pipe, standsFor } from "../pipe/index.ts";
+import { bodyBytes } from "../queue/index.ts";
 import { Fq, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
+import type { Sender } from "./sending.ts";
 import type { SocketCore } from "./socket.ts";
 import { END, type WaitOptions } from "./waiting.ts";
 
@@ -196,6 +198,37 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   /**
+   * Passes messages on as the records that they are, without making messages of them.
+   *
+   * @returns how many; 0 if the next one is to be taken.
+   */
+  passRecords(to: Sender<unknown>, most: number, add: (bytes: number) => void): number {
+    if (this.#returned !== undefined) return 0;
+    const { arena } = this.thread;
+    const moved = this.fq.pass(most, (at, size, pipe) => {
+      const front = this.frontOf(pipe);
+      if (front === null || !to.passRecords(at, size, front)) return false;
+      add(bodyBytes(arena.words, at, at + size) + (front?.length ?? 0));
+      return true;
+    });
+    this.count(moved);
+    return moved;
+  }
+
+  /**
+   * What is received before the parts of a message of this pipe, if something is; null if its
+   * messages are not received as they lie there.
+   */
+  protected frontOf(_pipe: Pipe): Uint8Array | undefined | null {
+    return null;
+  }
+
+  /** What was passed on is safe. */
+  releasePassed(): void {
+    this.fq.releasePassed();
+  }
+
+  /**
    * Puts back a message that could not be passed on: it is the next again. Who follows is not told:
    * nothing has come, and it may be the one who has put it back, who would try for ever.
    */
@@ -330,6 +363,10 @@ export abstract class Receiver<M = Message> extends Direction {
 
 /** The receiving half of those who receive all messages as they come. */
 export class FairReceiver extends Receiver {
+  protected override frontOf(): undefined {
+    return undefined;
+  }
+
   /** From one pipe all at once. */
   protected override takeMany(messages: Message[], max: number): void {
     const before = messages.length;

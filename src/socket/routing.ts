@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { MemoryWish } from "../command/index.ts";
+import type { Addr } from "../memory/index.ts";
 import type { Pipe, PipeWriter } from "../pipe/index.ts";
 import { type Outgoing, Sender } from "./sending.ts";
 import type { Claims } from "./waiting.ts";
@@ -116,6 +117,17 @@ export abstract class Routing extends Sender<Routed> {
     if (hasRoom) this.#noMemory = this.#starved = true;
     else this.#full.add(writer);
     return false;
+  }
+
+  /** As `passRecords`, to this pipe. */
+  protected passInto(pipe: Pipe | undefined, at: Addr, size: number): boolean {
+    const writer = pipe?.writer;
+    if (pipe === undefined || writer === undefined || !this.isUsable(pipe)) return false;
+    if (this.#claims.has(writer) || writer.conflates || !writer.hasRoom) return false;
+    if (!writer.writeCopy(this.thread.arena.words, at, size, false)) return false;
+    this.#dirty.add(writer);
+    this.count(1);
+    return true;
   }
 
   flush(): void {

@@ -2,6 +2,7 @@
 
 import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import { FOR_ROOM } from "../command/index.ts";
+import type { Addr } from "../memory/index.ts";
 import {
   ABSENT,
   isAttended,
@@ -83,6 +84,16 @@ export abstract class Sender<P = Outgoing> extends Direction {
     if (!this.write(prepared)) return false;
     this.count(1);
     return true;
+  }
+
+  /**
+   * Likewise, for a message that lies as records of the arena.
+   *
+   * @param front A part that is to come before it, if one is.
+   * @returns false if it has to wait, or is to be passed on otherwise.
+   */
+  passRecords(_at: Addr, _size: number, _front: Uint8Array | undefined): boolean {
+    return false;
   }
 
   /** What goes before the calls that wait. */

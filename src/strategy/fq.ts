@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+import type { Addr } from "../memory/index.ts";
 import type { Lease, Message, Pipe, PipeReader } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 
@@ -8,6 +9,9 @@ const POLLED = 4;
 
 /** Whether a message is for whoever receives. */
 export type Wants = (parts: readonly Uint8Array[], pipe: Pipe) => boolean;
+
+/** Takes the next message of a pipe, records of the arena; false if that cannot be. */
+export type Move = (at: Addr, size: number, from: Pipe) => boolean;
 
 /** A pipe from which so many messages are still to be taken. */
 interface Draining {
@@ -35,6 +39,8 @@ export class Fq {
   readonly #unacknowledged: Set<PipeReader> | undefined;
   /** Drained, but for that. */
   readonly #drained = new Set<Pipe>();
+  /** Those whose messages were passed on and are not released. */
+  readonly #passed: PipeReader[] = [];
   /** Where the last message came from. */
   last: Pipe | undefined;
 
@@ -120,6 +126,43 @@ export class Fq {
       if (message === undefined) return;
       messages.push(message);
     }
+  }
+
+  /**
+   * Gives up to `most` messages to `move`, as the records that they are, until it takes no more, or
+   * one comes that is to be received. When they are safe, they are to be released.
+   *
+   * @returns how many it has taken.
+   */
+  pass(most: number, move: Move): number {
+    if (this.#draining.length > 0) return 0;
+    const rotation = this.#rotation;
+    let moved = 0;
+    for (let tries = rotation.active; tries > 0 && moved < most; ) {
+      const pipe = rotation.pipes[rotation.current] as Pipe;
+      const reader = pipe.reader as PipeReader;
+      const size = reader.plainSize;
+      if (size > 0) {
+        if (!move(reader.front, size, pipe)) break;
+        reader.skip(size);
+        if (this.#passed.at(-1) !== reader) this.#passed.push(reader);
+        moved++;
+        tries = rotation.active;
+        rotation.advance();
+      } else if (reader.hasMessage) break;
+      else {
+        tries--;
+        if (rotation.active > POLLED && reader.sleep()) rotation.deactivate(pipe);
+        else rotation.advance();
+      }
+    }
+    return moved;
+  }
+
+  /** What was given to `move` is safe. */
+  releasePassed(): void {
+    for (const reader of this.#passed) this.#release(reader);
+    this.#passed.length = 0;
   }
 
   /**

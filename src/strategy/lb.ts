@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { MemoryWish, type Thread } from "../command/index.ts";
+import type { Addr } from "../memory/index.ts";
 import type { MessageLike, Pipe, PipeReader, PipeWriter, Prepared } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 
@@ -125,8 +126,35 @@ export class Lb {
   write(message: MessageLike | Prepared): boolean {
     const writer = this.#give(message);
     if (writer === undefined) return false;
+    this.#soil(writer);
+    return true;
+  }
+
+  /** It is to be flushed. */
+  #soil(writer: PipeWriter): void {
     const count = this.#dirtyCount;
     if (count === 0 || this.#dirty[count - 1] !== writer) this.#dirty[this.#dirtyCount++] = writer;
+  }
+
+  /**
+   * Gives a message that lies as records of the arena to the next pipe; `flush` shows it.
+   *
+   * @param front A part that is to come before it, if one is.
+   * @returns false if no pipe takes it so.
+   */
+  pass(at: Addr, size: number, front: Uint8Array | undefined): boolean {
+    if (this.#returned.length > 0 && !this.pump()) return false;
+    const writer = this.#next();
+    if (writer === undefined || writer.conflates) return false;
+    const { words } = this.#thread.arena;
+    const isWritten =
+      front === undefined
+        ? writer.writeCopy(words, at, size, false)
+        : writer.writeBehind(front, words, at, size);
+    if (!isWritten) return false;
+    this.last = this.#rotation.pipes[this.#rotation.current];
+    this.#succeeded(writer);
+    this.#soil(writer);
     return true;
   }
 
