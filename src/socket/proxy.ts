@@ -44,8 +44,19 @@ export interface ProxyOptions {
  * than we are sleeps in between: the fewer the batches, the fewer the wake-ups.
  */
 const GATHERED = 512;
+const GATHERED_BYTES: number = 1 << 20;
 
-/** Messages from one socket to another. */
+/**
+ * Messages from one socket to another.
+ *
+ * A message is passed on as the records that it lies in, from lane to lane, where that can be:
+ * where nobody looks into it, its bodies lie in the records, and what is put before it or taken
+ * away is a routing id. Any other is received, and sent.
+ *
+ * Records are shown where they go to before they are released where they come from. So if the
+ * thread dies, none is lost; those that it was about to release may come twice. What was received
+ * and not sent is lost with the thread.
+ */
 class Flow {
   readonly from: Receiver<unknown>;
   readonly to: Sender<unknown>;
@@ -70,7 +81,8 @@ class Flow {
     this.#isStuck = false;
     let moved = 0;
     if (!from.goes) return 0;
-    while (moved < GATHERED && (this.#isLoop || to.goes)) {
+    const mostBytes = this.traffic.bytes + GATHERED_BYTES;
+    while (moved < GATHERED && this.traffic.bytes < mostBytes && (this.#isLoop || to.goes)) {
       if (capture === undefined && !this.#isLoop) {
         const passed = from.passRecords(to, GATHERED - moved, this.#add);
         moved += passed;
@@ -87,7 +99,7 @@ class Flow {
       moved++;
     }
     to.flush();
-    from.releasePassed();
+    from.passedOn();
     if (capture !== undefined) capture.flush();
     return moved;
   }

@@ -223,9 +223,10 @@ export abstract class Receiver<M = Message> extends Direction {
     return null;
   }
 
-  /** What was passed on is safe. */
-  releasePassed(): void {
+  /** What was passed on is safe: its room is given back, and it is acknowledged. */
+  passedOn(): void {
     this.fq.releasePassed();
+    if (this.#returned === undefined) this.fq.acknowledge();
   }
 
   /**
