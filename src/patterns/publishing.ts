@@ -42,7 +42,7 @@ import {
  *   Upstream      the receiving half: hears at once what is wanted
  *   Publishing    both; it knows who wants what
  */
-/** Says to whom a message goes: each of them is given to `match`. */
+/** Says to whom a message goes: these match, and no others. */
 export type Select = (message: Outgoing, dist: Dist) => void;
 
 const toAll: Select = (_message, dist) => dist.matchAll();
@@ -65,7 +65,6 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
     this.enter();
     const { dist } = this;
     dist.noDrop = this.core.options.noDrop;
-    dist.unmatch();
     this.select(message, dist);
     if (!dist.write(message)) return false;
     this.onSent();
@@ -309,9 +308,12 @@ export class Publishing extends Ways {
 
   /** Finds all whom a message of this topic is for. */
   protected select(topic: Uint8Array, dist: Dist): void {
-    this.wishes.match(topic, dist.match);
+    const { wishes } = this;
+    const wanted = wishes.find(topic);
+    if (wanted === undefined) dist.unmatch();
+    else dist.matchThose(wanted, wishes.changes);
     if (this.core.options.invertMatching) dist.invert();
-    this.#eager.forEach(dist.match);
+    if (this.#eager.size > 0) this.#eager.forEach(dist.match);
   }
 
   /** Somebody wants a topic. */

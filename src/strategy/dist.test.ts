@@ -252,15 +252,20 @@ describe("distribution", () => {
     rig.end();
   });
 
-  it("parks on no pipe that has room by now, or is gone", () => {
+  it("parks on one pipe that is full, and on none that has room by now, or is gone", () => {
     const rig = createRig(2, 1, { noDrop: true });
     assert.deepEqual(rig.send("a", "b"), [true, false]);
+    assert.equal(rig.dist.park(), true);
+    rig.take(1);
+    assert.equal(rig.dist.park(), false, "the last of those that were full");
+    assert.deepEqual(rig.send("b"), [false]);
+    assert.equal(rig.dist.park(), true, "the other");
     rig.take(0);
     assert.equal(rig.dist.park(), false);
-    assert.deepEqual(rig.send("b"), [false]);
+    assert.deepEqual(rig.send("b", "c"), [true, false]);
     rig.dist.remove((rig.pairs[1] as Pair).connecter);
-    assert.equal(rig.dist.park(), false);
-    assert.deepEqual(rig.send("b"), [true]);
+    assert.equal(rig.dist.park(), false, "it is gone");
+    assert.deepEqual(rig.send("c"), [false]);
     rig.end();
   });
 

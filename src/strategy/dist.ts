@@ -5,6 +5,7 @@ import type { Thread } from "../command/index.ts";
 import { type MessageLike, type Pipe, Prepared, Publication, prepare } from "../pipe/index.ts";
 import type { WhenFull } from "./announcing.ts";
 import { type DropCause, Outlet, type OutletOwner } from "./outlet.ts";
+import type { Wanted } from "./subscriptions.ts";
 
 /** What the socket is asked, and told. */
 export interface DistOwner {
@@ -41,6 +42,9 @@ export class Dist implements OutletOwner {
   readonly #outlets: Outlet[] = [];
   readonly #byPipe = new Map<Pipe, Outlet>();
   #matching = 0;
+  /** Who was to match, if these and no others do. */
+  #wanted: Wanted<Outlet> | undefined;
+  #changes = 0;
   /** `ZMQ_XPUB_NODROP`: no message is dropped, its sender waits. */
   noDrop = false;
   /** Whether there are pipes that block. */
@@ -48,8 +52,8 @@ export class Dist implements OutletOwner {
   /** Those that were written to since the last flush. */
   readonly #dirty: Outlet[] = [];
   #dirtyCount = 0;
-  /** Those that the last message had to wait for. */
-  readonly #full: Outlet[] = [];
+  /** One that the last message had to wait for; of several the last: it is read last, perhaps. */
+  #full: Outlet | undefined;
   /** Those that are to be left. */
   readonly #slow: Outlet[] = [];
   #starving = 0;
@@ -102,6 +106,7 @@ export class Dist implements OutletOwner {
     const outlet = this.#byPipe.get(pipe);
     if (outlet === undefined) return;
     this.flush(); // What was written to it is still accepted.
+    this.#wanted = undefined;
     if (outlet.index < this.#matching) {
       this.#matching--;
       this.#swap(outlet.index, this.#matching);
@@ -114,9 +119,23 @@ export class Dist implements OutletOwner {
     this.#blocks = this.#outlets.some((one) => one.whenFull === "block");
   }
 
+  /**
+   * Those match that want the message, and no others. Nothing is to be done if they are those of
+   * the last message: the same object, which has not changed.
+   */
+  matchThose(wanted: Wanted<Outlet>, changes: number): void {
+    if (wanted === this.#wanted && changes === this.#changes) return;
+    this.unmatch();
+    if (wanted instanceof Outlet) this.match(wanted);
+    else wanted.forEach(this.match);
+    this.#wanted = wanted;
+    this.#changes = changes;
+  }
+
   /** Lets an outlet match. It may match already. */
   readonly match = (outlet: Outlet): void => {
     if (outlet.index < this.#matching) return;
+    this.#wanted = undefined;
     this.#swap(outlet.index, this.#matching);
     this.#matching++;
   };
@@ -128,16 +147,19 @@ export class Dist implements OutletOwner {
 
   /** Nobody matches. */
   unmatch(): void {
+    this.#wanted = undefined;
     this.#matching = 0;
   }
 
   /** All match. */
   matchAll(): void {
+    this.#wanted = undefined;
     this.#matching = this.#outlets.length;
   }
 
   /** Those match that did not, and no others. */
   invert(): void {
+    this.#wanted = undefined;
     const last = this.#outlets.length - 1;
     const others = this.#outlets.length - this.#matching;
     for (let i = Math.min(this.#matching, others) - 1; i >= 0; i--) this.#swap(i, last - i);
@@ -188,10 +210,14 @@ export class Dist implements OutletOwner {
     this.#dirtyCount = 0;
   }
 
-  /** Asks those that the last message waits for to wake us; false if it is worth trying again. */
+  /**
+   * Asks one of those that the last message waits for to wake us; false if it is worth trying
+   * again. The message waits for all of them, and to be woken by each would be in vain but once.
+   */
   park(): boolean {
     this.flush();
-    return this.#full.every((outlet) => outlet.index >= 0 && outlet.park());
+    const outlet = this.#full;
+    return outlet === undefined || (outlet.index >= 0 && outlet.park());
   }
 
   get asideLimit(): number {
@@ -220,15 +246,16 @@ export class Dist implements OutletOwner {
     this.#slow.push(outlet);
   }
 
-  /** Whether the first so many, if they must not lose anything, have room. `#full`: the others. */
+  /** Whether the first so many, if they must not lose anything, have room. `#full`: one other. */
   #haveRoom(count: number, message: MessageLike | Prepared): boolean {
-    const full = this.#full;
-    full.length = 0;
-    for (let i = 0; i < count; i++) {
+    this.#full = undefined;
+    for (let i = count - 1; i >= 0; i--) {
       const outlet = this.#outlets[i] as Outlet;
-      if (this.#mayBlock(outlet) && !outlet.takes(message)) full.push(outlet);
+      if (!this.#mayBlock(outlet) || outlet.takes(message)) continue;
+      this.#full = outlet;
+      return false;
     }
-    return full.length === 0;
+    return true;
   }
 
   #mayBlock(outlet: Outlet): boolean {

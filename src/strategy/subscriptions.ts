@@ -15,16 +15,20 @@ import { Radix } from "./radix.ts";
 /** What became of a subscription that was taken back; "remaining": others have it still. */
 export type Removal = "last" | "remaining" | "not found";
 
-type Wanted<T> = T | Set<T>;
+/** Who wants something: one, or several. */
+export type Wanted<T> = T | ReadonlySet<T>;
 
 /** Who wants what: topics, or groups. */
 export abstract class Wishes<T extends object> {
-  protected readonly radix: Radix<Wanted<T>> = new Radix();
+  protected readonly radix: Radix<T | Set<T>> = new Radix();
   /** How many wishes each has. */
   readonly #counts = new Map<T, number>();
 
-  /** Visits everybody who wants a message of a topic, each once. */
-  abstract match(topic: Uint8Array, visit: (who: T) => void): void;
+  /** Changes whenever who wants something does: what `find` has said holds no longer. */
+  changes = 0;
+
+  /** Everybody who wants a message of a topic; undefined if nobody does. */
+  abstract find(topic: Uint8Array): Wanted<T> | undefined;
 
   /** How many different things are wanted. */
   get count(): number {
@@ -33,6 +37,7 @@ export abstract class Wishes<T extends object> {
 
   /** Adds a wish. True if nobody had it. */
   add(topic: Uint8Array, who: T): boolean {
+    this.changes++;
     const wanted = this.radix.get(topic);
     if (wanted === undefined) this.radix.set(topic, who);
     else if (wanted instanceof Set) {
@@ -50,6 +55,7 @@ export abstract class Wishes<T extends object> {
   remove(topic: Uint8Array, who: T): Removal {
     const wanted = this.radix.get(topic);
     if (wanted === undefined || !holds(wanted, who)) return "not found";
+    this.changes++;
     this.#countDown(who);
     if (wanted instanceof Set && wanted.size > 1) {
       wanted.delete(who);
@@ -84,39 +90,35 @@ export abstract class Wishes<T extends object> {
 }
 
 export class Subscriptions<T extends object> extends Wishes<T> {
-  /** While a topic is matched: the first set on its way, and everybody, if there is another. */
+  /** While a topic is matched: the first set on its way; everybody, if there is another. */
   #found: Wanted<T> | undefined;
   readonly #everybody = new Set<T>();
 
-  override match(topic: Uint8Array, visit: (who: T) => void): void {
-    this.radix.match(topic, this.#collect);
-    const found = this.#found;
-    if (found === undefined) return;
+  override find(topic: Uint8Array): Wanted<T> | undefined {
     this.#found = undefined;
-    const everybody = this.#everybody;
-    if (everybody.size > 0) {
-      everybody.forEach(visit);
-      everybody.clear();
-    } else if (found instanceof Set) found.forEach(visit);
-    else visit(found);
+    if (this.#everybody.size > 0) this.#everybody.clear();
+    this.radix.match(topic, this.#collect);
+    return this.#found;
   }
 
   readonly #collect = (wanted: Wanted<T>): boolean => {
+    const everybody = this.#everybody;
     if (this.#found === undefined) this.#found = wanted;
     else {
-      if (this.#everybody.size === 0) addTo(this.#everybody, this.#found);
-      addTo(this.#everybody, wanted);
+      if (this.#found !== everybody) {
+        addTo(everybody, this.#found);
+        this.#found = everybody;
+        this.changes++; // It is the same set for another topic.
+      }
+      addTo(everybody, wanted);
     }
     return false;
   };
 }
 
 export class Groups<T extends object> extends Wishes<T> {
-  override match(group: Uint8Array, visit: (who: T) => void): void {
-    const wanted = this.radix.get(group);
-    if (wanted === undefined) return;
-    if (wanted instanceof Set) wanted.forEach(visit);
-    else visit(wanted);
+  override find(group: Uint8Array): Wanted<T> | undefined {
+    return this.radix.get(group);
   }
 }
 
@@ -126,5 +128,5 @@ function holds<T>(wanted: Wanted<T>, who: T): boolean {
 
 function addTo<T>(set: Set<T>, wanted: Wanted<T>): void {
   if (wanted instanceof Set) for (const who of wanted) set.add(who);
-  else set.add(wanted);
+  else set.add(wanted as T);
 }
