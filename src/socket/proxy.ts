@@ -80,14 +80,21 @@ class Flow {
     const { from, to } = this;
     this.#isStuck = false;
     let moved = 0;
+    let isShown = true;
     if (!from.goes) return 0;
     const mostBytes = this.traffic.bytes + GATHERED_BYTES;
     while (moved < GATHERED && this.traffic.bytes < mostBytes && (this.#isLoop || to.goes)) {
       if (capture === undefined && !this.#isLoop) {
         const passed = from.passRecords(to, GATHERED - moved, this.#add);
         moved += passed;
-        if (passed > 0) continue;
+        if (passed > 0) {
+          isShown = false;
+          continue;
+        }
       }
+      // Who receives a message releases all that came before it.
+      if (!isShown) this.#show();
+      isShown = true;
       const message = from.takePassing();
       if (message === undefined) break;
       if (!this.#pass(message)) {
@@ -98,10 +105,15 @@ class Flow {
       if (capture !== undefined && !copy(message, capture)) this.uncaptured++;
       moved++;
     }
-    to.flush();
-    from.passedOn();
+    this.#show();
     if (capture !== undefined) capture.flush();
     return moved;
+  }
+
+  /** What was passed on is where it goes to, and no longer where it came from. */
+  #show(): void {
+    this.to.flush();
+    this.from.passedOn();
   }
 
   readonly #add = (bytes: number): void => {
