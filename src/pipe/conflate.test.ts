@@ -14,7 +14,8 @@ import {
 } from "../testing/index.ts";
 import { PIPE_OUT } from "./layout.ts";
 import { Pipe } from "./pipe.ts";
-import { isRedelivered, PipeReader, type PipeReader as Reader } from "./reader.ts";
+import { PipeReader, type PipeReader as Reader } from "./reader.ts";
+import { isRedelivered } from "./redelivered.ts";
 import { Slab } from "./slab.ts";
 import { NEWEST, NO_READER } from "./writer.ts";
 

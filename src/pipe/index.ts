@@ -12,6 +12,7 @@
  *   reader       the end that they come out of
  *   slab         where received bytes are copied to
  *   leases       large bodies that are received without a copy
+ *   redelivered  which messages come once more
  *   move         from one lane to another
  *   publication  one message into many lanes
  *   pipe         an end: its roles, its state, what it hears
@@ -43,7 +44,8 @@ export {
   readBytes,
 } from "./pipe.ts";
 export { isPublished, Publication, settlePublication } from "./publication.ts";
-export { isRedelivered, type PipeReader, repairPipeReader, standsFor } from "./reader.ts";
+export { type PipeReader, repairPipeReader } from "./reader.ts";
 export type { Kept } from "./records.ts";
+export { isRedelivered, standsFor } from "./redelivered.ts";
 export { Slab } from "./slab.ts";
 export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";

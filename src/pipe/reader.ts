@@ -48,24 +48,12 @@ import {
 import type { Lease } from "./leases.ts";
 import { LOOP_WORDS, type Message } from "./message.ts";
 import { disown } from "./move.ts";
+import { markAsRedelivered } from "./redelivered.ts";
 import type { Slab } from "./slab.ts";
 import { NEWEST, NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
 
 /** How much is copied at a time: a hundred messages of 64 bytes, a part of a first-level cache. */
 const RUN_WORDS = 2048;
-
-/** Messages that had been in the hands of an application before, which did not acknowledge them. */
-const redelivered = new WeakSet<object>();
-
-/** Whether a message has been delivered before, to somebody who died or closed with it. */
-export function isRedelivered(message: unknown): boolean {
-  return redelivered.has(message as object);
-}
-
-/** A value was made of a message: what is known of the one is true of the other. */
-export function standsFor(value: unknown, message: Message): void {
-  if (typeof value === "object" && value !== null && isRedelivered(message)) redelivered.add(value);
-}
 
 export interface ReaderOptions {
   /** Whether a message that is handed out is the reader's only once it is acknowledged. */
@@ -433,7 +421,7 @@ export class PipeReader extends YpipeReader {
       if ((flags & (REFERENCE | END)) !== 0 || next > this.#end) break;
       message.push(new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length));
       if ((flags & MORE) === 0) {
-        if ((words[this.#next + FLAGS] & REDELIVERED) !== 0) redelivered.add(message);
+        if ((words[this.#next + FLAGS] & REDELIVERED) !== 0) markAsRedelivered(message);
         this.#taken(next);
         return message;
       }
@@ -536,7 +524,7 @@ export class PipeReader extends YpipeReader {
       at += recordSize(words, at);
       message.push(this.#copyOne(at, lease));
     }
-    if ((words[from + FLAGS] & REDELIVERED) !== 0) redelivered.add(message);
+    if ((words[from + FLAGS] & REDELIVERED) !== 0) markAsRedelivered(message);
     return message;
   }
 

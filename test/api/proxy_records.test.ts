@@ -77,7 +77,8 @@ describe("a proxy", () => {
       for (const dealer of dealers) {
         dealer.connect(name);
         (async () => {
-          for await (const message of dealer) await dealer.send(message); // The id is its first part.
+          // The id of who has asked is the first part.
+          for await (const message of dealer) await dealer.send(message);
         })();
       }
     }, BACK);
