@@ -72,4 +72,19 @@ describe("the event loop's turn", () => {
     assert.equal(settled, 7);
     assert.equal(turn.due(), false);
   });
+
+  it("is what all wait for that settle after one that does; they settle in their order", async (t) => {
+    const { host, turn } = createRig(t);
+    const settled: number[] = [];
+    const first = turn.pass(1).then((value) => settled.push(value));
+    assert.equal(turn.passes(), true, "though no time has passed");
+    assert.equal(turn.due(), false);
+    turn.after(() => settled.push(0));
+    const second = turn.pass(2).then((value) => settled.push(value));
+    assert.equal(host.deferred.length, 1, "one turn is enough for all");
+    host.deferred.shift()?.();
+    await Promise.all([first, second]);
+    assert.deepEqual(settled, [0, 1, 2]);
+    assert.equal(turn.passes(), false);
+  });
 });

@@ -9,6 +9,9 @@ import { FAIRNESS_CHECK_OPERATIONS, FAIRNESS_MILLISECONDS, type Host } from "../
  * and I/O waiting for ever. So from time to time the settling goes through a macrotask: when more
  * than a millisecond has passed since the loop last had its turn, as far as we know.
  *
+ * Calls settle in the order in which they were served: while one of them waits for that turn, so do
+ * all that come after it.
+ *
  * Looking at the clock costs a third of a message. It is looked at after each operation while
  * operations take long, and after more and more of them while they are short.
  */
@@ -18,6 +21,8 @@ export class Turn {
   #step = 1;
   #began = 0;
   #looked = 0;
+  /** What settles when the event loop has had its turn, in this order. */
+  #passing: (() => void)[] = [];
 
   constructor(host: Host) {
     this.#host = host;
@@ -28,18 +33,30 @@ export class Turn {
     this.#began = performance.now();
   }
 
-  /** Counts an operation. True if its result should go through the event loop. */
+  /** Counts an operation. True if the event loop should have its turn. */
   due(): boolean {
     return --this.#left <= 0 && this.#look();
   }
 
+  /** The same for an operation that is to settle: true also if one before it waits for that turn. */
+  passes(): boolean {
+    return this.#passing.length > 0 || this.due();
+  }
+
   /** A promise for `value` that settles after the event loop had its turn. */
   pass<T>(value: T): Promise<T> {
-    return new Promise((resolve) => {
-      this.#host.defer(() => {
-        this.begin();
-        resolve(value);
-      });
+    return new Promise((resolve) => this.after(() => resolve(value)));
+  }
+
+  /** Calls back after the event loop had its turn. */
+  after(settle: () => void): void {
+    this.#passing.push(settle);
+    if (this.#passing.length > 1) return;
+    this.#host.defer(() => {
+      this.begin();
+      const passing = this.#passing;
+      this.#passing = [];
+      for (const each of passing) each();
     });
   }
 

@@ -54,7 +54,7 @@ export abstract class Receiver<M = Message> extends Direction {
         const message = this.tryReceive();
         if (message !== undefined) {
           const { turn } = this.thread;
-          return turn.due() ? turn.pass(message) : Promise.resolve(message);
+          return turn.passes() ? turn.pass(message) : Promise.resolve(message);
         }
       }
       const wait = this.wait(options);
@@ -76,7 +76,7 @@ export abstract class Receiver<M = Message> extends Direction {
     if (value !== undefined) {
       const { turn } = this.thread;
       const result: IteratorResult<M> = { value, done: false };
-      return turn.due() ? turn.pass(result) : Promise.resolve(result);
+      return turn.passes() ? turn.pass(result) : Promise.resolve(result);
     }
     return this.receive(undefined).then(toResult, (error: unknown) => {
       if (closed()) return END;

@@ -109,7 +109,7 @@ export abstract class Sender<P = Outgoing> extends Direction {
       const prepared = this.#look(message, options);
       if (options === undefined && this.#try(prepared)) {
         const { turn } = this.thread;
-        return turn.due() ? turn.pass(undefined) : DONE;
+        return turn.passes() ? turn.pass(undefined) : DONE;
       }
       const wait = this.wait(options);
       this.enter();

@@ -140,7 +140,7 @@ export class Waiting {
         const value = attempt();
         if (value === undefined) return false;
         // A value that came without waiting lets the event loop have its turn now and then.
-        if (turn.due()) resolve(turn.pass(value));
+        if (turn.passes()) turn.after(() => resolve(value));
         else resolve(value);
         return true;
       };

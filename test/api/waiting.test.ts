@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { describe, test } from "node:test";
-import { Context, Pull, Push } from "threadmq";
+import { Context, type Message, Pull, Push } from "threadmq";
 import { play, SMALL, Thread, zmq } from "../support/ground.ts";
 
 interface Pair {
@@ -280,6 +280,19 @@ describe("first come, first served", () => {
       await Promise.all(calls),
       Array.from({ length: 20 }, (_, i) => `${i}`),
     );
+  });
+
+  test("and settle in that order, though the event loop's turn is due", async () => {
+    const { push, pull } = narrow();
+    push.sendHighWaterMark = 0;
+    const settled: string[] = [];
+    const note = (message: Message) => settled.push(`${message}`);
+    const calls = Array.from({ length: 5 }, () => pull.receive().then(note));
+    for (const until = performance.now() + 5; performance.now() < until; );
+    for (let i = 0; i < 7; i++) push.trySend(`${i}`);
+    for (let i = 5; i < 7; i++) calls.push(pull.receive().then(note)); // These need not wait.
+    await Promise.all(calls);
+    assert.deepEqual(settled, ["0", "1", "2", "3", "4", "5", "6"]);
   });
 
   test("several sends go in the order of their calls", async () => {
