@@ -6,22 +6,25 @@ import type { LogFields, LogReason, LogTopic } from "../context/index.ts";
 import { ABSENT, GONE, isAttended, type Pipe } from "../pipe/index.ts";
 import { checkWait, repeat, Waiting, type WaitOptions } from "./waiting.ts";
 
+const NAMES = [
+  "bind",
+  "unbind",
+  "connect",
+  "disconnect",
+  "attach",
+  "detach",
+  "peer-lost",
+  "refused",
+  "full",
+  "relieved",
+  "swap",
+  "drain",
+  "drop",
+  "close",
+] as const;
+
 /** What a socket tells of itself; see docs/EVENTS.md. */
-export type SocketEventType =
-  | "bind"
-  | "unbind"
-  | "connect"
-  | "disconnect"
-  | "attach"
-  | "detach"
-  | "peer-lost"
-  | "refused"
-  | "full"
-  | "relieved"
-  | "swap"
-  | "drain"
-  | "drop"
-  | "close";
+export type SocketEventType = (typeof NAMES)[number];
 
 /** Why messages were dropped, or a link has ended. */
 export type SocketEventReason = LogReason | "full" | "memory" | "unreachable" | "unreadable";
@@ -107,8 +110,15 @@ export class SocketEvents {
     return this.#closed;
   }
 
-  /** Calls a listener with each event of a type from now on. */
+  /**
+   * Calls a listener with each event of a type from now on.
+   *
+   * @throws ZmqError EINVAL if there is no such type, or the listener is no function.
+   */
   on(type: SocketEventType, listener: SocketEventListener): this {
+    if (!NAMES.includes(type)) {
+      throw new ZmqError("EINVAL", { hint: `Give the type as one of: ${NAMES.join(", ")}.` });
+    }
     if (typeof listener !== "function") {
       throw new ZmqError("EINVAL", { hint: "Give a listener as a function." });
     }

@@ -173,6 +173,10 @@ describe("events", () => {
     await new Promise(setImmediate);
     assert.deepEqual(heard, ["bind", "unbind", "bind"]);
     assert.throws(() => pull.events.on("bind", 1 as never), zmq("EINVAL"));
+    assert.throws(
+      () => pull.events.on("typo" as never, () => {}),
+      (error: unknown) => zmq("EINVAL")(error) && /peer-lost/.test((error as Error).message),
+    );
   });
 
   test("who is slow loses events, and sees how many", async () => {
