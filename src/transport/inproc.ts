@@ -214,7 +214,11 @@ export class Inproc {
     assert(bound !== undefined, "a pipe is assigned to a name that is bound");
     const { address } = bound.endpoint;
     const pipe = new Pipe(thread, at, "binder", address, socket.pipeOptions, slab, socket);
-    const refusal = socket.admit(pipe);
+    let refusal = socket.admit(pipe);
+    if (refusal !== 0) {
+      this.#member.reapDead(); // Whose place it would take may be dead, and nobody has told us.
+      refusal = socket.admit(pipe);
+    }
     this.#add(pipe);
     if (refusal !== 0) {
       this.#refusals.set(pipe, refusal);

@@ -6,9 +6,10 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { Context, Pull, Push } from "threadmq";
+import { Context, Dealer, Pair, Pull, Push, Router } from "threadmq";
 import { DEATHS, type Death, die, inUse } from "../support/deaths.ts";
 import { type Actor, play, SMALL, type Thread, text, zmq } from "../support/ground.ts";
 import { PATIENCE, WAYS } from "../support/stage.ts";
@@ -249,6 +250,68 @@ describe("terminate", () => {
     await context.terminate({ timeout: PATIENCE });
     assert.equal(context.stats().sockets, 0);
   });
+});
+
+/** Kills a thread and waits until the system has it no more, blocked: so nobody is told of it. */
+function killUnheard(thread: Thread, tasksBefore: number): void {
+  void thread.kill();
+  while (tasks() > tasksBefore);
+}
+
+/** How many threads the process has. */
+function tasks(): number {
+  return readdirSync("/proc/self/task").length;
+}
+
+describe("a newcomer takes the place of one that has died, though nobody was told", () => {
+  const skip = process.platform !== "linux" && "Linux can tell";
+  play(
+    "at a PAIR",
+    async (g) => {
+      const pair = new Pair({ context: g.context });
+      pair.bindSync("inproc://pair");
+      const before = tasks();
+      const thread = g.thread();
+      await thread.run(({ threadmq, context }) => {
+        const first = new threadmq.Pair({ context });
+        first.connect("inproc://pair");
+        first.sendSync("first");
+      });
+      assert.equal(`${await pair.receive()}`, "first");
+      killUnheard(thread, before);
+      const second = new Pair({ context: g.context });
+      second.connect("inproc://pair");
+      second.sendSync("second");
+      assert.equal(`${pair.receiveSync({ timeout: PATIENCE })}`, "second");
+      for (const socket of [pair, second]) socket.close();
+    },
+    { skip },
+  );
+
+  play(
+    "with its routing id",
+    async (g) => {
+      const router = new Router({ context: g.context, mandatory: true });
+      router.bindSync("inproc://router");
+      const before = tasks();
+      const thread = g.thread();
+      await thread.run(({ threadmq, context }) => {
+        const first = new threadmq.Dealer({ context, routingId: "name" });
+        first.connect("inproc://router");
+        first.sendSync("first");
+      });
+      assert.equal(`${await router.receive()}`, "name,first");
+      killUnheard(thread, before);
+      const second = new Dealer({ context: g.context, routingId: "name" });
+      second.connect("inproc://router");
+      second.sendSync("second");
+      assert.equal(`${router.receiveSync({ timeout: PATIENCE })}`, "name,second");
+      await router.send(["name", "reply"]);
+      assert.equal(`${await second.receive({ timeout: PATIENCE })}`, "reply");
+      for (const socket of [router, second]) socket.close();
+    },
+    { skip },
+  );
 });
 
 test("300 threads that die one after the other are more than there are slots", async () => {
