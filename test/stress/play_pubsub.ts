@@ -225,13 +225,20 @@ function hearerOf(player: Player, kind: Kind): Part {
   const socket = kind.subscriber({ context, receiveHighWaterMark, whenFull, linger: 0 });
   socket.connect(BOUND);
   if (random.next(2) === 0) socket.bindSync(HEARERS[place]);
-  kind.subscribe(socket, random.pick(TOPICS));
-  kind.subscribe(socket, `v${number}`); // Nobody else wants that.
+  // One that is too slow, and wants no gaps, is told so, be it before it has said what it wants.
+  const told = expect(...(whenFull === "disconnect" ? ["EHOSTUNREACH", "EAGAIN"] : ["EAGAIN"]));
+  const say = (call: typeof kind.subscribe, topic: string): void => {
+    try {
+      call(socket, topic);
+    } catch (error) {
+      told(error);
+    }
+  };
+  say(kind.subscribe, random.pick(TOPICS));
+  say(kind.subscribe, `v${number}`); // Nobody else wants that.
   // Some let what comes for them lie.
   const reads = random.next(4) > 0;
   const order = new Order();
-  // One that is too slow, and wants no gaps, is told so.
-  const told = expect(...(whenFull === "disconnect" ? ["EHOSTUNREACH", "EAGAIN"] : ["EAGAIN"]));
   return {
     async step() {
       const message = reads ? await player.receive<any[]>(socket).catch(told) : undefined;
@@ -242,12 +249,8 @@ function hearerOf(player: Player, kind: Kind): Part {
       }
       if (!reads) await new Promise((resolve) => setTimeout(resolve, 1));
       if (random.next(50) > 0) return;
-      try {
-        kind.unsubscribe(socket, `v${number}`);
-        kind.subscribe(socket, `v${number}`);
-      } catch (error) {
-        told(error);
-      }
+      say(kind.unsubscribe, `v${number}`);
+      say(kind.subscribe, `v${number}`);
     },
   };
 }
