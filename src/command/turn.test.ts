@@ -73,7 +73,7 @@ describe("the event loop's turn", () => {
     assert.equal(turn.due(), false);
   });
 
-  it("is what all wait for that settle after one that does; they settle in their order", async (t) => {
+  it("is what all wait for that settle after one that does, in their order", async (t) => {
     const { host, turn } = createRig(t);
     const settled: number[] = [];
     const first = turn.pass(1).then((value) => settled.push(value));

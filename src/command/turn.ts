@@ -38,7 +38,7 @@ export class Turn {
     return --this.#left <= 0 && this.#look();
   }
 
-  /** The same for an operation that is to settle: true also if one before it waits for that turn. */
+  /** The same for one that is to settle: true also if one before it waits for that turn. */
   passes(): boolean {
     return this.#passing.length > 0 || this.due();
   }
