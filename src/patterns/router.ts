@@ -120,6 +120,15 @@ class Peers {
   }
 
   /**
+   * Whether messages for who is at the other end now go there, too. A binder has its number before
+   * it is there: who looks while another leaves may know a number that nobody has yet.
+   */
+  reaches(pipe: Pipe): boolean {
+    const known = this.#known.get(pipe);
+    return known?.binding === pipe.binding && this.#routes.get(known.id) === pipe;
+  }
+
+  /**
    * Calls the other end of a pipe as the user has said, or it has itself, or by a made-up id.
    *
    * @param isThere Whether messages can be sent there, not only received.
@@ -127,8 +136,10 @@ class Peers {
   add(pipe: Pipe, isThere: boolean): void {
     const { binding, peerId } = pipe;
     const id = peerId ?? this.#ownId(pipe) ?? this.#makeUp();
+    const known = this.#known.get(pipe);
     this.remove(pipe);
-    this.#known.set(pipe, { id, binding, before: this.#known.get(pipe)?.id });
+    const before = known?.binding === binding ? known.before : known?.id;
+    this.#known.set(pipe, { id, binding, before });
     if (isThere) this.#routes.set(id, pipe);
   }
 
@@ -218,7 +229,7 @@ class RouterWays extends Ways {
     else if (!isAttended(pipe.peerState) && !isNamed) {
       if (!this.#peers.knows(pipe)) this.#peers.add(pipe, false);
       this.forget(pipe);
-    } else if (!this.#peers.knows(pipe)) {
+    } else if (!this.#peers.reaches(pipe)) {
       if (!isNamed && this.admit(pipe) !== 0) {
         const hint = "Who is bound there has the same routingId as another peer of this socket.";
         this.core.leave(pipe);
