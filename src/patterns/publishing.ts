@@ -9,7 +9,7 @@ import {
   type PipeReader,
 } from "../pipe/index.ts";
 import {
-  decodingBy,
+  type Codec,
   type Outgoing,
   Receiver,
   Sender,
@@ -158,7 +158,7 @@ class Upstream extends Receiver<Message> {
   /** Whether messages are kept; a PUB throws them away. */
   readonly #keeps: boolean;
   /** Those that no peer has sent as messages. */
-  readonly #notices: WeakSet<Message>;
+  readonly #notices = new WeakSet<Message>();
   readonly #queue: Arrival[] = [];
   #head = 0;
   /** How many messages of a pipe wait here. */
@@ -168,13 +168,7 @@ class Upstream extends Receiver<Message> {
   readonly #dist: Dist;
 
   constructor(core: SocketCore, keeps: boolean, dist: Dist) {
-    const notices = new WeakSet<Message>();
-    super(
-      decodingBy(core, (codec, message) => {
-        return notices.has(message) ? message : codec.decode(message);
-      }),
-    );
-    this.#notices = notices;
+    super(core);
     this.#keeps = keeps;
     this.#dist = dist;
   }
@@ -203,6 +197,10 @@ class Upstream extends Receiver<Message> {
   add(message: Message, from: Outlet): void {
     this.#notices.add(message);
     this.#queue.push({ message, from, pipe: undefined });
+  }
+
+  protected override decode(codec: Codec<unknown>, message: Message): unknown {
+    return this.#notices.has(message) ? message : super.decode(codec, message);
   }
 
   override get ready(): boolean {

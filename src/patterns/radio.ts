@@ -11,9 +11,10 @@ import {
   prepare,
 } from "../pipe/index.ts";
 import {
+  type Codec,
   type CodecOption,
   checkOnePart,
-  decodingBody,
+  decodeBody,
   defineOptions,
   type OnePart,
   type Outgoing,
@@ -119,6 +120,10 @@ class GroupReceiver extends Filter {
     received[1] = { group: decoder.decode(group) };
     return message;
   }
+
+  protected override decode(codec: Codec<unknown>, message: Message): unknown {
+    return decodeBody(codec, message);
+  }
 }
 
 /** Options of a DISH. */
@@ -157,7 +162,7 @@ export class Dish<In = ReceivedPart> extends ReceivingSocket<
   constructor(options: DishOptions<In> = {}) {
     const memberships = new Memberships();
     super(DISH, options, ["codec", "whenFull"], (core) => {
-      const receiver = new GroupReceiver(decodingBody(core), (group) => memberships.matches(group));
+      const receiver = new GroupReceiver(core, (group) => memberships.matches(group));
       return new Subscribing(core, memberships, { receiver });
     });
     this.#memberships = memberships;

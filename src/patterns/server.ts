@@ -2,16 +2,17 @@
 
 import { type LeasedPart, type ReceivedPart, ZmqError } from "../base/index.ts";
 import { CLIENT, PEER, SERVER } from "../context/index.ts";
-import { type Lease, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
+import { type Lease, type Message, type MessageLike, type Pipe, prepare } from "../pipe/index.ts";
 import {
   type Balance,
   type BalanceOption,
   Balancer,
+  type Codec,
   type CodecOption,
   checkOnePart,
   type DuplexOptions,
   DuplexSocket,
-  decodingBody,
+  decodeBody,
   defineOptions,
   FairReceiver,
   type OnePart,
@@ -82,7 +83,7 @@ class NumberingWays extends Ways {
   constructor(core: SocketCore) {
     const numbers = new Numbers();
     const sender = new NumberedSender(core, numbers);
-    super(core, { sender, receiver: new NumberedReceiver(decodingBody(core)) });
+    super(core, { sender, receiver: new NumberedReceiver(core) });
     this.#numbers = numbers;
   }
 
@@ -109,6 +110,10 @@ class NumberedReceiver extends Receiver<NumberedMessage> {
     const message: unknown[] | undefined = super.take(lease);
     message?.push({ routingId: (this.fq.last as Pipe).peerNumber });
     return message as NumberedMessage | undefined;
+  }
+
+  protected override decode(codec: Codec<unknown>, message: Message): unknown {
+    return decodeBody(codec, message);
   }
 }
 

@@ -3,7 +3,6 @@
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import type { Message, Part } from "../pipe/index.ts";
 import type { Codec } from "./options.ts";
-import type { SocketCore } from "./socket.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -87,29 +86,8 @@ export function framed(codec: Codec<unknown>, frames = 1): Codec<unknown[]> {
   };
 }
 
-/**
- * The core of a socket whose codec does not see all that is received, for its receiving half.
- *
- * @param decode Makes of a message what is received.
- */
-export function decodingBy(
-  core: SocketCore,
-  decode: (codec: Codec<unknown>, message: Message) => unknown,
-): SocketCore {
-  const { codec } = core.options;
-  if (codec === undefined) return core;
-  const value: Codec<unknown> = {
-    encode: (given) => codec.encode(given),
-    decode: (message) => decode(codec, message),
-  };
-  const options: object = Object.create(core.options, { codec: { value } });
-  return Object.create(core, { options: { value: options } }) as SocketCore;
-}
-
-/** The same, if that is a part and something behind it: what is received is its value, and that. */
-export function decodingBody(core: SocketCore): SocketCore {
-  return decodingBy(core, (codec, [body, about]) => {
-    const value = codec.decode([body as ReceivedPart]);
-    return value === undefined ? undefined : [value, about];
-  });
+/** Of a message that is a part and something behind it: the value of the part, and that. */
+export function decodeBody(codec: Codec<unknown>, [body, about]: readonly unknown[]): unknown {
+  const value = codec.decode([body as ReceivedPart]);
+  return value === undefined ? undefined : [value, about];
 }

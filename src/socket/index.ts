@@ -22,13 +22,12 @@
  *   poller             waits for any of many sockets
  *   proxy              passes messages on between two sockets
  *   streams            sockets as Web Streams
+ *
+ * What of this users get is said in src/index.ts; the rest is for the patterns, and the entries.
  */
 
-// For users.
-export type { OnePart } from "./balancing.ts";
-// For the patterns, and the entries.
-export { Balancer, checkOnePart } from "./balancing.ts";
-export { decodingBody, decodingBy, framed, json, onlyPart } from "./codec.ts";
+export { Balancer, checkOnePart, type OnePart } from "./balancing.ts";
+export { decodeBody, framed, json, onlyPart } from "./codec.ts";
 export { type DuplexOptions, DuplexSocket } from "./duplex_socket.ts";
 export {
   type SocketEvent,
@@ -37,25 +36,27 @@ export {
   SocketEvents,
   type SocketEventType,
 } from "./events.ts";
-export type {
-  AcknowledgeOption,
-  Balance,
-  BalanceOption,
-  Codec,
-  CodecOption,
-  ConflateOption,
-  ProbeOption,
-  PublishOptions,
-  Received,
-  ReceivedBody,
-  ReceiveOptions,
-  RoutingOptions,
-  SendOptions,
-  SocketOptions,
-  SubscribeOptions,
-  Verbosity,
+export {
+  type AcknowledgeOption,
+  type Balance,
+  type BalanceOption,
+  type Codec,
+  type CodecOption,
+  type ConflateOption,
+  checkRoutingId,
+  defineOptions,
+  type OptionName,
+  type ProbeOption,
+  type PublishOptions,
+  type Received,
+  type ReceivedBody,
+  type ReceiveOptions,
+  type RoutingOptions,
+  type SendOptions,
+  type SocketOptions,
+  type SubscribeOptions,
+  type Verbosity,
 } from "./options.ts";
-export { checkRoutingId, defineOptions, type OptionName } from "./options.ts";
 export { type PollEvent, Poller, type PollOptions } from "./poller.ts";
 export { Proxy, type ProxyOptions, type ProxyStats, type ProxyTraffic } from "./proxy.ts";
 export { FairReceiver, Receiver } from "./receiving.ts";
@@ -64,8 +65,7 @@ export { ProbingSocket, RoutedSocket } from "./routed_socket.ts";
 export { type Routed, Routing } from "./routing.ts";
 export { type Outgoing, Sender } from "./sending.ts";
 export { SendingSocket } from "./sending_socket.ts";
-export type { SocketCore } from "./socket.ts";
-export { Socket, type SocketStats } from "./socket.ts";
+export { Socket, type SocketCore, type SocketStats } from "./socket.ts";
 export {
   type Receives,
   type Sends,

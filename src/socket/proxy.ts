@@ -117,10 +117,8 @@ class Flow {
   }
 
   readonly #add = (bytes: number): void => {
-    this.traffic.messages++;
-    this.traffic.bytes += bytes;
-    this.sent.messages++;
-    this.sent.bytes += bytes;
+    add(this.traffic, bytes);
+    add(this.sent, bytes);
   };
 
   /** Whether something could be moved, as far as is known. */
@@ -137,24 +135,28 @@ class Flow {
   }
 
   #pass(message: readonly unknown[]): boolean {
+    const bytes = bytesOf(message);
     try {
       if (!this.to.pass(message)) return false;
-      add(this.sent, message);
+      add(this.sent, bytes);
     } catch (error) {
       if (!(error instanceof ZmqError)) throw error;
       this.dropped++;
     }
-    add(this.traffic, message);
+    add(this.traffic, bytes);
     return true;
   }
 }
 
-function add(traffic: ProxyTraffic, message: readonly unknown[]): void {
+function add(traffic: ProxyTraffic, bytes: number): void {
   traffic.messages++;
-  for (let index = 0; index < message.length; index++) {
-    const part = message[index];
-    if (part instanceof Uint8Array) traffic.bytes += part.length;
-  }
+  traffic.bytes += bytes;
+}
+
+function bytesOf(message: readonly unknown[]): number {
+  let bytes = 0;
+  for (const part of message) if (part instanceof Uint8Array) bytes += part.length;
+  return bytes;
 }
 
 /** False if there is no room for a copy, or it cannot be sent there. */

@@ -57,12 +57,10 @@ export abstract class Receiver<M = Message> extends Direction {
           return turn.passes() ? turn.pass(message) : Promise.resolve(message);
         }
       }
-      const wait = this.wait(options);
-      this.enter();
-      return this.waiting.run(this.#attempt, wait);
     } catch (error) {
       return Promise.reject(error);
     }
+    return this.#call(this.#attempt, options);
   }
 
   /** The next step of an iteration, which ends when the socket is closed. */
@@ -97,13 +95,7 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   receiveLease(options: WaitOptions | undefined): Promise<Lease> {
-    try {
-      const wait = this.wait(options);
-      this.enter();
-      return this.waiting.run(this.#attemptLease, wait);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#call(this.#attemptLease, options);
   }
 
   receiveLeaseSync(options: WaitOptions | undefined): Lease {
@@ -121,12 +113,10 @@ export abstract class Receiver<M = Message> extends Direction {
   receiveMany(max: number, options: WaitOptions | undefined): Promise<M[]> {
     try {
       checkRange("max", max, 1, 2 ** 31 - 1);
-      const wait = this.wait(options);
-      this.enter();
-      return this.waiting.run(() => this.#attemptMany(max), wait);
     } catch (error) {
       return Promise.reject(error);
     }
+    return this.#call(() => this.#attemptMany(max), options);
   }
 
   receiveManySync(max: number, options: WaitOptions | undefined): M[] {
@@ -141,22 +131,15 @@ export abstract class Receiver<M = Message> extends Direction {
    * who has asked for it is gone before he has seen it.
    */
   deliver(take: (value: M, putBack: () => void) => void, options: WaitOptions): Promise<true> {
-    const attempt = (): true | undefined => {
+    return this.#call(() => {
       this.check();
       if (this.#codec !== undefined) this.#tellUndecoded();
       const message = this.takePassing();
       if (message === undefined) return undefined;
-      const value = this.#codec === undefined ? message : this.#decode(message, this.#codec);
+      const value = this.#codec === undefined ? message : this.#valueOf(message, this.#codec);
       take(value as M, () => this.putBack(message));
       return true;
-    };
-    try {
-      const wait = this.wait(options);
-      this.enter();
-      return this.waiting.run(attempt, wait);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    }, options);
   }
 
   attached(pipe: Pipe): void {
@@ -287,6 +270,17 @@ export abstract class Receiver<M = Message> extends Direction {
     }
   }
 
+  /** Makes a call that may wait. It rejects with whatever it fails with. */
+  #call<T>(attempt: () => T | undefined, options: WaitOptions | undefined): Promise<T> {
+    try {
+      const wait = this.wait(options);
+      this.enter();
+      return this.waiting.run(attempt, wait);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   #takeOne(): M | undefined {
     const codec = this.#codec;
     if (codec === undefined) {
@@ -294,7 +288,7 @@ export abstract class Receiver<M = Message> extends Direction {
     }
     this.#tellUndecoded();
     const message = this.takePassing();
-    return message === undefined ? undefined : this.#decode(message, codec);
+    return message === undefined ? undefined : this.#valueOf(message, codec);
   }
 
   /** The next message as it came, its large bodies where they lie. */
@@ -321,11 +315,16 @@ export abstract class Receiver<M = Message> extends Direction {
     if (undecoded !== undefined) throw undecoded;
   }
 
+  /** What a message says, by the codec; undefined is no value. */
+  protected decode(codec: Codec<unknown>, message: Message): unknown {
+    return codec.decode(message);
+  }
+
   /** @throws ZmqError EBADMSG, which has the message. */
-  #decode(taken: readonly unknown[], codec: Codec<unknown>): M {
+  #valueOf(taken: readonly unknown[], codec: Codec<unknown>): M {
     const message = taken as Message;
     try {
-      const value = codec.decode(message);
+      const value = this.decode(codec, message);
       if (value === undefined) throw new TypeError("decode has returned undefined: no value");
       this.decoded(value, message);
       return value as M;

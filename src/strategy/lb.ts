@@ -130,12 +130,6 @@ export class Lb {
     return true;
   }
 
-  /** It is to be flushed. */
-  #soil(writer: PipeWriter): void {
-    const count = this.#dirtyCount;
-    if (count === 0 || this.#dirty[count - 1] !== writer) this.#dirty[this.#dirtyCount++] = writer;
-  }
-
   /**
    * Gives a message that lies as records of the arena to the next pipe; `flush` shows it.
    *
@@ -240,6 +234,12 @@ export class Lb {
       this.#succeeded(writer);
     }
     return true;
+  }
+
+  /** It is to be flushed. */
+  #soil(writer: PipeWriter): void {
+    const count = this.#dirtyCount;
+    if (count === 0 || this.#dirty[count - 1] !== writer) this.#dirty[this.#dirtyCount++] = writer;
   }
 
   #give(message: MessageLike | Prepared): PipeWriter | undefined {
