@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { type ReceivedPart, ZmqError } from "../base/index.ts";
+import { ZmqError } from "../base/index.ts";
 import { REP, REQ } from "../context/index.ts";
 import {
   ABSENT,
@@ -9,8 +9,8 @@ import {
   type Lease,
   type Message,
   type MessageLike,
+  type Part,
   type Pipe,
-  partsOf,
   prepare,
   REFUSED,
 } from "../pipe/index.ts";
@@ -52,6 +52,9 @@ interface Asked {
   /** Which of the binders of the pipe (pipe.ts). */
   readonly binding: number;
 }
+
+/** The envelope of a request that comes straight from who has asked. */
+const BARE: readonly Part[] = [""];
 
 /** Whether the other end of a pipe is still the one it was. */
 function isThere({ pipe, binding }: Asked, core: SocketCore): boolean {
@@ -111,11 +114,11 @@ class RequestSender extends Balancer {
       const hint = "Receive the reply first; or set relaxed, to give it up by the next request.";
       throw outOfTurn(hint, this.core.address);
     }
-    const parts = partsOf(message);
-    if (parts.length === 0) return super.prepare(parts, undefined); // That is an error.
-    this.#label = correlate ? this.#dialogue.makeLabel() : undefined;
-    const envelope = this.#label === undefined ? [""] : [this.#label, ""];
-    return super.prepare([...envelope, ...parts], undefined);
+    const label = correlate ? this.#dialogue.makeLabel() : undefined;
+    const envelope = label === undefined ? BARE : [label, ""];
+    const request = prepare(message, this.thread.pool, envelope);
+    this.#label = label;
+    return request;
   }
 
   protected override put(message: Outgoing): boolean {
@@ -345,15 +348,15 @@ export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocke
 
 /** What the two halves of a REP share: whom the last request came from, and its envelope. */
 class Obligation {
-  due: (Asked & { readonly envelope: Message }) | undefined;
+  due: (Asked & { readonly envelope: readonly Part[] }) | undefined;
   /** Called when there is a request to reply to. */
   onDue: () => void = () => {};
 }
 
 /** Where the empty part is that the body of a request comes after; -1 if it is no request. */
 function endOfEnvelope(request: readonly Uint8Array[]): number {
-  const empty = request.findIndex((part) => part.length === 0);
-  return empty === request.length - 1 ? -1 : empty;
+  for (let i = 0; i < request.length - 1; i++) if (request[i]?.length === 0) return i;
+  return -1;
 }
 
 class RequestReceiver extends Receiver<Message> {
@@ -387,18 +390,23 @@ class RequestReceiver extends Receiver<Message> {
       const empty = endOfEnvelope(request);
       if (empty < 0) continue;
       const pipe = this.fq.last as Pipe;
-      // It outlasts a lease.
-      const envelope = request.slice(0, empty + 1).map((part) => this.#own(part));
-      obligation.due = { pipe, binding: pipe.origin, envelope };
+      obligation.due = { pipe, binding: pipe.origin, envelope: this.#open(request, empty) };
       this.count(1);
       obligation.onDue();
-      return request.slice(empty + 1);
+      return request;
     }
     return undefined;
   }
 
-  #own(part: ReceivedPart): ReceivedPart {
-    return isView(part) ? this.core.member.slab.part(part) : part;
+  /** Takes the envelope off a request, up to the empty part. It outlasts a lease. */
+  #open(request: Message, empty: number): readonly Part[] {
+    if (empty === 0) {
+      request.shift();
+      return BARE;
+    }
+    const { slab } = this.core.member;
+    const labels = request.splice(0, empty + 1).slice(0, empty);
+    return [...labels.map((part) => (isView(part) ? slab.part(part) : part)), ""];
   }
 
   protected override takeMany(messages: Message[]): void {
@@ -425,12 +433,9 @@ class ReplySender extends Routing {
     this.enter();
     const { due } = this.#obligation;
     if (due === undefined) throw outOfTurn("Receive a request first.", this.core.address);
-    const { pool } = this.thread;
-    const parts = partsOf(message);
-    if (parts.length === 0) prepare(parts, pool); // That is an error.
     return {
       pipe: () => (isThere(due, this.core) ? due.pipe : undefined),
-      message: prepare([...due.envelope, ...parts], pool),
+      message: prepare(message, this.thread.pool, due.envelope),
     };
   }
 

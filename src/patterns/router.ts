@@ -104,6 +104,11 @@ class Peers {
     return this.#routes.get(id);
   }
 
+  /** As `find`, for an id that lies among other bytes. */
+  findAt(bytes: Uint8Array, from: number, length: number): Pipe | undefined {
+    return this.#routes.getAt(bytes, from, length);
+  }
+
   /** The pipe of another peer, with the id that the other end of this one has given itself. */
   namesake(pipe: Pipe): Pipe | undefined {
     const id = this.#ownId(pipe);
@@ -287,12 +292,14 @@ class RouterSender extends Routing {
   }
 
   protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Routed {
-    const [id, ...parts] = Array.isArray(message) ? (message as readonly Part[]) : [];
-    if ((typeof id !== "string" && !(id instanceof Uint8Array)) || parts.length === 0) {
+    const parts = Array.isArray(message) ? (message as readonly Part[]) : [];
+    const id = parts[0];
+    if ((typeof id !== "string" && !(id instanceof Uint8Array)) || parts.length < 2) {
       const hint = "A ROUTER's message is an array: a peer's routing id, and at least one part.";
       throw new ZmqError("EINVAL", { hint });
     }
-    return { pipe: () => this.#peers.find(id), message: prepare(parts, this.thread.pool) };
+    const { pool } = this.thread;
+    return { pipe: () => this.#peers.find(id), message: prepare(parts.slice(1), pool) };
   }
 
   override passRecords(at: Addr, size: number, front: Uint8Array | undefined): boolean {
@@ -301,7 +308,7 @@ class RouterSender extends Routing {
     const from = (at + RECORD_HEAD) * WORD_BYTES;
     const length = words[at + LENGTH];
     const head = recordWords(length);
-    const pipe = this.#peers.find(bytes.subarray(from, from + length));
+    const pipe = this.#peers.findAt(bytes, from, length);
     return this.passInto(pipe, at + head, size - head);
   }
 

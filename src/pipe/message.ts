@@ -211,26 +211,34 @@ export function partsOf(message: MessageLike): readonly Part[] {
   return Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
 }
 
+const NOTHING: readonly Part[] = [];
+
 /**
  * Looks at a message, once, before it waits for a peer or for memory.
  *
+ * @param front Parts that are to come before it.
  * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
  */
-export function prepare(message: MessageLike, pool: Pool): Uint8Array | Prepared {
-  if (isSimple(message)) return message;
+export function prepare(
+  message: MessageLike,
+  pool: Pool,
+  front: readonly Part[] = NOTHING,
+): Uint8Array | Prepared {
+  const before = front.length;
+  if (before === 0 && isSimple(message)) return message;
   const isList = Array.isArray(message);
-  const count = isList ? message.length : 1;
+  const count = before + (isList ? message.length : 1);
   const parts = new Array<string | Uint8Array>(count);
   let size = 0;
   let isLarge = false;
   for (let i = 0; i < count; i++) {
-    const part = toPart(isList ? message[i] : message);
+    const part = toPart(i < before ? front[i] : isList ? message[i - before] : message);
     parts[i] = part;
     const fits = part.length <= INLINE_BYTES;
     size += fits ? recordWords(part.length) : REFERENCE_WORDS;
     if (!fits) isLarge = true;
   }
-  if (count === 0) {
+  if (count === before) {
     throw new ZmqError("EINVAL", {
       hint: "A message has at least one part; send null or an empty string for an empty one.",
     });

@@ -154,6 +154,8 @@ export class PipeWriter extends MessageWriter {
   #celled: boolean;
   /** Whether something was put there since the last flush. */
   #put = false;
+  /** Its owner's own: whether it is to be flushed. */
+  unshown = false;
   /** Called when a message has replaced another, which is dropped. */
   onConflate: () => void = nobodyCares;
 

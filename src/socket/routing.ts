@@ -3,6 +3,7 @@
 import { MemoryWish } from "../command/index.ts";
 import type { Addr } from "../memory/index.ts";
 import type { Pipe, PipeWriter } from "../pipe/index.ts";
+import { Unshown } from "../strategy/index.ts";
 import { type Outgoing, Sender } from "./sending.ts";
 import type { Claims } from "./waiting.ts";
 
@@ -75,7 +76,7 @@ class PipeClaims implements Claims {
 export abstract class Routing extends Sender<Routed> {
   /** Pipes that were full when a message for them was tried. */
   readonly #full = new Set<PipeWriter>();
-  readonly #dirty = new Set<PipeWriter>();
+  readonly #unshown = new Unshown();
   readonly #claims = new PipeClaims();
   /** Memory is what is missing. */
   #noMemory = false;
@@ -106,7 +107,7 @@ export abstract class Routing extends Sender<Routed> {
     const hasRoom = writer.hasRoom;
     if (hasRoom && writer.write(message)) {
       if (this.waits?.idle !== false) this.#gotMemory();
-      this.#dirty.add(writer);
+      this.#unshown.add(writer);
       return true;
     }
     if (writer.store(message)) return true;
@@ -125,14 +126,13 @@ export abstract class Routing extends Sender<Routed> {
     if (pipe === undefined || writer === undefined || !this.isUsable(pipe)) return false;
     if (this.#claims.has(writer) || writer.conflates || !writer.hasRoom) return false;
     if (!writer.writeCopy(this.thread.arena.words, at, size, false)) return false;
-    this.#dirty.add(writer);
+    this.#unshown.add(writer);
     this.count(1);
     return true;
   }
 
   flush(): void {
-    for (const writer of this.#dirty) writer.flush();
-    this.#dirty.clear();
+    this.#unshown.flush();
   }
 
   protected override park(): boolean {
@@ -177,7 +177,7 @@ export abstract class Routing extends Sender<Routed> {
 
   removed({ writer }: Pipe): void {
     if (writer === undefined) return;
-    if (this.#dirty.delete(writer)) writer.flush(); // It was accepted.
+    this.flush(); // What was written to it is accepted.
     this.#full.delete(writer);
     this.#claims.remove(writer);
   }

@@ -6,6 +6,7 @@ import { type MessageLike, type Pipe, Prepared, Publication, prepare } from "../
 import type { WhenFull } from "./announcing.ts";
 import { type DropCause, Outlet, type OutletOwner } from "./outlet.ts";
 import type { Wanted } from "./subscriptions.ts";
+import { Unshown } from "./unshown.ts";
 
 /** What the socket is asked, and told. */
 export interface DistOwner {
@@ -49,9 +50,7 @@ export class Dist implements OutletOwner {
   noDrop = false;
   /** Whether there are pipes that block. */
   #blocks = false;
-  /** Those that were written to since the last flush. */
-  readonly #dirty: Outlet[] = [];
-  #dirtyCount = 0;
+  readonly #unshown = new Unshown();
   /** One that the last message had to wait for; of several the last: it is read last, perhaps. */
   #full: Outlet | undefined;
   /** Those that are to be left. */
@@ -189,9 +188,7 @@ export class Dist implements OutletOwner {
     publication.begin(prepared, lanes);
     for (let i = 0; i < lanes; i++) {
       const outlet = this.#outlets[i] as Outlet;
-      if (!outlet.put(publication, noDrop) || outlet.dirty) continue;
-      outlet.dirty = true;
-      this.#dirty[this.#dirtyCount++] = outlet;
+      if (outlet.put(publication, noDrop)) this.#unshown.add(outlet.writer);
     }
     publication.end();
     for (let one = this.#slow.pop(); one !== undefined; one = this.#slow.pop()) {
@@ -202,12 +199,7 @@ export class Dist implements OutletOwner {
 
   /** Shows all that was written. */
   flush(): void {
-    for (let i = 0; i < this.#dirtyCount; i++) {
-      const outlet = this.#dirty[i] as Outlet;
-      outlet.dirty = false;
-      outlet.writer.flush();
-    }
-    this.#dirtyCount = 0;
+    this.#unshown.flush();
   }
 
   /**

@@ -4,6 +4,7 @@
  * strategy — which of many pipes.
  *
  *   rotation       pipes in turn, those that can be used in front
+ *   unshown        those that are to be flushed
  *   lb             load balancing: where the next message goes
  *   fq             fair queueing: where the next message comes from
  *   routes         where an id leads to
@@ -38,3 +39,4 @@ export type { DropCause, Outlet } from "./outlet.ts";
 export { type Interests, Prefixes } from "./prefixes.ts";
 export { Routes } from "./routes.ts";
 export { Groups, Subscriptions, type Wishes } from "./subscriptions.ts";
+export { Unshown } from "./unshown.ts";

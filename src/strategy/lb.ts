@@ -4,6 +4,7 @@ import { MemoryWish, type Thread } from "../command/index.ts";
 import type { Addr } from "../memory/index.ts";
 import type { MessageLike, Pipe, PipeReader, PipeWriter, Prepared } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
+import { Unshown } from "./unshown.ts";
 
 /** So many full pipes are looked at again and again; more are asked to wake us when found full. */
 const POLLED = 4;
@@ -50,9 +51,7 @@ export class Lb {
   #only: PipeWriter | undefined;
   /** Where the last message went. */
   last: Pipe | undefined;
-  /** Those that were written to since the last flush; one may be there twice. */
-  readonly #dirty: PipeWriter[] = [];
-  #dirtyCount = 0;
+  readonly #unshown = new Unshown();
   /** What was returned last goes first: it may have gone out before the rest of another lane. */
   readonly #returned: Returned[] = [];
   /** Whose turn it is to take a message into its swap. */
@@ -126,7 +125,7 @@ export class Lb {
   write(message: MessageLike | Prepared): boolean {
     const writer = this.#give(message);
     if (writer === undefined) return false;
-    this.#soil(writer);
+    this.#unshown.add(writer);
     return true;
   }
 
@@ -148,14 +147,13 @@ export class Lb {
     if (!isWritten) return false;
     this.last = this.#rotation.pipes[this.#rotation.current];
     this.#succeeded(writer);
-    this.#soil(writer);
+    this.#unshown.add(writer);
     return true;
   }
 
   /** Shows all that was written. */
   flush(): void {
-    for (let i = 0; i < this.#dirtyCount; i++) (this.#dirty[i] as PipeWriter).flush();
-    this.#dirtyCount = 0;
+    this.#unshown.flush();
   }
 
   /** Asks every pipe to be woken when it has room; false if it is worth trying again at once. */
@@ -234,12 +232,6 @@ export class Lb {
       this.#succeeded(writer);
     }
     return true;
-  }
-
-  /** It is to be flushed. */
-  #soil(writer: PipeWriter): void {
-    const count = this.#dirtyCount;
-    if (count === 0 || this.#dirty[count - 1] !== writer) this.#dirty[this.#dirtyCount++] = writer;
   }
 
   #give(message: MessageLike | Prepared): PipeWriter | undefined {

@@ -56,8 +56,6 @@ export class Outlet {
   whenFull: WhenFull = "drop-newest";
   /** Where it is in the list of its owner; -1 if it was removed. */
   index = 0;
-  /** Whether its writer is to be flushed. */
-  dirty = false;
   /** How many messages it has lost. */
   dropped = 0;
   /** Those of which the reader was not told. */
