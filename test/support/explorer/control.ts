@@ -235,8 +235,8 @@ export class Control {
 }
 
 /**
- * The thread that hangs cannot be made to stop, nor, if it is the first one, can the test be made to
- * fail; so this ends all, and says why.
+ * The thread that hangs cannot be made to stop, nor can the test fail if it is the first one; so
+ * this ends all, and says why.
  */
 function endProcess(what: string): void {
   writeSync(2, `ThreadMQ explorer: ${what}\n`);
