@@ -42,6 +42,8 @@ class Party {
   readonly pipes: Pipe[] = [];
   readonly object: number;
   heard = 0;
+  /** What its ends were told, in order. */
+  readonly told: string[] = [];
 
   constructor(arena: Arena, slot: number, keeper: Keeper) {
     const host = new FakeHost();
@@ -58,10 +60,13 @@ class Party {
 
   end(at: Addr, side: "binder" | "connecter"): Pipe {
     return new Pipe(this.thread, at, side, "inproc://x", MARKS, new Slab(this.thread.host), {
-      readActivated: () => {},
-      writeActivated: () => {},
+      readActivated: () => this.told.push("read"),
+      writeActivated: () => this.told.push("write"),
       messagesLost: () => {},
-      peerChanged: () => this.heard++,
+      peerChanged: () => {
+        this.heard++;
+        this.told.push("peer");
+      },
     });
   }
 
@@ -205,6 +210,24 @@ describe("who had died with", () => {
     rig.end();
   });
 
+  it("a pipe, whose other end is as quick as can be: it hears first that the peer is gone", () => {
+    const rig = createRig();
+    const { thread } = rig.alive;
+    rig.dead.bind();
+    const out = rig.alive.connect(-1, "1");
+    rig.dead.thread.dispatch();
+    thread.dispatch();
+    rig.alive.told.length = 0;
+    thread.post = (block, bits) => {
+      Thread.prototype.post.call(thread, block, bits);
+      thread.dispatch();
+    };
+    rig.reap();
+    assert.deepEqual(rig.alive.told, ["peer", "read", "write"]);
+    rig.alive.leave(out);
+    rig.end();
+  });
+
   it("nothing at all", () => {
     const rig = createRig();
     assert.deepEqual(rig.reap(), { names: 0, pipes: 0 });
@@ -300,6 +323,32 @@ describe("a section that was broken off", () => {
     rig.reap();
     rig.alive.registry.unbind(X);
     rig.alive.leave(end);
+    rig.end();
+  });
+
+  it("in the leaving of a dead one, when another is bound: what was unsaid is told", () => {
+    const rig = createRig();
+    rig.other.bind();
+    const out = rig.alive.connect(-1, "1");
+    rig.other.thread.dispatch();
+    const [end] = rig.other.pipes as [Pipe];
+    // The first binder has let go of the name, and drains; the second is there when it dies.
+    rig.other.registry.drain(out.at, "binder");
+    rig.other.registry.unbind(X);
+    rig.alive.bind();
+    rig.alive.thread.dispatch();
+    end.leave();
+    move(rig.arena, out.at, "binder", "leave");
+    rig.alive.told.length = 0;
+    rig.breakOff();
+    rig.alive.registry.count();
+    rig.alive.thread.dispatch();
+    assert.deepEqual(rig.alive.told.slice(0, 3), ["peer", "read", "write"]);
+    assert.deepEqual(rig.alive.read(), ["1"]);
+    rig.reap();
+    rig.alive.registry.unbind(X);
+    for (const pipe of rig.alive.pipes) rig.alive.leave(pipe);
+    rig.alive.leave(out);
     rig.end();
   });
 

@@ -51,7 +51,7 @@ import {
 } from "../pipe/index.ts";
 import { isHeld, isUnread, LANE_LIMIT } from "../queue/index.ts";
 import { LAST, SLOT } from "./names.ts";
-import { ownBlock, peerBlock, Registry } from "./registry.ts";
+import { ownBlock, Registry } from "./registry.ts";
 
 /**
  * reaper — the registry, and what becomes of threads that have died.
@@ -158,8 +158,7 @@ export class Reaper extends Registry {
     if (side === "binder") words[pipe + PIPE_ORPHANED] = 1;
     move(arena, pipe, side, "leave");
     // What it had shown, or made room for, it may not have said.
-    this.thread.post(pipe + peerBlock(side), ACTIVATE_READ | ACTIVATE_WRITE);
-    this.settle(pipe, side);
+    this.settle(pipe, side, ACTIVATE_READ | ACTIVATE_WRITE);
   }
 
   /** Puts each message that a dead thread was moving into one of its two lanes (pipe/move.ts). */
@@ -208,11 +207,16 @@ export class Reaper extends Registry {
       for (const pipe of this.pipes(entry)) {
         const state = stateOf(arena, pipe, "binder");
         const closed = (load(words, pipe + BINDER_BLOCK + BLOCK_BITS) & CLOSED) !== 0; // A look.
-        if (this.isOrphan(pipe) && this.isExpired(pipe)) this.unlinkAndFree(entry, pipe);
-        else if (words[entry + SLOT] !== 0 && state === ABSENT) this.assign(entry, pipe);
+        if (this.isOrphan(pipe) && this.isExpired(pipe)) {
+          this.unlinkAndFree(entry, pipe);
+          continue;
+        }
+        if (words[entry + SLOT] !== 0 && state === ABSENT) this.assign(entry, pipe);
         else if (words[entry + SLOT] !== 0 && state === ASSIGNED && closed) {
           this.tellBinder(entry, pipe);
-        } else this.#tellBoth(pipe);
+        }
+        // Also where a binder was told: the one before it may have died with something unsaid.
+        this.#tellBoth(pipe);
       }
       this.dropIfEmpty(entry);
     }

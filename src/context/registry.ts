@@ -336,14 +336,19 @@ export class Registry extends Names {
     this.words[pipe + PIPE_UNTIL] = lingerMs < 0 ? 0 : until || 1;
   }
 
-  /** What follows from an end's leaving. The name may be without use then. */
-  protected settle(pipe: Addr, side: Side): void {
+  /**
+   * What follows from an end's leaving. The name may be without use then.
+   *
+   * @param also What the peer is to look at besides. It is told both by one post: a peer that woke
+   *   for the one before it could hear of the other would send past what is to be returned.
+   */
+  protected settle(pipe: Addr, side: Side, also = 0): void {
     const entry = this.words[pipe + PIPE_ENTRY];
     if (this.isOrphan(pipe) && this.isExpired(pipe)) {
       this.unlinkAndFree(entry, pipe);
       return;
     }
-    this.thread.post(pipe + peerBlock(side), PIPE_TERM);
+    this.thread.post(pipe + peerBlock(side), PIPE_TERM | also);
     const isFree = side === "binder" && stateOf(this.arena, pipe, side) === ABSENT;
     if (isFree && this.words[entry + SLOT] !== 0) this.assign(entry, pipe); // I2
   }

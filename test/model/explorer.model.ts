@@ -4,7 +4,11 @@
  * The explorer itself, on programs whose outcomes and number of interleavings are known: what it
  * cannot find here, it cannot find elsewhere.
  */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isMainThread } from "node:worker_threads";
 import type { Addr } from "#src/memory/index.ts";
+import { Control } from "../support/explorer/control.ts";
 import {
   agree,
   type Env,
@@ -571,4 +575,22 @@ const FATAL: Record<string, [complaint: RegExp, program: Program<Shared>]> = {
 
 for (const [fault, [complaint, program]] of Object.entries(FATAL)) {
   model(`the explorer complains of ${fault}`, { ...program, complaint });
+}
+
+if (isMainThread) {
+  test("who waits for a turn that never comes says so, and who has not given it", () => {
+    class Hang extends Error {}
+    const control = Control.create();
+    control.title = "a title";
+    control.lookMs = 1;
+    control.onHang = (what) => {
+      throw new Hang(what);
+    };
+    const hangs = (error: unknown) =>
+      error instanceof Hang && /a title.* thread 0/.test(`${error}`);
+    assert.throws(() => control.await(1), hangs);
+    control.pass(1);
+    control.await(1); // It came, if late.
+    assert.throws(() => control.await(1), hangs);
+  });
 }

@@ -165,7 +165,7 @@ model("the connecter leaves while the binder attaches: what it sent is received 
   planted: {
     "the peer is not told that an end has left": {
       file: "context/registry.js",
-      replace: "this.thread.post(pipe + peerBlock(side), PIPE_TERM);\n        const isFree",
+      replace: "this.thread.post(pipe + peerBlock(side), PIPE_TERM | also);\n        const isFree",
       by: "const isFree",
     },
     "a pipe is freed although its binder is there": {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 /** deaths — the ways in which a thread may end in the middle of everything. */
-import type { Ground, Start, Thread } from "./ground.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Ground, Place, Start, Thread } from "./ground.ts";
 
 export interface Death {
   /** How a thread is started that will die so. */
@@ -50,6 +51,25 @@ export const DEATHS: Readonly<Record<string, Death>> = {
 export async function die(thread: Thread, death: Death): Promise<void> {
   await death.happen(thread).catch(() => {});
   await thread.ended;
+}
+
+/**
+ * Prepares to learn when a thread has heard of a death, even while a call blocks it. What is
+ * returned waits for that.
+ *
+ * A thread hears in the order in which it is told. So it has heard of a death that was told before
+ * a link of its own was ended, when that link is gone.
+ */
+export async function hearing(g: Ground, place: Place): Promise<() => Promise<void>> {
+  const [ear, mouth] = [await g.pull({}, place), await g.push()];
+  await ear.bind("inproc://hearing");
+  await mouth.connect("inproc://hearing");
+  await ear.call("stats"); // It has attached its end.
+  return async () => {
+    const { pipes } = g.context.stats();
+    await mouth.close();
+    while (g.context.stats().pipes === pipes) await delay(1, undefined, { signal: g.signal });
+  };
 }
 
 /** What is in use: to be compared before and after. */

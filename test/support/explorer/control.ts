@@ -6,6 +6,7 @@
  * Exactly one thread runs at any time; the others wait on a word of their own. All the rest is
  * touched only by the thread that has the turn, so plain accesses will do.
  */
+import { writeSync } from "node:fs";
 import type { Addr } from "#src/memory/index.ts";
 
 /** The most threads that a program may have. */
@@ -123,6 +124,14 @@ const TEXT_BYTES = 1 << 18;
 /** A thread that waits for its turn tries so often before it sleeps. */
 const SPINS = 3000;
 
+/** Who waits looks so often whether anything happens at all. */
+const LOOK_MS = 15_000;
+/**
+ * After so many looks that have found nothing, the run hangs: whoever has the turn loops where
+ * nothing counts it, or has ended. More than one, for the process may have been stopped meanwhile.
+ */
+const LOOKS = 4;
+
 /** What all threads of an exploration share besides the arena. */
 export interface ControlBuffers {
   readonly words: SharedArrayBuffer;
@@ -134,6 +143,11 @@ export class Control {
   readonly words: Int32Array;
   readonly #texts: Uint8Array;
   readonly #turns = new Int32Array(MAX_THREADS);
+  /** What is run, for who asks why it hangs. */
+  title = "";
+  /** Called when nothing happens any more, by a thread that waits for its turn. */
+  onHang: (what: string) => void = endProcess;
+  lookMs: number = LOOK_MS;
 
   constructor(buffers: ControlBuffers) {
     this.buffers = buffers;
@@ -171,8 +185,36 @@ export class Control {
     for (let i = 0; i < SPINS; i++) {
       if (Atomics.load(this.words, at) !== seen) break;
     }
-    while (Atomics.load(this.words, at) === seen) Atomics.wait(this.words, at, seen);
+    let progress = -1;
+    for (let looks = 0; Atomics.load(this.words, at) === seen; ) {
+      if (Atomics.wait(this.words, at, seen, this.lookMs) !== "timed-out") continue;
+      const now = this.#progress();
+      looks = now === progress ? looks + 1 : 0;
+      progress = now;
+      if (looks === LOOKS) this.onHang(this.#whoHasTheTurn());
+    }
     this.#turns[thread] = seen + 1;
+  }
+
+  /** A number that is another when a step was made, or a turn given. */
+  #progress(): number {
+    let sum = Atomics.load(this.words, STEPS);
+    for (let t = 0; t < MAX_THREADS; t++) sum += Atomics.load(this.words, GO * (1 + t));
+    return sum;
+  }
+
+  /** It is not ours to read: what is shown is shown because nothing moves. */
+  #whoHasTheTurn(): string {
+    const { words } = this;
+    const current = words[CURRENT];
+    const all = Array.from({ length: words[THREADS] }, (_, t) => {
+      const mine = this.of(t);
+      return `thread ${t}: status ${words[mine + STATUS]}, kind ${words[mine + KIND]}`;
+    });
+    return (
+      `"${this.title}" hangs: thread ${current} has not given the turn back after step ` +
+      `${words[STEPS]} of phase ${words[PHASE]} (${all.join("; ")})`
+    );
   }
 
   /** Leaves a text for the controller: a thread's result, or (the last) what went wrong. */
@@ -190,6 +232,15 @@ export class Control {
     const length = new DataView(this.#texts.buffer).getInt32(at);
     return new TextDecoder().decode(this.#texts.slice(at + 4, at + 4 + length));
   }
+}
+
+/**
+ * The thread that hangs cannot be made to stop, nor can the test fail if it is the first one; so
+ * this ends all, and says why.
+ */
+function endProcess(what: string): void {
+  writeSync(2, `ThreadMQ explorer: ${what}\n`);
+  process.kill(process.pid);
 }
 
 /** The place of the text that says why a run was given up. */

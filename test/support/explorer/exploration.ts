@@ -244,7 +244,7 @@ export class Exploration {
       control.pass(t);
       control.await(0);
     }
-    participant.dead = false; // This thread's own part may have been the dead one's.
+    participant.dead = false; // Its own part is over; now it looks at what is left.
     const decisions = this.#decisions();
     const reports = this.threads.map((_, t) => JSON.parse(control.text(t)));
     const steps = reports.flatMap((report) => report.steps as Step[]);

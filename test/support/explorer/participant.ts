@@ -299,7 +299,8 @@ class Participant {
   /** Counts a plain access. A loop of them that nothing can end is given up. */
   toil(): void {
     if (++this.#toil < TOIL_LIMIT) return;
-    this.#giveUp(ENDLESS, placeOf(new Error().stack ?? ""));
+    const isRunning = this.control.words[ABORT] === NOT_ABORTED;
+    if (isRunning) this.#giveUp(ENDLESS, placeOf(new Error().stack ?? ""));
     throw new Abort();
   }
 

@@ -33,6 +33,7 @@ export class Runner {
     code: Awaited<ReturnType<typeof loadCode>>,
   ) {
     this.control = new Control(buffers);
+    this.control.title = task.title;
     this.me = me;
     this.#task = task;
     this.#code = code;
@@ -59,8 +60,9 @@ export class Runner {
       arena,
       (from, to, use) => {
         if (participant.dead) return participant.refuse();
+        // Also in a run that was given up: what it has left may be a loop, too.
+        if (participant.exploring) participant.toil();
         if (!watching()) return true;
-        participant.toil();
         if (use === PLAIN_WRITE) participant.write(from);
         for (let at = from; at < to; at++) participant.check(races.access(use, at), at);
         return true;
@@ -113,6 +115,8 @@ export class Runner {
       words[this.control.of(this.me) + STATUS] = DONE;
       if (this.me !== 0) this.control.pass(0);
     } else participant.done();
-    // The turn has been given away: nothing that is shared may be touched after this.
+    // The turn has been given away: nothing that is shared may be touched after this, nor by what
+    // the program has left to the event loop.
+    participant.dead = true;
   }
 }

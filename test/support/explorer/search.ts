@@ -16,8 +16,10 @@
  * the choice is there only once, so who goes on goes past it.
  */
 import assert from "node:assert/strict";
+import { setImmediate as immediate } from "node:timers/promises";
 import { DEATH, DEATHS, DIES, EITHER, independent, MAX_THREADS, MOURN, OLD } from "./control.ts";
 import type { Decision, Exploration, Pending, Run } from "./exploration.ts";
+import { participant } from "./participant.ts";
 
 export interface Findings {
   runs: number;
@@ -78,6 +80,9 @@ interface Start {
   readonly from: Decision | undefined;
 }
 
+/** So often a search lets the event loop run: what has been found so far is printed then. */
+const BREATH_MS = 1000;
+
 export async function bounded(
   exploration: Exploration,
   switches: number,
@@ -85,8 +90,14 @@ export async function bounded(
 ): Promise<Findings> {
   const found = findings();
   const todo: Start[] = [{ prefix: [], used: 0, from: undefined }];
+  let breathed = performance.now();
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     const { prefix, from } = next;
+    if (performance.now() > breathed + BREATH_MS) {
+      participant.dead = true; // What past runs have left to the event loop touches nothing.
+      await immediate();
+      breathed = performance.now();
+    }
     const running = exploration.run(prefix, 0, false);
     const run = running instanceof Promise ? await running : running;
     if (!note(found, run, verdict)) break;
