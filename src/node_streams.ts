@@ -7,9 +7,9 @@
  * stays open however the stream ends; no message waits in a readable that flows or is piped; an end
  * is not told to other threads. `destroy` gives up the calls that wait.
  *
- * One that does not flow (`readable` and `read`, `for await`, or paused while it asked) says what it
- * has before it is read: so there one message can wait in the stream. If the stream is destroyed
- * then, it goes back to the socket, which gives it next.
+ * One that does not flow (`readable` and `read`, `for await`, or paused while it asked) says that
+ * it has something before that is read: so there one message can wait in the stream. If the stream
+ * is destroyed then, it goes back to the socket, which gives it next.
  *
  * @packageDocumentation
  */

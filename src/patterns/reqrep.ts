@@ -112,7 +112,7 @@ class RequestSender extends Balancer {
       throw outOfTurn(hint, this.core.address);
     }
     const parts = partsOf(message);
-    if (parts.length === 0) return super.prepare(parts, undefined); // That is an error.
+    if (!(parts.length > 0)) return super.prepare(parts, undefined); // That is an error.
     this.#label = correlate ? this.#dialogue.makeLabel() : undefined;
     const envelope = this.#label === undefined ? [""] : [this.#label, ""];
     return super.prepare([...envelope, ...parts], undefined);
@@ -427,7 +427,7 @@ class ReplySender extends Routing {
     if (due === undefined) throw outOfTurn("Receive a request first.", this.core.address);
     const { pool } = this.thread;
     const parts = partsOf(message);
-    if (parts.length === 0) prepare(parts, pool); // That is an error.
+    if (!(parts.length > 0)) prepare(parts, pool); // That is an error.
     return {
       pipe: () => (isThere(due, this.core) ? due.pipe : undefined),
       message: prepare([...due.envelope, ...parts], pool),

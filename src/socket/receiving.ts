@@ -228,8 +228,8 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   /**
-   * Puts back a message that could not be passed on, or was not read: it is the next again. Who follows is not told:
-   * nothing has come, and it may be the one who has put it back, who would try for ever.
+   * Puts back a message that could not be passed on, or was not read: it is the next again. Who
+   * follows is not told: it may be the one who has put it back, who would try for ever.
    */
   putBack(message: readonly unknown[]): void {
     this.#returned ??= [];

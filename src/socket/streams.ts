@@ -25,8 +25,8 @@ export interface Sends<Out> {
  *
  * No message waits in a stream: a readable takes one from its socket when it is asked for one, and
  * a writable is ready when the socket has accepted the last. So watermarks, and who gets what of
- * several receivers, are as without streams. A message is taken and given to the reader in one step;
- * a stream that is given up before, or whose reader has let go of it, leaves it in the socket.
+ * several receivers, are as without streams. A message is taken and given to the reader in one
+ * step; a stream that is given up before, or that its reader has let go, leaves it in the socket.
  *
  * REQ and REP, whose calls take turns, are for loops: a stream asks for the next message too early.
  */

@@ -241,7 +241,7 @@ export class Waiting {
    * keeps its place. For one that calls the user's code, which is not to run in the midst of
    * another call that happens to have brought what this one waits for.
    *
-   * @returns false if it may go on: nothing else is in the midst, or a call blocks that is behind it.
+   * @returns false if it may go on: nothing else is in the midst, or a call behind it blocks.
    */
   pause(): boolean {
     if (!this.#pumping || this.#blocked > 0) return false;
