@@ -4,9 +4,12 @@
  * threadmq/node-streams — sockets as Node's streams, in object mode.
  *
  * What is said of Web Streams holds here (socket/streams.ts): a stream borrows its socket, which
- * stays open however the stream ends; no message waits in a readable; an end is not told to other
- * threads. `destroy` gives up the calls that wait; a message that is in nobody's hands by then goes
- * back to the socket.
+ * stays open however the stream ends; no message waits in a readable that flows or is piped; an end
+ * is not told to other threads. `destroy` gives up the calls that wait.
+ *
+ * One that does not flow (`readable` and `read`, `for await`, or paused while it asked) says that
+ * it has something before that is read: so there one message can wait in the stream. If the stream
+ * is destroyed then, it goes back to the socket, which gives it next.
  *
  * @packageDocumentation
  */
@@ -68,6 +71,9 @@ export function toDuplex(socket: Receives<unknown> & Sends<unknown>): Duplex {
 }
 
 function reading(source: Source<unknown>) {
+  // One after the other, each after the event loop had its turn if that is due: a stream that flows
+  // asks for the next message before it has returned from the last.
+  let before = Promise.resolve();
   return {
     highWaterMark: 0,
     read(this: Readable): void {
@@ -76,8 +82,9 @@ function reading(source: Source<unknown>) {
         else this.push(value);
         return this.readableLength === 0;
       };
-      const fail = (error: Error) => this.destroy(error);
-      source.next(give, () => this.push(null)).catch(fail);
+      const asking = { wanted: () => true, give, end: () => this.push(null) };
+      const fail = (error: Error) => void this.destroy(error);
+      before = before.then(() => source.next(asking)).catch(fail);
     },
   } satisfies ReadableOptions;
 }

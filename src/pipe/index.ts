@@ -29,6 +29,7 @@ export {
   Prepared,
   partsOf,
   prepare,
+  refusal,
 } from "./message.ts";
 export { settleMove } from "./move.ts";
 export {

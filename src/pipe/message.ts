@@ -156,8 +156,7 @@ export class MessageWriter extends YpipeWriter {
     words[at + FLAGS] = more;
     const to = (at + RECORD_HEAD) * 4;
     if (length > SHORT_BYTES) {
-      // A view of memory that another thread lets grow may be longer by now.
-      bytes.set(source.length === length ? source : source.subarray(0, length), to);
+      setBytes(bytes, to, source, length);
     } else for (let i = 0; i < length; i++) bytes[to + i] = source[i] as number;
   }
 
@@ -201,9 +200,31 @@ export class Prepared {
   }
 }
 
-/** The most frequent message by far: one part, neither empty (it may be detached) nor large. */
+/**
+ * The most frequent message by far: one part, neither empty (it may be detached) nor large. What
+ * only looks like bytes is none: a Proxy of them, or what has inherited from them.
+ */
 function isSimple(message: unknown): message is Uint8Array {
-  return message instanceof Uint8Array && (message.length - 1) >>> 0 < INLINE_BYTES;
+  if (!ArrayBuffer.isView(message) || !(message instanceof Uint8Array)) return false;
+  const { length } = message;
+  return length > 0 && length <= INLINE_BYTES;
+}
+
+/** Whether bytes are as many as they say. What lies behind the last is not to be had. */
+function isWhole(bytes: Uint8Array, length: number): boolean {
+  return bytes[length] === undefined && bytes[length - 1] !== undefined;
+}
+
+/**
+ * Copies as many bytes as were counted, whatever there is by now: a view of memory that another
+ * thread lets grow may be longer, and a class of the user's may say what it likes of its length.
+ */
+export function setBytes(to: Uint8Array, at: number, source: Uint8Array, length: number): void {
+  if (isWhole(source, length)) to.set(source, at);
+  else {
+    to.fill(0, at, at + length);
+    to.set(bytesOf(source).subarray(0, length), at);
+  }
 }
 
 /** The parts of a message, which may be one that stands for itself. */
@@ -238,7 +259,7 @@ export function prepare(
     size += fits ? recordWords(part.length) : REFERENCE_WORDS;
     if (!fits) isLarge = true;
   }
-  if (count === before) {
+  if (!(count > before)) {
     throw new ZmqError("EINVAL", {
       hint: "A message has at least one part; send null or an empty string for an empty one.",
     });
@@ -301,19 +322,17 @@ function toPart(part: unknown): string | Uint8Array {
     return part.length <= SHORT_TEXT && isAscii(part) ? part : encoder.encode(part);
   }
   if (part === null) return "";
-  // Of fixed length: should its bytes go while it waits, `Prepared.check` sees it.
-  if (part instanceof Uint8Array && !isElastic(part.buffer)) {
-    if (part.length > 0) return part;
-    checkThere(part);
-    return "";
+  if (ArrayBuffer.isView(part)) {
+    // Of fixed length: should its bytes go while it waits, `Prepared.check` sees it.
+    const isFixed = part instanceof Uint8Array && !isElastic(part.buffer);
+    if (isFixed && isWhole(part, part.length)) return part;
+    const bytes = bytesOf(part);
+    const isLess = part instanceof Uint8Array && part.length < bytes.length;
+    return isLess ? bytes.subarray(0, part.length) : bytes;
   }
-  if (ArrayBuffer.isView(part)) return bytesOf(part);
   if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) {
-    try {
-      return new Uint8Array(part, 0, part.byteLength); // Of fixed length: it may be growing.
-    } catch {
-      throw gone();
-    }
+    const bytes = bytesIn(part, part.byteLength);
+    if (bytes.buffer === part) return bytes; // Else it is a Proxy of one, and they are none.
   }
   const what = Array.isArray(part) ? "an array" : `a value of type ${typeof part}`;
   throw new ZmqError("EINVAL", {
@@ -339,6 +358,15 @@ export function bytesOf(view: ArrayBufferView): Uint8Array {
   }
 }
 
+/** Bytes of a buffer; of fixed length, for it may be growing. @throws ZmqError EINVAL. */
+function bytesIn(buffer: ArrayBufferLike, length: number): Uint8Array {
+  try {
+    return new Uint8Array(buffer, 0, length);
+  } catch {
+    throw gone();
+  }
+}
+
 /**
  * A typed array whose bytes are gone says that it is empty; what does not lie is its methods.
  *
@@ -356,6 +384,13 @@ function checkThere(view: ArrayBufferView): void {
 function isElastic(buffer: ArrayBufferLike): boolean {
   const { resizable, growable } = buffer as { resizable?: boolean; growable?: boolean };
   return resizable === true || growable === true;
+}
+
+/** What a message is refused with, if that it is none has only shown when it was looked at. */
+export function refusal(cause: unknown): ZmqError {
+  if (cause instanceof ZmqError) return cause;
+  const hint = "The message, or one of its parts, has thrown when it was read: see cause.";
+  return new ZmqError("EINVAL", { hint, cause });
 }
 
 function gone(): ZmqError {

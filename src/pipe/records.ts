@@ -12,7 +12,7 @@ import {
   recordWords,
   SHARED,
 } from "../queue/index.ts";
-import { type Prepared, SHORT_BYTES } from "./message.ts";
+import { type Prepared, SHORT_BYTES, setBytes } from "./message.ts";
 
 /** A message that is kept for later, with all its bodies inside; for `writeCopy`. */
 export interface Kept {
@@ -70,7 +70,7 @@ export class Records {
     if (typeof part === "string") {
       for (let i = 0; i < length; i++) bytes[to + i] = part.charCodeAt(i);
     } else if (length > SHORT_BYTES) {
-      bytes.set(part.length === length ? part : part.subarray(0, length), to);
+      setBytes(bytes, to, part, length);
     } else for (let i = 0; i < length; i++) bytes[to + i] = part[i] as number;
     return at + recordWords(length);
   }

@@ -331,17 +331,17 @@ function checkCodec(value: unknown): Codec<unknown> {
 function checkWelcome(value: unknown): Uint8Array | null {
   if (value === null) return null;
   if (typeof value === "string") return new TextEncoder().encode(value);
-  if (value instanceof Uint8Array) return bytesOf(value).slice(); // A Buffer's own shares.
+  // A Buffer's own `slice` shares.
+  if (ArrayBuffer.isView(value) && value instanceof Uint8Array) return bytesOf(value).slice();
   throw new ZmqError("EINVAL", { hint: "Give welcomeMessage as a string, bytes, or null." });
 }
 
 /** A routing id, as bytes of our own. @throws ZmqError EINVAL if it cannot be one. */
 export function checkRoutingId(value: unknown): Uint8Array {
-  const isBytes = value instanceof Uint8Array;
-  const id = typeof value === "string" ? new TextEncoder().encode(value) : value;
-  if ((isBytes || typeof value === "string") && id instanceof Uint8Array) {
-    const { length } = id;
-    if (length > 0 && length <= MAX_ID_BYTES && id[0] !== 0) return bytesOf(id).slice();
+  const isBytes = ArrayBuffer.isView(value) && value instanceof Uint8Array;
+  if (isBytes || typeof value === "string") {
+    const id = isBytes ? bytesOf(value).slice() : new TextEncoder().encode(value);
+    if (id.length > 0 && id.length <= MAX_ID_BYTES && id[0] !== 0) return id;
   }
   throw new ZmqError("EINVAL", {
     hint: `A routing id is a string or bytes, 1 to ${MAX_ID_BYTES}, of which the first is not 0.`,

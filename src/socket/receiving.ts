@@ -13,6 +13,13 @@ import { END, type WaitOptions } from "./waiting.ts";
 
 const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 
+/** Who is given a message in the step in which it is taken. What he does may call anything. */
+export interface Taker<M> {
+  wanted(): boolean;
+  /** @param message As it was before it was decoded; so it can be put back. */
+  take(value: M, message: readonly unknown[]): void;
+}
+
 /**
  * The receiving half of a pattern: fair queueing, and the calls that wait for a message. What is
  * handed out of a message that has come, if it is, is the pattern's own: `take`.
@@ -28,7 +35,7 @@ export abstract class Receiver<M = Message> extends Direction {
   #undecoded: ZmqError | undefined;
   /** A lease of nothing: there was no message. */
   #unused: Lease | undefined;
-  /** Messages that were taken to be passed on, and put back: the next ones. */
+  /** Messages that were taken and put back: the next ones. */
   #returned: (readonly unknown[])[] | undefined;
 
   constructor(core: SocketCore) {
@@ -42,10 +49,13 @@ export abstract class Receiver<M = Message> extends Direction {
     this.enter();
   }
 
-  /** Begins a call that asks for messages: those that came before are the application's. */
+  /**
+   * Begins a call that asks for messages: those that came before are the application's. While one
+   * of them has been put back, none is acknowledged: which of them it is, is not known any more.
+   */
   protected override enter(): void {
     super.enter();
-    this.fq.acknowledge();
+    if (this.#returned === undefined) this.fq.acknowledge();
   }
 
   receive(options: WaitOptions | undefined): Promise<M> {
@@ -127,17 +137,22 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   /**
-   * Receives a message, and gives it to `take` in the same step; with a way to put it back, if he
-   * who has asked for it is gone before he has seen it.
+   * Gives the next message to `taker`, in the step in which it is taken; or, when one comes, none,
+   * if it is not wanted any more.
    */
-  deliver(take: (value: M, putBack: () => void) => void, options: WaitOptions): Promise<true> {
+  deliver(taker: Taker<M>, options: WaitOptions): Promise<true> {
+    let isOver = false;
     return this.#call(() => {
+      // What the taker does may have this tried again, while it is done.
+      if (isOver || !taker.wanted()) return true;
       this.check();
+      if (!this.ready || this.waiting.pause()) return undefined;
       if (this.#codec !== undefined) this.#tellUndecoded();
       const message = this.takePassing();
       if (message === undefined) return undefined;
       const value = this.#codec === undefined ? message : this.#valueOf(message, this.#codec);
-      take(value as M, () => this.putBack(message));
+      isOver = true;
+      taker.take(value as M, message);
       return true;
     }, options);
   }
@@ -213,8 +228,8 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   /**
-   * Puts back a message that could not be passed on: it is the next again. Who follows is not told:
-   * nothing has come, and it may be the one who has put it back, who would try for ever.
+   * Puts back a message that could not be passed on, or was not read: it is the next again. Who
+   * follows is not told: it may be the one who has put it back, who would try for ever.
    */
   putBack(message: readonly unknown[]): void {
     this.#returned ??= [];

@@ -10,6 +10,7 @@ import {
   type Pipe,
   type Prepared,
   prepare,
+  refusal,
 } from "../pipe/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
@@ -211,15 +212,22 @@ export abstract class Sender<P = Outgoing> extends Direction {
   #look(message: unknown, options: WaitOptions | undefined): P {
     const codec = this.#codec;
     const encoded = codec === undefined ? message : codec.encode(message);
-    return this.prepare(encoded as MessageLike, options);
+    return this.#prepared(encoded, options);
+  }
+
+  /** @throws ZmqError also where reading the message has run code of the user's that throws. */
+  #prepared(message: unknown, options: WaitOptions | undefined): P {
+    try {
+      return this.prepare(message as MessageLike, options);
+    } catch (cause) {
+      throw refusal(cause);
+    }
   }
 
   #batch(messages: Iterable<unknown>, options: WaitOptions | undefined): Batch<P> {
     const codec = this.#codec;
     const encode = codec === undefined ? asIs : (message: unknown) => encodeOne(codec, message);
-    return new Batch(messages, (message) => {
-      return this.prepare(encode(message) as MessageLike, options);
-    });
+    return new Batch(messages, (message) => this.#prepared(encode(message), options));
   }
 
   get #isDrained(): boolean {

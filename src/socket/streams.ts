@@ -25,21 +25,29 @@ export interface Sends<Out> {
  *
  * No message waits in a stream: a readable takes one from its socket when it is asked for one, and
  * a writable is ready when the socket has accepted the last. So watermarks, and who gets what of
- * several receivers, are as without streams. A message that was taken for a stream which is given
- * up in that moment goes back to the socket, and is the next that it gives.
+ * several receivers, are as without streams. A message is taken and given to the reader in one
+ * step; a stream that is given up before, or that its reader has let go, leaves it in the socket.
  *
  * REQ and REP, whose calls take turns, are for loops: a stream asks for the next message too early.
  */
+
+/** A stream that asks for a message. */
+export interface Asking<In> {
+  /** Whether there is somebody still who wants it. */
+  wanted(): boolean;
+  /** Gives it to him. Returns false if it waits in the stream, till he comes for it. */
+  give(value: In): boolean;
+  /** The socket is closed. */
+  end(): void;
+}
 
 /** Where a readable stream has its messages from. */
 export class Source<In> {
   readonly #socket: Socket;
   readonly #receiver: Receiver<In>;
   readonly #gone = new AbortController();
-  /** Puts back the message that was taken and is, as far as is known, in nobody's hands yet. */
-  #putBack: (() => void) | undefined;
-  /** Whether the stream has it: there it waits, or has been read. */
-  #given = false;
+  /** The last message, if it had to wait in the stream; perhaps it was read since. */
+  #waiting: readonly unknown[] | undefined;
 
   /** @throws ZmqError EINVAL if it is no socket that receives. */
   constructor(socket: Receives<In>) {
@@ -51,37 +59,33 @@ export class Source<In> {
     this.#receiver = receiver as Receiver<In>;
   }
 
-  /**
-   * Takes the next message. If the stream is given up meanwhile, nothing is called.
-   *
-   * @param give Returns false if the message only waits in the stream.
-   * @param end Called if the socket is closed.
-   */
-  async next(give: (value: In) => boolean, end: () => void): Promise<void> {
+  /** Takes the next message and gives it. If the stream is given up before, nothing is called. */
+  async next(stream: Asking<In>): Promise<void> {
     const { signal } = this.#gone;
-    let taken: { value: In } | undefined;
+    if (signal.aborted) return;
+    const taker = {
+      wanted: () => stream.wanted(),
+      take: (value: In, message: readonly unknown[]): void => {
+        this.#waiting = stream.give(value) ? undefined : message;
+      },
+    };
     try {
-      const take = (value: In, putBack: () => void): void => {
-        taken = { value };
-        this.#putBack = putBack;
-        this.#given = false;
-      };
-      await this.#receiver.deliver(take, { signal });
+      await this.#receiver.deliver(taker, { signal });
     } catch (error) {
       if (signal.aborted) return;
       if (!this.#socket.closed) throw error;
-      end();
+      stream.end();
     }
-    if (taken === undefined || signal.aborted) return;
-    if (give(taken.value)) this.#putBack = undefined;
-    this.#given = true;
   }
 
   /** The stream is given up. @param waits Whether what it was given waits in it. */
   giveUp(reason: unknown, waits: boolean): void {
     this.#gone.abort(reason);
-    if (!this.#given || waits) this.#putBack?.();
-    this.#putBack = undefined;
+    const message = this.#waiting;
+    this.#waiting = undefined;
+    if (!waits || message === undefined) return;
+    this.#receiver.putBack(message);
+    this.#receiver.pump(); // For those who follow: here it does come.
   }
 }
 
@@ -89,8 +93,9 @@ export class Source<In> {
  * What a socket receives, as a stream: of messages, or with a codec of values.
  *
  * Of its errors each ends the stream; after an EBADMSG a new stream goes on with the next message.
- * `cancel` gives up the receive that waits. Only what came for a `read` whose reader has let go of
- * the stream before waits in the stream, for the next reader.
+ * `cancel` gives up the receive that waits. What comes when nobody has the stream locked stays in
+ * the socket. Only if another reader has it by then, who has not read, does it wait in the stream,
+ * for him.
  *
  * @example
  * ```ts
@@ -102,19 +107,22 @@ export class Source<In> {
  */
 export function toReadableStream<In>(socket: Receives<In>): ReadableStream<In> {
   const source = new Source(socket);
-  return new ReadableStream<In>(
+  const stream: ReadableStream<In> = new ReadableStream<In>(
     {
-      pull(stream) {
-        const give = (value: In): true => {
-          stream.enqueue(value);
-          return true;
-        };
-        return source.next(give, () => stream.close());
-      },
+      pull: (controller) =>
+        source.next({
+          wanted: () => stream.locked,
+          give(value) {
+            controller.enqueue(value);
+            return true;
+          },
+          end: () => controller.close(),
+        }),
       cancel: (reason) => source.giveUp(reason, false),
     },
     { highWaterMark: 0 },
   );
+  return stream;
 }
 
 /**

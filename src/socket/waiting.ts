@@ -236,6 +236,25 @@ export class Waiting {
     });
   }
 
+  /**
+   * Lets the call that is being tried go on as soon as what runs now has returned; till then it
+   * keeps its place. For one that calls the user's code, which is not to run in the midst of
+   * another call that happens to have brought what this one waits for.
+   *
+   * @returns false if it may go on: nothing else is in the midst, or a call behind it blocks.
+   */
+  pause(): boolean {
+    if (!this.#pumping || this.#blocked > 0) return false;
+    const operation = this.#tried as Operation;
+    this.#resting = true;
+    queueMicrotask(() => {
+      this.#resting = false;
+      if (this.#operations.has(operation)) this.#try(operation);
+      this.pump();
+    });
+    return true;
+  }
+
   /** Whether a new call may go at once: those that go before it have had their chance. */
   yields(): boolean {
     if (!this.#pumping) {

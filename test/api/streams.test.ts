@@ -9,10 +9,20 @@ import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { describe } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { Dealer, json, Pair, Pull, Push, toReadableStream, toWritableStream } from "threadmq";
+import {
+  Dealer,
+  json,
+  Pair,
+  Poller,
+  Pull,
+  Push,
+  toReadableStream,
+  toWritableStream,
+} from "threadmq";
 import { toDuplex, toReadable, toWritable } from "threadmq/node-streams";
 import { type Ground, play, zmq } from "../support/ground.ts";
 import { Random } from "../support/random.ts";
+import { PATIENCE } from "../support/stage.ts";
 
 /** A PUSH and a PULL of numbers; between them there is room for two. */
 function link(g: Ground, name = "inproc://numbers"): { push: Push<unknown>; pull: Pull<number> } {
@@ -23,6 +33,7 @@ function link(g: Ground, name = "inproc://numbers"): { push: Push<unknown>; pull
   return { push, pull };
 }
 
+const PATIENT = { timeout: PATIENCE };
 const NUMBERS = Array.from({ length: 500 }, (_, index) => index);
 
 /** Lets everything happen that is due. */
@@ -124,13 +135,12 @@ describe("Web Streams", () => {
     assert.ok(!pull.closed);
   });
 
-  play("cancel, in the moment in which a message comes: it goes back", async (g) => {
+  play("cancel, in the moment in which a message comes: it stays in the socket", async (g) => {
     const { push, pull } = link(g);
     const reader = toReadableStream(pull).getReader();
     const read = reader.read();
     await settle();
     push.sendSync(1);
-    assert.equal(pull.stats().pending, 0, "it was taken");
     const cancelled = reader.cancel();
     assert.deepEqual(await read, { value: undefined, done: true });
     await cancelled;
@@ -138,16 +148,160 @@ describe("Web Streams", () => {
     assert.deepEqual([await pull.receive(), await pull.receive()], [1, 2]);
   });
 
-  play("of two streams that are given up, each puts its message back", async (g) => {
+  play("of two streams that are given up, neither has taken a message", async (g) => {
     const { push, pull } = link(g);
     const readers = [toReadableStream(pull).getReader(), toReadableStream(pull).getReader()];
     for (const reader of readers) reader.read();
     await settle();
     push.sendManySync([1, 2]);
-    assert.equal(pull.stats().pending, 0);
     await Promise.all(readers.map((reader) => reader.cancel()));
-    const values = await pull.receiveMany();
-    assert.deepEqual(values.toSorted(), [1, 2]);
+    assert.deepEqual(await pull.receiveMany(), [1, 2]);
+  });
+
+  play("a reader lets go of the stream: what comes then stays in the socket", async (g) => {
+    const { push, pull } = link(g);
+    const stream = toReadableStream(pull);
+    const first = stream.getReader();
+    const read = first.read();
+    await settle();
+    first.releaseLock();
+    await assert.rejects(read, TypeError);
+    await push.send(1);
+    await settle();
+    assert.equal(pull.stats().queuedIn, 1);
+
+    // Another has it, and what it does not read is still there when it is gone.
+    const second = stream.getReader();
+    assert.deepEqual(await second.read(), { value: 1, done: false });
+    second.read().catch(() => {});
+    second.releaseLock();
+    await push.send(2);
+    await settle();
+    await stream.cancel();
+    assert.equal(await pull.receive(), 2);
+  });
+
+  play("another reader has what comes for a read that was let go", async (g) => {
+    const { push, pull } = link(g);
+    const stream = toReadableStream(pull);
+    const first = stream.getReader();
+    first.read().catch(() => {});
+    first.releaseLock();
+    const second = stream.getReader();
+    const reads = [second.read(), second.read()];
+    await push.sendMany([1, 2]);
+    const values = await Promise.all(reads);
+    assert.deepEqual(
+      values.map(({ value }) => value),
+      [1, 2],
+    );
+  });
+
+  play("a pipe that is aborted, and leaves the stream: no message is in it", async (g) => {
+    const { push, pull } = link(g);
+    const stream = toReadableStream(pull);
+    const end = new AbortController();
+    const piping = stream.pipeTo(new WritableStream(), { signal: end.signal, preventCancel: true });
+    await settle();
+    end.abort();
+    await assert.rejects(piping, { name: "AbortError" });
+    await push.send(1);
+    await settle();
+    await stream.cancel();
+    assert.equal(await pull.receive(), 1);
+  });
+
+  play("whoever waits beside a stream that is given up has its message", async (g) => {
+    const { push, pull } = link(g);
+    using poller = new Poller();
+    poller.add(pull);
+    const reader = toReadableStream(pull).getReader();
+    reader.read();
+    const polled = poller.wait(PATIENT);
+    await settle();
+    push.sendSync(1);
+    await reader.cancel();
+    assert.equal((await polled).length, 1);
+    assert.equal(pull.tryReceive(), 1);
+
+    const other = toReadableStream(pull).getReader();
+    other.read();
+    const received = pull.receive(PATIENT);
+    await settle();
+    push.sendSync(2);
+    await other.cancel();
+    assert.equal(await received, 2);
+  });
+
+  play("readers and receives are served in the order in which they asked", async (g) => {
+    const { push, pull } = link(g);
+    const readers = [toReadableStream(pull).getReader(), toReadableStream(pull).getReader()];
+    const asked: Promise<unknown>[] = [];
+    for (const reader of readers) {
+      asked.push(reader.read());
+      await settle();
+      asked.push(pull.receive());
+    }
+    await push.sendMany([1, 2, 3, 4]);
+    const got = await Promise.all(asked);
+    assert.deepEqual(
+      got.map((one) => (typeof one === "number" ? one : (one as { value: number }).value)),
+      [1, 2, 3, 4],
+    );
+  });
+
+  play("a call that blocks is served beside a stream that waits", async (g) => {
+    const { push, pull } = link(g);
+    const reader = toReadableStream(pull).getReader();
+    const read = reader.read();
+    await settle();
+    push.sendManySync([1, 2]);
+    assert.equal(pull.receiveSync(PATIENT), 2);
+    assert.equal((await read).value, 1);
+  });
+
+  play("what a stream is piped to may call the socket, and wait", async (g) => {
+    const { push, pull } = link(g);
+    const seen: number[] = [];
+    const sink = new WritableStream<number>({
+      write(head) {
+        seen.push(head, pull.receiveSync(PATIENT));
+        if (seen.length === 6) pull.close();
+      },
+    });
+    const piping = toReadableStream(pull).pipeTo(sink);
+    await settle();
+    const sender = g.thread().run(async ({ threadmq, context }) => {
+      const { json, Push } = threadmq;
+      const push = new Push<number>({ context, codec: json() });
+      push.connect("inproc://numbers");
+      await push.sendMany([1, 2, 3, 4, 5, 6]);
+    });
+    await piping;
+    await sender;
+    assert.deepEqual(seen, [1, 2, 3, 4, 5, 6]);
+    push.close();
+  });
+
+  play("what was not read is another socket's when this one closes", async (g) => {
+    for (const acknowledge of [false, true]) {
+      const name = `inproc://${acknowledge}`;
+      const push = new Push({ context: g.context });
+      const pull = new Pull({ context: g.context, acknowledge });
+      pull.bindSync(name);
+      push.connect(name);
+      const reader = toReadableStream(pull).getReader();
+      const read = reader.read();
+      await settle();
+      push.sendSync("1");
+      pull.acknowledge(); // Of nothing.
+      await reader.cancel();
+      assert.equal((await read).done, true);
+      pull.close();
+      const next = new Pull({ context: g.context, acknowledge });
+      next.bindSync(name);
+      assert.equal(String(await next.receive(PATIENT)), "1");
+    }
   });
 
   play("streams that come and go lose nothing, and give nothing twice", async (g) => {
@@ -280,12 +434,11 @@ describe("Node's streams", () => {
     assert.deepEqual([await pull.receive(), await pull.receive()], [1, 2]);
   });
 
-  play("destroy, in the moment in which a message comes: it goes back", async (g) => {
+  play("destroy, in the moment in which a message comes: it stays in the socket", async (g) => {
     const { push, pull } = link(g);
     const stream = toReadable(pull).resume();
     await settle();
     push.sendSync(1);
-    assert.equal(pull.stats().pending, 0, "it was taken");
     stream.destroy();
     await once(stream, "close");
     assert.equal(await pull.receive(), 1);
@@ -308,6 +461,54 @@ describe("Node's streams", () => {
       assert.equal(await pull.receive(), 2);
     },
   );
+
+  play("a message that goes back from a stream wakes those who wait for it", async (g) => {
+    const { push, pull } = link(g);
+    using poller = new Poller();
+    poller.add(pull);
+    const stream = toReadable(pull);
+    await push.send(1);
+    await once(stream, "readable");
+    const polled = poller.wait(PATIENT);
+    await settle();
+    stream.destroy();
+    assert.equal((await polled).length, 1);
+    assert.equal(pull.tryReceive(), 1);
+  });
+
+  play("a message that went back from a stream is not acknowledged by that", async (g) => {
+    const push = new Push({ context: g.context });
+    push.bindSync("inproc://x");
+    const pull = new Pull({ context: g.context, acknowledge: true });
+    pull.connect("inproc://x");
+    await push.sendMany(["1", "2"]);
+    const stream = toReadable(pull);
+    await once(stream, "readable");
+    stream.destroy();
+    pull.acknowledge(); // Of what was handed out; but nobody has that one.
+    pull.close();
+    const next = new Pull({ context: g.context, acknowledge: true });
+    next.connect("inproc://x");
+    const messages = [await next.receive(PATIENT), await next.receive(PATIENT)];
+    assert.deepEqual(messages.map(String), ["1", "2"]);
+  });
+
+  play("a stream that flows does not keep the event loop from its turn", async (g) => {
+    const push = new Push({ context: g.context, sendHighWaterMark: 0 });
+    const pull = new Pull({ context: g.context, receiveHighWaterMark: 0 });
+    pull.bindSync("inproc://x");
+    push.connect("inproc://x");
+    let left = 20_000;
+    push.sendManySync(Array.from({ length: left }, () => "x"));
+    let turns = 0;
+    const stream = toReadable(pull);
+    stream.on("data", () => {
+      if (--left === 0) stream.destroy();
+    });
+    for (; !stream.closed; turns++) await turn();
+    assert.equal(left, 0);
+    assert.ok(turns > 3, `${turns}`);
+  });
 
   play("a duplex both sends and receives, and is over when its socket is closed", async (g) => {
     const pair = new Pair<number, string>({ context: g.context, codec: json() });
