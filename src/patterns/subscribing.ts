@@ -85,6 +85,29 @@ export class Filter extends Receiver<Message> {
     }
   }
 
+  /** Behind a message that is wanted, all that lies there at once: nothing is told in between. */
+  protected override takeMany(messages: Message[], max: number): void {
+    while (messages.length < max) {
+      const message = this.take();
+      if (message === undefined) return;
+      messages.push(message);
+      const from = messages.length;
+      if (this.fq.receiveRun(messages, max - from) > 0) this.#sift(messages, from);
+    }
+  }
+
+  /** Of the messages from an index on, those stay that are wanted. */
+  #sift(messages: Message[], from: number): void {
+    const pipe = this.fq.last as Pipe;
+    let to = from;
+    for (let i = from; i < messages.length; i++) {
+      const message = messages[i] as Message;
+      if (this.wants(message, pipe)) messages[to++] = message;
+    }
+    if (to < messages.length) messages.length = to;
+    this.count(to - from);
+  }
+
   #trustsIn(pipe: Pipe): boolean {
     return this.#trusts && this.#known.has(pipe);
   }

@@ -255,6 +255,38 @@ export class PipeReader extends YpipeReader {
     return this.#readLane(lease) ?? this.#readCell();
   }
 
+  /**
+   * Appends up to `most` messages that lie in the lane one behind the other, before anything that
+   * the writer's end tells ours.
+   *
+   * @returns how many; 0 if the next is to be `read`, if there is one.
+   */
+  readRun(messages: Message[], most: number): number {
+    if (this.#conflates || (this.#next >= this.#end && !this.#fill())) return 0;
+    const words = this.#words;
+    const buffer = this.#buffer;
+    const Part = this.#Part;
+    const end = this.#end;
+    let count = 0;
+    let at = this.#next;
+    while (count < most && at < end && words[at + FLAGS] === 0) {
+      const length = words[at + LENGTH];
+      const next = at + recordWords(length);
+      if (next > end) break;
+      messages.push([new Part(buffer, (at + RECORD_HEAD) * 4, length)]);
+      at = next;
+      count++;
+    }
+    if (count > 0) this.#taken(at, count);
+    while (count < most && this.#next < end && words[this.#next + FLAGS] === MORE) {
+      const message = this.#readParts();
+      if (message === undefined) break;
+      messages.push(message);
+      count++;
+    }
+    return count;
+  }
+
   /** The next message of the lane, or undefined. */
   #readLane(lease?: Lease): Message | undefined {
     if (this.#next < this.#end || this.#fill()) {
@@ -398,15 +430,15 @@ export class PipeReader extends YpipeReader {
     this.#next = 0;
   }
 
-  /** The message that ends at this place of the run has been taken. */
-  #taken(next: number): void {
+  /** The messages up to this place of the run have been taken. */
+  #taken(next: number, messages = 1): void {
     this.#next = next;
-    this.#handOut(next + this.#shift, false);
+    this.#handOut(next + this.#shift, false, messages);
   }
 
-  #handOut(to: Addr, bodies: boolean): void {
+  #handOut(to: Addr, bodies: boolean, messages = 1): void {
     this.advance(to, bodies);
-    this.#unreleased++;
+    this.#unreleased += messages;
     if (this.#acknowledges) this.arena.words[this.lane + LANE_HANDED] = to;
   }
 

@@ -3,8 +3,11 @@
 import type { Host, ReceivedPart } from "../base/index.ts";
 import { INLINE_BYTES, RECORD_HEAD, recordWords } from "../queue/index.ts";
 
-/** As large as Node's own pool for small buffers eight times over: a new one every 900 messages. */
-const SLAB_BYTES = 65_536;
+/**
+ * Two runs of a reader, some 220 messages of 64 bytes. Larger ones are not faster: what the garbage
+ * collector gives back of them goes to the system, which has to map it anew page by page.
+ */
+const SLAB_BYTES = 16_384;
 
 /**
  * slab — where received bytes are copied to: one for all pipes of a thread.

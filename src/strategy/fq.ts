@@ -115,6 +115,7 @@ export class Fq {
         const reader = this.last.reader as PipeReader;
         const before = messages.length;
         while (messages.length < max) {
+          if (reader.readRun(messages, max - messages.length) > 0) continue;
           const message = reader.read();
           if (message === undefined) break;
           messages.push(message);
@@ -126,6 +127,22 @@ export class Fq {
       if (message === undefined) return;
       messages.push(message);
     }
+  }
+
+  /**
+   * Appends up to `most` messages that lie behind the last one, if that has come from the only pipe
+   * there is. Nothing that its other end tells lies between them.
+   *
+   * @returns how many.
+   */
+  receiveRun(messages: Message[], most: number): number {
+    const rotation = this.#rotation;
+    const { last } = this;
+    if (rotation.active !== 1 || rotation.pipes[0] !== last || this.#draining.length > 0) return 0;
+    const reader = last?.reader as PipeReader;
+    const count = reader.readRun(messages, most);
+    if (count > 0) this.#release(reader);
+    return count;
   }
 
   /**
