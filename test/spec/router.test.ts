@@ -277,18 +277,54 @@ describe("a ROUTER that has connected, and a rebind", () => {
       const router = await g.open("Router", { mandatory: true });
       await router.connect(NAME);
       const place = far(g, distance);
-      for (const routingId of ["first", "second"]) {
+      for (const routingId of ["first", "second", "third"]) {
         const bound = await g.open("Dealer", { routingId }, place);
         await bound.bind(NAME);
         await bound.send([`from the ${routingId}`]);
         await router.call("stats");
         await router.send([[routingId, "hello"]]);
         assert.deepEqual(await bound.receive(1), ["hello"]);
-        if (routingId === "first") await bound.close();
+        if (routingId !== "third") await bound.close();
       }
-      await assert.rejects(router.send([["first", "gone"]]), zmq("EHOSTUNREACH"));
-      const got = await router.receive(2);
-      assert.deepEqual(got, ["first|from the first", "second|from the second"]);
+      for (const gone of ["first", "second"]) {
+        await assert.rejects(router.send([[gone, "gone"]]), zmq("EHOSTUNREACH"));
+      }
+      assert.deepEqual(await router.receive(3), [
+        "first|from the first",
+        "second|from the second",
+        "third|from the third",
+      ]);
     });
   }
+
+  play("no message has the id of another, however fast they come and go", async (g) => {
+    const router = await g.open("Router");
+    await router.connect(NAME);
+    const rebinding = g.thread().run(({ threadmq, context }, name) => {
+      for (let i = 0; i < 2000; i++) {
+        const bound = new threadmq.Dealer({ context, routingId: `${i}` });
+        bound.bindSync(name);
+        bound.sendSync(`${i}`);
+        bound.close();
+      }
+    }, NAME);
+    for (let i = 0; i < 2000; i++) {
+      const [id, body] = await router.call("receive", { timeout: PATIENCE });
+      assert.equal(`${body}`, `${i}`);
+      if (id[0] !== 0) assert.equal(`${id}`, `${i}`); // Else it was gone before it was known.
+    }
+    await rebinding;
+  });
+
+  play("one that the user has named keeps its name, whoever comes", async (g) => {
+    const router = await g.open("Router");
+    await router.call("connect", NAME, { routingId: "N" });
+    for (const routingId of ["first", "second", "third"]) {
+      const bound = await g.open("Dealer", { routingId }, g.thread());
+      await bound.bind(NAME);
+      await bound.send(["hello"]);
+      await bound.close();
+    }
+    assert.deepEqual(await router.receive(3), ["N|hello", "N|hello", "N|hello"]);
+  });
 });
