@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { DISTANCES, far, play, zmq } from "../support/ground.ts";
-import { link, NAME, ORDERS, several } from "../support/links.ts";
+import { forward, link, NAME, ORDERS, rebind, several } from "../support/links.ts";
 import { PATIENCE } from "../support/stage.ts";
 
 describe("test_inproc_connect", () => {
@@ -106,16 +106,7 @@ describe("test_router_mandatory", () => {
 
 for (const asks of ["Dealer", "Request"] as const) {
   play(`C1: a ${asks} binds again and again, between threads: it gets its answers`, async (g) => {
-    const router = await g.open("Router");
-    await router.connect(NAME);
-    const other = await g.open(asks, {}, g.thread());
-    for (let round = 0; round < 200; round++) {
-      await other.bind(NAME);
-      await other.send([`${round}`]);
-      await router.call("send", await router.call("receive", { timeout: PATIENCE }));
-      assert.deepEqual(await other.receive(1), [`${round}`]);
-      await other.call("unbindSync", NAME);
-    }
+    await rebind(g, "Router", asks, (router) => forward(router, router));
   });
 }
 
