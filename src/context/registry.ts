@@ -96,8 +96,8 @@ export interface Binder {
 }
 
 /**
- * Who is at the binder's end of a pipe: all of it is of one binder. (Whoever reads these one by one,
- * as binders come and go, may take the number of one and the id of another.)
+ * Who is at the binder's end of a pipe: all of it is of one binder. (Whoever reads these one by
+ * one, as binders come and go, may take the number of one and the id of another.)
  */
 export interface BinderSeen {
   readonly state: EndState;

@@ -17,10 +17,10 @@ import { LANE_WORDS } from "../queue/index.ts";
  *          linger: what `until` is made of, should the connecter die. orphaned: its last binder has
  *          died. silent: what it carries is the library's own, and in no count of messages.
  *         +--------+--------+--------+--------+--------+
- *     +10 | binding| routing| refused| since  | bound  |  binding: counts the binders that have left.
- *         +--------+--------+--------+--------+--------+  since: how many messages they had sent
- *          (link.ts). routing: where the connecter's routing id is, or 0. refused: why it was. bound:
- *          which of the binds of the name (context) its binder is there by
+ *     +10 | binding| routing| refused| since  | bound  |  binding: counts the binders that have
+ *         +--------+--------+--------+--------+--------+  left. since: how many messages they had
+ *          sent (link.ts). routing: where the connecter's routing id is, or 0. refused: why it
+ *          was. bound: by which of the binds of its name (context) the binder is there
  *         +--------+--------+--------+--------+
  *     +32 | next   | bits   | slot   | object |           the connecter's block (command.ts)
  *         +--------+--------+--------+--------+
