@@ -239,6 +239,64 @@ describe("no reply is taken for another's", () => {
   }
 });
 
+for (const distance of DISTANCES) {
+  describe(`a request that waits for a REP, ${distance}`, () => {
+    for (const relaxed of [false, true]) {
+      const what = relaxed ? "also if relaxed" : "it is not its turn";
+      play(`the next one is refused, ${what}; the first goes`, async (g) => {
+        const req = await g.open("Request", { relaxed });
+        await req.bind(NAME);
+        const sending = req.send(["1"]);
+        for (const method of ["send", "sendSync", "trySend"]) {
+          await assert.rejects(req.call(method, "2"), zmq("EFSM"));
+        }
+        const rep = await g.open("Reply", {}, far(g, distance));
+        await rep.connect(NAME);
+        await sending;
+        assert.deepEqual(await rep.receive(1), ["1"]);
+        await rep.send(["re 1"]);
+        assert.deepEqual(await req.receive(1), ["re 1"]);
+      });
+    }
+
+    play("a receive that has begun meanwhile gets the reply", async (g) => {
+      const req = await g.open("Request");
+      await req.bind(NAME);
+      const sending = req.send(["1"]);
+      const receiving = req.receive(1);
+      const rep = await g.open("Reply", {}, far(g, distance));
+      await rep.connect(NAME);
+      await sending;
+      assert.deepEqual(await rep.receive(1), ["1"]);
+      await rep.send(["re 1"]);
+      assert.deepEqual(await receiving, ["re 1"]);
+    });
+  });
+
+  for (const next of ["the next request is sent", "that is told"]) {
+    play(`who is gone leaves a late reply, and a request: ${next}, ${distance}`, async (g) => {
+      const req = await g.open("Request", { relaxed: true, correlate: true });
+      await req.connect(NAME);
+      const gone = await g.open("Router", {}, far(g, distance));
+      await gone.bind(NAME);
+      await req.send(["1"]);
+      const request = await gone.call("receive");
+      await req.send(["2"]);
+      await gone.call("send", request);
+      await gone.close();
+      if (next === "that is told") {
+        await assert.rejects(req.call("receive"), zmq("EHOSTUNREACH", NAME));
+      } else await req.send(["3"]);
+      const rep = await g.open("Reply", {}, far(g, distance));
+      await rep.bind(NAME);
+      if (next === "that is told") await req.send(["3"]);
+      assert.deepEqual(await rep.receive(1), ["3"], "nobody waits for an answer to 2");
+      await rep.send(["re 3"]);
+      assert.deepEqual(await req.receive(1), ["re 3"]);
+    });
+  }
+}
+
 describe("what else may happen to a REQ", () => {
   play("libzmq's: a receive that times out, and then the reply", async (g) => {
     const { req, rep } = await two(g, "the REP is bound", g.here);
