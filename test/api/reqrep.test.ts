@@ -259,17 +259,20 @@ for (const distance of DISTANCES) {
       });
     }
 
-    play("a receive that has begun meanwhile gets the reply", async (g) => {
-      const req = await g.open("Request");
-      await req.bind(NAME);
-      const sending = req.send(["1"]);
-      const receiving = req.receive(1);
-      const rep = await g.open("Reply", {}, far(g, distance));
-      await rep.connect(NAME);
+    play("L1: a receive that has begun meanwhile gets the reply, and at once", async (g) => {
+      const options = { routingId: "me", relaxed: true, sendHighWaterMark: 1 };
+      const req = await g.open("Request", options);
+      const router = await g.open("Router", { receiveHighWaterMark: 1 }, far(g, distance));
+      await link(router, req);
+      await req.send(["1", "2"]); // There is no room for more.
+      await router.send([["me", "", "unasked"]]);
+      assert.deepEqual(await req.receive(1), ["unasked"]);
+      const sending = req.send(["3"]);
+      const receiving = req.call("receive"); // It would look again when its time is over.
+      assert.deepEqual(await router.receive(3), ["me||1", "me||2", "me||3"]);
       await sending;
-      assert.deepEqual(await rep.receive(1), ["1"]);
-      await rep.send(["re 1"]);
-      assert.deepEqual(await receiving, ["re 1"]);
+      await router.send([["me", "", "re 3"]]);
+      assert.equal(`${await receiving}`, "re 3");
     });
   });
 
