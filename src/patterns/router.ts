@@ -110,9 +110,8 @@ class Peers {
   namesake(pipe: Pipe, id: Uint8Array): Pipe | undefined {
     const other = id.length === 0 ? undefined : this.#routes.get(id);
     if (other === undefined || other === pipe) return undefined;
-    if (other.peerId !== undefined || isAttended(other.peerState)) return other;
-    this.remove(other); // We have not heard of it yet.
-    return undefined;
+    // One that has gone, of which we have not heard yet, is in nobody's way.
+    return other.peerId !== undefined || isAttended(other.peerState) ? other : undefined;
   }
 
   /** Whether who is at the other end now is known. */

@@ -17,6 +17,7 @@ import {
   zmq,
 } from "../support/ground.ts";
 import { link, NAME } from "../support/links.ts";
+import { PATIENCE } from "../support/stage.ts";
 
 const SIDES = ["the REP is bound", "the REQ is bound"] as const;
 type Side = (typeof SIDES)[number];
@@ -299,6 +300,33 @@ for (const distance of DISTANCES) {
     });
   }
 }
+
+play("H4: an answer is received, though another is bound already", async (g) => {
+  const req = await g.open("Request");
+  await req.connect(NAME);
+  await req.send(["1"]);
+  const place = g.thread();
+  const told = new Int32Array(new SharedArrayBuffer(4));
+  const done = place.run(
+    ({ threadmq, context, props }, name, word) => {
+      const gone = new threadmq.Reply({ context });
+      gone.bindSync(name);
+      gone.sendSync(`re ${gone.receiveSync()}`);
+      gone.close();
+      props.next = new threadmq.Reply({ context });
+      props.next.bindSync(name);
+      Atomics.store(word, 0, 1);
+      Atomics.notify(word, 0);
+    },
+    NAME,
+    told,
+  );
+  Atomics.wait(told, 0, 0, PATIENCE); // The thread of the REQ does not look while that happens.
+  await done;
+  assert.deepEqual(await req.receive(1), ["re 1"]);
+  await req.send(["2"]);
+  assert.equal(await place.run(({ props }) => `${props.next.receiveSync()}`), "2");
+});
 
 describe("what else may happen to a REQ", () => {
   play("libzmq's: a receive that times out, and then the reply", async (g) => {

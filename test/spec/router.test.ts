@@ -87,6 +87,22 @@ describe("test_router_mandatory", () => {
     });
   }
 
+  for (const distance of DISTANCES) {
+    play(`I2: what waits is told when the ROUTER itself lets go, ${distance}`, async (g) => {
+      const router = await g.open("Router", { mandatory: true, sendHighWaterMark: 1 });
+      await router.bind(NAME);
+      const options = { routingId: "X", receiveHighWaterMark: 1 };
+      const [x] = await several(g, 1, "Dealer", far(g, distance), () => options);
+      await x?.send(["1", "2"]);
+      assert.deepEqual(await router.receive(1), ["X|1"]);
+      for (let i = 0; i < 2; i++) await router.send([["X", `${i}`]]);
+      const waiting = assert.rejects(router.call("send", ["X", "no"]), zmq("EHOSTUNREACH"));
+      await router.call("unbindSync", NAME);
+      await waiting;
+      assert.deepEqual(await router.receive(1), ["X|2"], "what had come is received");
+    });
+  }
+
   play(
     "test_spec_router: after a disconnect EHOSTUNREACH; what had come is received",
     async (g) => {
@@ -310,12 +326,32 @@ describe("a ROUTER that has connected, and a rebind", () => {
   play("one that the user has named keeps its name, whoever comes", async (g) => {
     const router = await g.open("Router");
     await router.call("connect", NAME, { routingId: "N" });
-    for (const routingId of ["first", "second", "third"]) {
-      const bound = await g.open("Dealer", { routingId }, g.thread());
-      await bound.bind(NAME);
-      await bound.send(["hello"]);
-      await bound.close();
-    }
-    assert.deepEqual(await router.receive(3), ["N|hello", "N|hello", "N|hello"]);
+    await g.thread().run(({ threadmq, context }, name) => {
+      for (let i = 0; i < 20; i++) {
+        const bound = new threadmq.Dealer({ context, routingId: `${i}` });
+        bound.bindSync(name);
+        bound.sendSync("hello");
+        bound.close();
+      }
+    }, NAME);
+    assert.deepEqual(await router.receive(20), Array(20).fill("N|hello"));
   });
+
+  for (const distance of DISTANCES) {
+    play(`one that has disconnected sends to nobody who binds later, ${distance}`, async (g) => {
+      const router = await g.open("Router", { mandatory: true });
+      await router.connect(NAME);
+      const place = far(g, distance);
+      const first = await g.open("Dealer", { routingId: "first" }, place);
+      await first.bind(NAME);
+      await first.send(["1", "2"]);
+      assert.deepEqual(await router.receive(1), ["first|1"]);
+      await router.call("disconnect", NAME);
+      await first.close();
+      const second = await g.open("Dealer", { routingId: "second" }, place);
+      await second.bind(NAME);
+      assert.deepEqual(await router.receive(1), ["first|2"]);
+      await assert.rejects(router.send([["second", "no"]]), zmq("EHOSTUNREACH"));
+    });
+  }
 });
