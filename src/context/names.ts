@@ -28,10 +28,11 @@ import { PIPE_NEXT } from "../pipe/index.ts";
  *         | next   | hash   | slot   | object | type   | limit  | first  | last   | length |
  *         +--------+--------+--------+--------+--------+--------+--------+--------+--------+- -
  *                             the binder; slot 0: nobody          its pipes
- *         +--------+-----------------------+- -
- *         | topics | routing id …          | name …                                       from +9
- *         +--------+-----------------------+- -
- *                    the binder's: its length, and up to 255 bytes
+ *         +--------+--------+-----------------------+- -
+ *         | topics | bound  | routing id …          | name …                              from +9
+ *         +--------+--------+-----------------------+- -
+ *                    counts   the binder's: its length, and up to 255 bytes
+ *                    the binds
  *
  * A name is the whole text of the endpoint, so that names of two schemes are two.
  *
@@ -58,7 +59,8 @@ export const FIRST = 6;
 export const LAST = 7;
 export const LENGTH = 8;
 export const TOPICS = 9;
-export const ROUTING = 10;
+export const BOUND = 10;
+export const ROUTING = 11;
 export const NAME: number = ROUTING + 1 + MAX_ROUTING_ID_WORDS;
 
 /** The first byte of a hidden name, and where its serial number is. */

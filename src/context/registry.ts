@@ -20,9 +20,12 @@ import {
   BINDER_BLOCK,
   CONNECTER_BLOCK,
   destroyPipe,
+  type EndState,
   GONE,
   move,
   NO_READER,
+  PIPE_BINDING,
+  PIPE_BOUND,
   PIPE_ENTRY,
   PIPE_IN,
   PIPE_LINGER,
@@ -30,6 +33,7 @@ import {
   PIPE_ORPHANED,
   PIPE_OUT,
   PIPE_REFUSED,
+  PIPE_SINCE,
   PIPE_TYPE,
   PIPE_UNTIL,
   putBytes,
@@ -42,6 +46,7 @@ import {
 } from "../pipe/index.ts";
 import { LANE_LIMIT, LANE_SWAPPED } from "../queue/index.ts";
 import {
+  BOUND,
   FIRST,
   hiddenName,
   LAST,
@@ -90,6 +95,20 @@ export interface Binder {
   readonly routingId?: Uint8Array | undefined;
 }
 
+/**
+ * Who is at the binder's end of a pipe: all of it is of one binder. (Whoever reads these one by
+ * one, as binders come and go, may take the number of one and the id of another.)
+ */
+export interface BinderSeen {
+  readonly state: EndState;
+  /** Which of the binders of the pipe; if nobody is there, which is to come. */
+  readonly binding: number;
+  /** How many messages all before it had sent, as the lane counts them. */
+  readonly since: number;
+  /** Its routing id; empty if it has none, or if that is not known any more. */
+  readonly id: Uint8Array;
+}
+
 const NO_ID = new Uint8Array(0);
 
 export class Registry extends Names {
@@ -116,6 +135,7 @@ export class Registry extends Names {
       words[entry + OBJECT] = binder.object;
       words[entry + TYPE] = binder.type;
       words[entry + LIMIT] = binder.limit;
+      words[entry + BOUND] += 1; // First: from now on the id is none of a binder before.
       putBytes(this.arena, entry + ROUTING, binder.routingId ?? NO_ID);
       words[entry + SLOT] = binder.slot;
       for (const pipe of this.pipes(entry)) {
@@ -232,9 +252,20 @@ export class Registry extends Names {
     });
   }
 
-  /** The routing id of whoever is bound to the name of a pipe; empty if none. */
-  binderId(pipe: Addr): Uint8Array {
-    return this.lock.hold(() => readBytes(this.arena, this.words[pipe + PIPE_ENTRY] + ROUTING));
+  /** Who is at the binder's end of a pipe. */
+  binderOf(pipe: Addr): BinderSeen {
+    return this.lock.hold(() => {
+      const words = this.words;
+      const entry = words[pipe + PIPE_ENTRY];
+      // Who has unbound, and still reads what has arrived, may have a successor at the name.
+      const isBound = words[pipe + PIPE_BOUND] === words[entry + BOUND];
+      return {
+        state: stateOf(this.arena, pipe, "binder"),
+        binding: words[pipe + PIPE_BINDING],
+        since: words[pipe + PIPE_SINCE],
+        id: isBound ? readBytes(this.arena, entry + ROUTING) : NO_ID,
+      };
+    });
   }
 
   /** An end goes on reading what has arrived, and its peer shall write no more. */
@@ -385,6 +416,7 @@ export class Registry extends Names {
   protected assign(entry: Addr, pipe: Addr): void {
     const words = this.words;
     words[pipe + PIPE_ORPHANED] = 0;
+    words[pipe + PIPE_BOUND] = words[entry + BOUND];
     move(this.arena, pipe, "binder", "assign");
     this.tellBinder(entry, pipe);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { ZmqError } from "../base/index.ts";
-import { DEALER, ROUTER } from "../context/index.ts";
+import { type BinderSeen, DEALER, ROUTER } from "../context/index.ts";
 import { type Addr, WORD_BYTES } from "../memory/index.ts";
 import {
   ABSENT,
@@ -82,18 +82,20 @@ export class Dealer<Out = MessageLike, In = Received<Out>> extends ProbingSocket
 /** Who is at the other end of a pipe, and how a ROUTER calls it. */
 interface Known {
   readonly id: Uint8Array;
-  /** Which of the binders of the pipe that is (pipe.ts), and how the one before was called. */
+  /** Which of the binders of the pipe that is (pipe.ts). */
   readonly binding: number;
-  readonly before: Uint8Array | undefined;
+  /** How many messages had come through the pipe when it came. */
+  readonly since: number;
 }
 
 /** Who is linked to a ROUTER, by the ids that it knows them by. */
 class Peers {
   readonly #routes = new Routes();
-  readonly #known = new WeakMap<Pipe, Known>();
+  /** Of each pipe who was last seen, and before it those who have sent what is not received yet. */
+  readonly #known = new WeakMap<Pipe, Known[]>();
   readonly #core: SocketCore;
   /** The last id that was made up. */
-  #last = (Math.random() * 2 ** 32) >>> 0;
+  #number = (Math.random() * 2 ** 32) >>> 0;
 
   constructor(core: SocketCore) {
     this.#core = core;
@@ -109,28 +111,24 @@ class Peers {
     return this.#routes.getAt(bytes, from, length);
   }
 
-  /** The pipe of another peer, with the id that the other end of this one has given itself. */
-  namesake(pipe: Pipe): Pipe | undefined {
-    const id = this.#ownId(pipe);
-    const other = id === undefined ? undefined : this.#routes.get(id);
+  /** The pipe of another peer that has this id, as it has given it itself. */
+  namesake(pipe: Pipe, id: Uint8Array): Pipe | undefined {
+    const other = id.length === 0 ? undefined : this.#routes.get(id);
     if (other === undefined || other === pipe) return undefined;
-    if (other.peerId !== undefined || isAttended(other.peerState)) return other;
-    this.remove(other); // We have not heard of it yet.
-    return undefined;
+    // One that has gone, of which we have not heard yet, is in nobody's way.
+    return other.peerId !== undefined || isAttended(other.peerState) ? other : undefined;
   }
 
   /** Whether who is at the other end now is known. */
   knows(pipe: Pipe): boolean {
-    return this.#known.get(pipe)?.binding === pipe.binding;
+    return this.#last(pipe)?.binding === pipe.binding;
   }
 
-  /**
-   * Whether messages for who is at the other end now go there, too. A binder has its number before
-   * it is there: who looks while another leaves may know a number that nobody has yet.
-   */
-  reaches(pipe: Pipe): boolean {
-    const known = this.#known.get(pipe);
-    return known?.binding === pipe.binding && this.#routes.get(known.id) === pipe;
+  /** Who is at the other end of a pipe, in one look. */
+  look(pipe: Pipe): BinderSeen {
+    if (pipe.side === "connecter") return this.#core.member.registry.binderOf(pipe.at);
+    const { peerState: state, binding, connecterId: id } = pipe;
+    return { state, binding, since: 0, id };
   }
 
   /**
@@ -138,48 +136,54 @@ class Peers {
    *
    * @param isThere Whether messages can be sent there, not only received.
    */
-  add(pipe: Pipe, isThere: boolean): void {
-    const { binding, peerId } = pipe;
-    const id = peerId ?? this.#ownId(pipe) ?? this.#makeUp();
-    const known = this.#known.get(pipe);
+  add(pipe: Pipe, { binding, since, id: own }: BinderSeen, isThere: boolean): void {
+    const id = pipe.peerId ?? (own.length > 0 ? own : this.#makeUp());
     this.remove(pipe);
-    const before = known?.binding === binding ? known.before : known?.id;
-    this.#known.set(pipe, { id, binding, before });
+    const known = this.#known.get(pipe) ?? [];
+    const last = known.at(-1);
+    // If another was there in between, it is not known which of them has sent what.
+    if (last !== undefined && ((binding - last.binding) | 0) !== 1) known.length = 0;
+    else if (last?.since === since) known.pop(); // It has sent nothing.
+    known.push({ id, binding, since });
+    while (known.length > 1 && !isAfter((known[1] as Known).since, pipe)) known.shift();
+    this.#known.set(pipe, known);
     if (isThere) this.#routes.set(id, pipe);
   }
 
   remove(pipe: Pipe): void {
-    const known = this.#known.get(pipe);
-    if (known !== undefined) this.#routes.delete(known.id, pipe);
+    const last = this.#last(pipe);
+    if (last !== undefined) this.#routes.delete(last.id, pipe);
   }
 
   /** Who has sent the last message that came out of a pipe. */
   senderOf(pipe: Pipe): Uint8Array {
-    const { origin } = pipe;
-    const known = this.#known.get(pipe);
-    if (known?.binding === origin) return known.id;
-    // Perhaps its sender has come and gone without our hearing of it.
-    return (known?.binding === origin + 1 ? known.before : undefined) ?? this.#makeUp();
+    if (pipe.peerId !== undefined) return pipe.peerId;
+    const last = this.#last(pipe);
+    if (pipe.side === "binder" && last !== undefined) return last.id;
+    const sender = this.#known.get(pipe)?.findLast(({ since }) => !isAfter(since, pipe));
+    // Perhaps it has come and gone without our hearing of it.
+    if (sender === undefined) return this.#makeUp();
+    return sender === last && pipe.origin !== last.binding ? this.#makeUp() : sender.id;
   }
 
-  #ownId(pipe: Pipe): Uint8Array | undefined {
-    let id = pipe.connecterId;
-    if (pipe.side === "connecter") {
-      if (pipe.peerState === ABSENT) return undefined;
-      id = this.#core.member.registry.binderId(pipe.at);
-    }
-    return id.length === 0 ? undefined : id;
+  #last(pipe: Pipe): Known | undefined {
+    return this.#known.get(pipe)?.at(-1);
   }
 
   /** Five bytes, the first 0: no socket can have given itself such an id. */
   #makeUp(): Uint8Array {
     for (;;) {
-      this.#last = (this.#last + 1) >>> 0;
+      this.#number = (this.#number + 1) >>> 0;
       const id = new Uint8Array(5);
-      new DataView(id.buffer).setUint32(1, this.#last);
+      new DataView(id.buffer).setUint32(1, this.#number);
       if (this.#routes.get(id) === undefined) return id;
     }
   }
+}
+
+/** Whether nobody who came after so many messages has sent one that was received. */
+function isAfter(since: number, { reader }: Pipe): boolean {
+  return reader === undefined || ((reader.received - since) | 0) <= 0;
 }
 
 /** What a ROUTER does: it knows each peer by an id. */
@@ -204,7 +208,11 @@ class RouterWays extends Ways {
   }
 
   override admit(pipe: Pipe): number {
-    const other = isAttended(pipe.peerState) ? this.#peers.namesake(pipe) : undefined;
+    return this.#admit(pipe, this.#peers.look(pipe));
+  }
+
+  #admit(pipe: Pipe, { state, id }: BinderSeen): number {
+    const other = isAttended(state) ? this.#peers.namesake(pipe, id) : undefined;
     if (other === undefined) return 0;
     if (!this.core.options.handover) return SAME_ID;
     this.core.unlink(other, SAME_ID); // What it has sent is still received.
@@ -229,18 +237,24 @@ class RouterWays extends Ways {
    */
   #identify(pipe: Pipe): ZmqError | undefined {
     if (pipe.draining) return undefined;
+    const { peerState } = pipe;
     const isNamed = pipe.peerId !== undefined;
-    if (pipe.peerState === ABSENT && !isNamed) this.forget(pipe);
-    else if (!isAttended(pipe.peerState) && !isNamed) {
-      if (!this.#peers.knows(pipe)) this.#peers.add(pipe, false);
+    if (this.#peers.knows(pipe) || (peerState === ABSENT && !isNamed)) {
+      if (!isAttended(peerState) && !isNamed) this.forget(pipe);
+      return undefined;
+    }
+    const seen = this.#peers.look(pipe);
+    if (!isNamed && seen.state === ABSENT) this.forget(pipe);
+    else if (!isNamed && !isAttended(seen.state)) {
+      this.#peers.add(pipe, seen, false);
       this.forget(pipe);
-    } else if (!this.#peers.reaches(pipe)) {
-      if (!isNamed && this.admit(pipe) !== 0) {
+    } else {
+      if (!isNamed && this.#admit(pipe, seen) !== 0) {
         const hint = "Who is bound there has the same routingId as another peer of this socket.";
         this.core.leave(pipe);
         return new ZmqError("EADDRINUSE", { address: pipe.endpoint, hint });
       }
-      this.#peers.add(pipe, true);
+      this.#peers.add(pipe, seen, true);
     }
     return undefined;
   }

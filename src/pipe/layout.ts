@@ -16,10 +16,11 @@ import { LANE_WORDS } from "../queue/index.ts";
  *
  *          linger: what `until` is made of, should the connecter die. orphaned: its last binder has
  *          died. silent: what it carries is the library's own, and in no count of messages.
- *         +--------+--------+--------+--------+
- *     +10 | binding| routing| refused| since  |  binding: counts the binders that have left. since:
- *         +--------+--------+--------+--------+  how many messages they had sent (link.ts).
- *          routing: where the connecter's routing id is, or 0. refused: why it was
+ *         +--------+--------+--------+--------+--------+
+ *     +10 | binding| routing| refused| since  | bound  |  binding: counts the binders that have
+ *         +--------+--------+--------+--------+--------+  left. since: how many messages they had
+ *          sent (link.ts). routing: where the connecter's routing id is, or 0. refused: why it
+ *          was. bound: by which of the binds of its name (context) the binder is there
  *         +--------+--------+--------+--------+
  *     +32 | next   | bits   | slot   | object |           the connecter's block (command.ts)
  *         +--------+--------+--------+--------+
@@ -45,6 +46,7 @@ export const PIPE_BINDING = 10;
 export const PIPE_ROUTING = 11;
 export const PIPE_REFUSED = 12;
 export const PIPE_SINCE = 13;
+export const PIPE_BOUND = 14;
 export const CONNECTER_BLOCK: number = ROW;
 export const BINDER_BLOCK: number = 2 * ROW;
 export const PIPE_LANES: number = 3 * ROW;

@@ -365,6 +365,25 @@ describe("what a pattern makes of it", () => {
     assert.deepEqual(poller.poll(), []);
   });
 
+  test("REQ: the reply of another than it has asked does not make it readable", () => {
+    const context = new Context(SMALL);
+    const request = new Request({ context, relaxed: true });
+    request.bindSync(A);
+    const replies = [new Reply({ context }), new Reply({ context })] as const;
+    for (const reply of replies) reply.connect(A);
+    for (const reply of replies) {
+      request.sendSync("?");
+      assert.equal(`${reply.tryReceive()}`, "?");
+    }
+    const poller = new Poller();
+    poller.add(request);
+    replies[0].sendSync("late");
+    assert.deepEqual(poller.poll(), []);
+    replies[1].sendSync("!");
+    assert.deepEqual(told(poller.poll()), [[request, "r"]]);
+    assert.equal(`${request.tryReceive()}`, "!");
+  });
+
   test("REP: two receives wait, and two requests have come", async () => {
     const context = new Context(SMALL);
     const reply = new Reply({ context });

@@ -17,6 +17,7 @@ import {
   zmq,
 } from "../support/ground.ts";
 import { link, NAME } from "../support/links.ts";
+import { PATIENCE } from "../support/stage.ts";
 
 const SIDES = ["the REP is bound", "the REQ is bound"] as const;
 type Side = (typeof SIDES)[number];
@@ -237,6 +238,94 @@ describe("no reply is taken for another's", () => {
       },
     );
   }
+});
+
+for (const distance of DISTANCES) {
+  describe(`a request that waits for a REP, ${distance}`, () => {
+    for (const relaxed of [false, true]) {
+      const what = relaxed ? "also if relaxed" : "it is not its turn";
+      play(`the next one is refused, ${what}; the first goes`, async (g) => {
+        const req = await g.open("Request", { relaxed });
+        await req.bind(NAME);
+        const sending = req.send(["1"]);
+        for (const method of ["send", "sendSync", "trySend"]) {
+          await assert.rejects(req.call(method, "2"), zmq("EFSM"));
+        }
+        const rep = await g.open("Reply", {}, far(g, distance));
+        await rep.connect(NAME);
+        await sending;
+        assert.deepEqual(await rep.receive(1), ["1"]);
+        await rep.send(["re 1"]);
+        assert.deepEqual(await req.receive(1), ["re 1"]);
+      });
+    }
+
+    play("L1: a receive that has begun meanwhile gets the reply, and at once", async (g) => {
+      const options = { routingId: "me", relaxed: true, sendHighWaterMark: 1 };
+      const req = await g.open("Request", options);
+      const router = await g.open("Router", { receiveHighWaterMark: 1 }, far(g, distance));
+      await link(router, req);
+      await req.send(["1", "2"]); // There is no room for more.
+      await router.send([["me", "", "unasked"]]);
+      assert.deepEqual(await req.receive(1), ["unasked"]);
+      const sending = req.send(["3"]);
+      const receiving = req.call("receive"); // It would look again when its time is over.
+      assert.deepEqual(await router.receive(3), ["me||1", "me||2", "me||3"]);
+      await sending;
+      await router.send([["me", "", "re 3"]]);
+      assert.equal(`${await receiving}`, "re 3");
+    });
+  });
+
+  for (const next of ["the next request is sent", "that is told"]) {
+    play(`who is gone leaves a late reply, and a request: ${next}, ${distance}`, async (g) => {
+      const req = await g.open("Request", { relaxed: true, correlate: true });
+      await req.connect(NAME);
+      const gone = await g.open("Router", {}, far(g, distance));
+      await gone.bind(NAME);
+      await req.send(["1"]);
+      const request = await gone.call("receive");
+      await req.send(["2"]);
+      await gone.call("send", request);
+      await gone.close();
+      if (next === "that is told") {
+        await assert.rejects(req.call("receive"), zmq("EHOSTUNREACH", NAME));
+      } else await req.send(["3"]);
+      const rep = await g.open("Reply", {}, far(g, distance));
+      await rep.bind(NAME);
+      if (next === "that is told") await req.send(["3"]);
+      assert.deepEqual(await rep.receive(1), ["3"], "nobody waits for an answer to 2");
+      await rep.send(["re 3"]);
+      assert.deepEqual(await req.receive(1), ["re 3"]);
+    });
+  }
+}
+
+play("H4: an answer is received, though another is bound already", async (g) => {
+  const req = await g.open("Request");
+  await req.connect(NAME);
+  await req.send(["1"]);
+  const place = g.thread();
+  const told = new Int32Array(new SharedArrayBuffer(4));
+  const done = place.run(
+    ({ threadmq, context, props }, name, word) => {
+      const gone = new threadmq.Reply({ context });
+      gone.bindSync(name);
+      gone.sendSync(`re ${gone.receiveSync()}`);
+      gone.close();
+      props.next = new threadmq.Reply({ context });
+      props.next.bindSync(name);
+      Atomics.store(word, 0, 1);
+      Atomics.notify(word, 0);
+    },
+    NAME,
+    told,
+  );
+  Atomics.wait(told, 0, 0, PATIENCE); // The thread of the REQ does not look while that happens.
+  await done;
+  assert.deepEqual(await req.receive(1), ["re 1"]);
+  await req.send(["2"]);
+  assert.equal(await place.run(({ props }) => `${props.next.receiveSync()}`), "2");
 });
 
 describe("what else may happen to a REQ", () => {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { type Actor, play, zmq } from "../support/ground.ts";
-import { forward, link, NAME, several } from "../support/links.ts";
+import { forward, link, NAME, rebind, several } from "../support/links.ts";
 
 const TEXT = "12345678ABCDEFGH12345678abcdefgh";
 
@@ -58,6 +58,12 @@ describe("test_reqrep_device", () => {
     assert.deepEqual(await req.receive(1), ["GHI|JKL"]);
   });
 });
+
+for (const asks of ["Request", "Dealer"] as const) {
+  play(`C1: a ${asks} binds again and again, between threads: a REP answers it`, async (g) => {
+    await rebind(g, "Reply", asks, (rep) => forward(rep, rep));
+  });
+}
 
 describe("test_invalid_rep", () => {
   play("a reply that is only an id is an error, and the next is taken", async (g) => {

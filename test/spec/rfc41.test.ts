@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { type Actor, DISTANCES, far, type Ground, play, zmq } from "../support/ground.ts";
-import { link, NAME, ORDERS, several } from "../support/links.ts";
+import { forward, link, NAME, ORDERS, rebind, several } from "../support/links.ts";
 import { WAYS } from "../support/stage.ts";
 
 const PAIRS = [
@@ -190,6 +190,24 @@ for (const distance of DISTANCES) {
     );
   });
 }
+
+play("C1: a CLIENT binds again and again, between threads: it gets its answers", async (g) => {
+  await rebind(g, "Server", "Client", (server) => forward(server, server));
+});
+
+play("C1: a PEER binds again and again, between threads: messages go both ways", async (g) => {
+  const peer = await g.open("Peer");
+  const routingId = await peer.call("connectPeer", NAME);
+  const other = await g.open("Peer", {}, g.thread());
+  for (let round = 0; round < 200; round++) {
+    await other.bind(NAME);
+    await peer.send([`${round}`], "promise", { routingId });
+    const [text, theirs] = await take(other);
+    await other.send([text], "promise", { routingId: theirs });
+    assert.deepEqual(await take(peer), [`${round}`, routingId]);
+    await other.call("unbindSync", NAME);
+  }
+});
 
 describe("test_client_server", () => {
   play("several parts are an EINVAL on both", async (g) => {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { DISTANCES, far, play, zmq } from "../support/ground.ts";
-import { link, NAME, ORDERS, several } from "../support/links.ts";
+import { forward, link, NAME, ORDERS, rebind, several } from "../support/links.ts";
 import { PATIENCE } from "../support/stage.ts";
 
 describe("test_inproc_connect", () => {
@@ -87,6 +87,22 @@ describe("test_router_mandatory", () => {
     });
   }
 
+  for (const distance of DISTANCES) {
+    play(`I2: what waits is told when the ROUTER itself lets go, ${distance}`, async (g) => {
+      const router = await g.open("Router", { mandatory: true, sendHighWaterMark: 1 });
+      await router.bind(NAME);
+      const options = { routingId: "X", receiveHighWaterMark: 1 };
+      const [x] = await several(g, 1, "Dealer", far(g, distance), () => options);
+      await x?.send(["1", "2"]);
+      assert.deepEqual(await router.receive(1), ["X|1"]);
+      for (let i = 0; i < 2; i++) await router.send([["X", `${i}`]]);
+      const waiting = assert.rejects(router.call("send", ["X", "no"]), zmq("EHOSTUNREACH"));
+      await router.call("unbindSync", NAME);
+      await waiting;
+      assert.deepEqual(await router.receive(1), ["X|2"], "what had come is received");
+    });
+  }
+
   play(
     "test_spec_router: after a disconnect EHOSTUNREACH; what had come is received",
     async (g) => {
@@ -106,16 +122,7 @@ describe("test_router_mandatory", () => {
 
 for (const asks of ["Dealer", "Request"] as const) {
   play(`C1: a ${asks} binds again and again, between threads: it gets its answers`, async (g) => {
-    const router = await g.open("Router");
-    await router.connect(NAME);
-    const other = await g.open(asks, {}, g.thread());
-    for (let round = 0; round < 200; round++) {
-      await other.bind(NAME);
-      await other.send([`${round}`]);
-      await router.call("send", await router.call("receive", { timeout: PATIENCE }));
-      assert.deepEqual(await other.receive(1), [`${round}`]);
-      await other.call("unbindSync", NAME);
-    }
+    await rebind(g, "Router", asks, (router) => forward(router, router));
   });
 }
 
@@ -277,18 +284,74 @@ describe("a ROUTER that has connected, and a rebind", () => {
       const router = await g.open("Router", { mandatory: true });
       await router.connect(NAME);
       const place = far(g, distance);
-      for (const routingId of ["first", "second"]) {
+      for (const routingId of ["first", "second", "third"]) {
         const bound = await g.open("Dealer", { routingId }, place);
         await bound.bind(NAME);
         await bound.send([`from the ${routingId}`]);
         await router.call("stats");
         await router.send([[routingId, "hello"]]);
         assert.deepEqual(await bound.receive(1), ["hello"]);
-        if (routingId === "first") await bound.close();
+        if (routingId !== "third") await bound.close();
       }
-      await assert.rejects(router.send([["first", "gone"]]), zmq("EHOSTUNREACH"));
-      const got = await router.receive(2);
-      assert.deepEqual(got, ["first|from the first", "second|from the second"]);
+      for (const gone of ["first", "second"]) {
+        await assert.rejects(router.send([[gone, "gone"]]), zmq("EHOSTUNREACH"));
+      }
+      assert.deepEqual(await router.receive(3), [
+        "first|from the first",
+        "second|from the second",
+        "third|from the third",
+      ]);
+    });
+  }
+
+  play("no message has the id of another, however fast they come and go", async (g) => {
+    const router = await g.open("Router");
+    await router.connect(NAME);
+    const rebinding = g.thread().run(({ threadmq, context }, name) => {
+      for (let i = 0; i < 2000; i++) {
+        const bound = new threadmq.Dealer({ context, routingId: `${i}` });
+        bound.bindSync(name);
+        bound.sendSync(`${i}`);
+        bound.close();
+      }
+    }, NAME);
+    for (let i = 0; i < 2000; i++) {
+      const [id, body] = await router.call("receive", { timeout: PATIENCE });
+      assert.equal(`${body}`, `${i}`);
+      if (id[0] !== 0) assert.equal(`${id}`, `${i}`); // Else it was gone before it was known.
+    }
+    await rebinding;
+  });
+
+  play("one that the user has named keeps its name, whoever comes", async (g) => {
+    const router = await g.open("Router");
+    await router.call("connect", NAME, { routingId: "N" });
+    await g.thread().run(({ threadmq, context }, name) => {
+      for (let i = 0; i < 20; i++) {
+        const bound = new threadmq.Dealer({ context, routingId: `${i}` });
+        bound.bindSync(name);
+        bound.sendSync("hello");
+        bound.close();
+      }
+    }, NAME);
+    assert.deepEqual(await router.receive(20), Array(20).fill("N|hello"));
+  });
+
+  for (const distance of DISTANCES) {
+    play(`one that has disconnected sends to nobody who binds later, ${distance}`, async (g) => {
+      const router = await g.open("Router", { mandatory: true });
+      await router.connect(NAME);
+      const place = far(g, distance);
+      const first = await g.open("Dealer", { routingId: "first" }, place);
+      await first.bind(NAME);
+      await first.send(["1", "2"]);
+      assert.deepEqual(await router.receive(1), ["first|1"]);
+      await router.call("disconnect", NAME);
+      await first.close();
+      const second = await g.open("Dealer", { routingId: "second" }, place);
+      await second.bind(NAME);
+      assert.deepEqual(await router.receive(1), ["first|2"]);
+      await assert.rejects(router.send([["second", "no"]]), zmq("EHOSTUNREACH"));
     });
   }
 });

@@ -5,6 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Context, type ContextHandle } from "threadmq";
 import { Random } from "../support/random.ts";
 import { channel, pair } from "./play_pair.ts";
+import { proxiedPipeline, proxiedReqrep } from "./play_proxy.ts";
 import { pubsub, pubsubLease, radio, xpubsub } from "./play_pubsub.ts";
 import { reqrep } from "./play_reqrep.ts";
 import { peer, router, server } from "./play_router.ts";
@@ -36,6 +37,8 @@ export const PLAYS: Readonly<Record<string, Play>> = {
   radio,
   pair,
   channel,
+  "proxy-pipeline": proxiedPipeline,
+  "proxy-reqrep": proxiedReqrep,
 };
 
 /** What a worker of this file is started with. */

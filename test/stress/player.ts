@@ -35,6 +35,10 @@ export const AGAIN = 2;
 export const FROM_VICTIMS = 3;
 /** How many survivors have nothing of their own under way any more. */
 export const FINISHED = 4;
+/** How many proxies have begun that are victims. */
+export const PROXIES = 5;
+/** How many requests of survivors nobody has answered in time. */
+export const UNANSWERED = 6;
 /** For each place: how many messages the victim there may have, and not have marked. */
 const IN_CALL = 8;
 /** For each kind of message of each survivor: how many it has sent, or has begun to send. */

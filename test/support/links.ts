@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 /** links — sockets that are linked in the ways that many tests begin with. */
+import assert from "node:assert/strict";
 import type { Actor, Ground, Place } from "./ground.ts";
-import type { Kind } from "./stage.ts";
+import { type Kind, PATIENCE } from "./stage.ts";
 
 export const NAME = "inproc://a";
 
@@ -34,7 +35,33 @@ export async function several(
   return actors;
 }
 
+/**
+ * A socket in another thread binds, asks and unbinds, again and again. One that has connected
+ * answers: it has to find whoever is there now, however it looked while the last one was leaving.
+ *
+ * @param answer Lets that one receive what was asked, and send it back.
+ */
+export async function rebind(
+  g: Ground,
+  answers: Kind,
+  asks: Kind,
+  answer: (answering: Actor) => Promise<void>,
+): Promise<void> {
+  const answering = await g.open(answers);
+  await answering.connect(NAME);
+  const asking = await g.open(asks, {}, g.thread());
+  for (let round = 0; round < 200; round++) {
+    await asking.bind(NAME);
+    await asking.send([["", `${round}`].slice(asks === "Dealer" ? 0 : 1)]);
+    await answer(answering);
+    assert.equal((await asking.receive(1)).join().replace("|", ""), `${round}`);
+    await asking.call("unbindSync", NAME);
+  }
+}
+
 /** What was received is sent on, as it is: the envelope goes with it. */
 export async function forward(from: Actor, to: Actor): Promise<void> {
-  await to.call("send", await from.call("receive"));
+  const message = await from.call("receive", { timeout: PATIENCE });
+  const isNumbered = !(message.at(-1) instanceof Uint8Array); // By a SERVER.
+  await to.call("send", ...(isNumbered ? message : [message]));
 }
