@@ -10,6 +10,7 @@
  *   swap         messages that wait on disk
  *   writer       the end that messages go into, with its watermark
  *   reader       the end that they come out of
+ *   run          records that were copied, and the messages in them
  *   slab         where received bytes are copied to
  *   leases       large bodies that are received without a copy
  *   redelivered  which messages come once more

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import type { Host, ReceivedPart } from "../base/index.ts";
+import type { ReceivedPart } from "../base/index.ts";
 import { ACTIVATE_WRITE, type Thread } from "../command/index.ts";
 import {
   type Addr,
@@ -20,7 +20,6 @@ import {
   BODY_HEAD,
   CellReader,
   CONTROL,
-  END,
   FLAGS,
   INLINE_BYTES,
   LANE_FRONT,
@@ -46,14 +45,12 @@ import {
   YpipeReader,
 } from "../queue/index.ts";
 import type { Lease } from "./leases.ts";
-import { LOOP_WORDS, type Message } from "./message.ts";
+import type { Message } from "./message.ts";
 import { disown } from "./move.ts";
 import { markAsRedelivered } from "./redelivered.ts";
+import { Run } from "./run.ts";
 import type { Slab } from "./slab.ts";
 import { NEWEST, NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
-
-/** How much is copied at a time: a hundred messages of 64 bytes, a part of a first-level cache. */
-const RUN_WORDS = 2048;
 
 export interface ReaderOptions {
   /** Whether a message that is handed out is the reader's only once it is acknowledged. */
@@ -65,8 +62,8 @@ export interface ReaderOptions {
 /**
  * reader — the end of a lane that messages come out of.
  *
- * Of the records that were flushed, a run is copied to the slab, and messages are handed out from
- * there one by one. The shared `front` moves with their *release*, and not before: should the
+ * Of the records that were flushed, a run is copied (run.ts), and messages are handed out from there
+ * one by one. The shared `front` moves with their *release*, and not before: should the
  * reader go, what it has copied and not released is still in the pipe for the next. Messages are
  * released as they are handed out; or, if they are to be acknowledged, when they are.
  *
@@ -94,14 +91,8 @@ export class PipeReader extends YpipeReader {
   readonly #thread: Thread;
   readonly #writerBlock: Addr;
   readonly #slab: Slab;
-  readonly #Part: Host["Part"];
-  /** The run: a copy of the words from `front` on. `#next` is where the next record is in it. */
-  #buffer: ArrayBuffer;
-  #words: Int32Array<ArrayBuffer>;
-  #next = 0;
-  #end = 0;
-  /** Add it to a place in the run for the address of the record. */
-  #shift = 0;
+  /** A copy of the records from `front` on. */
+  readonly #run: Run;
   /** Messages handed out since the last release. */
   #unreleased = 0;
   /** How many were read before, as the lane counts them. */
@@ -143,9 +134,7 @@ export class PipeReader extends YpipeReader {
     this.#thread = thread;
     this.#writerBlock = writerBlock;
     this.#slab = slab;
-    this.#Part = thread.host.Part;
-    this.#buffer = slab.buffer;
-    this.#words = slab.words;
+    this.#run = new Run(slab, thread.host.Part);
   }
 
   /** What is received is in no count. */
@@ -224,7 +213,7 @@ export class PipeReader extends YpipeReader {
 
   /** The next message, of so many words, was taken as it lies. */
   skip(size: number): void {
-    this.#forgetRun();
+    this.#run.forget();
     this.#handOut(this.front + size, false);
   }
 
@@ -262,45 +251,20 @@ export class PipeReader extends YpipeReader {
    * @returns how many; 0 if the next is to be `read`, if there is one.
    */
   readRun(messages: Message[], most: number): number {
-    if (this.#conflates || (this.#next >= this.#end && !this.#fill())) return 0;
-    const words = this.#words;
-    const buffer = this.#buffer;
-    const Part = this.#Part;
-    const end = this.#end;
-    let count = 0;
-    let at = this.#next;
-    while (count < most && at < end && words[at + FLAGS] === 0) {
-      const length = words[at + LENGTH];
-      const next = at + recordWords(length);
-      if (next > end) break;
-      messages.push([new Part(buffer, (at + RECORD_HEAD) * 4, length)]);
-      at = next;
-      count++;
-    }
-    if (count > 0) this.#taken(at, count);
-    while (count < most && this.#next < end && words[this.#next + FLAGS] === MORE) {
-      const message = this.#readParts();
-      if (message === undefined) break;
-      messages.push(message);
-      count++;
-    }
+    if (this.#conflates || !this.#fill()) return 0;
+    const count = this.#run.readMany(messages, most);
+    if (count > 0) this.#handOut(this.#run.position, false, count);
     return count;
   }
 
   /** The next message of the lane, or undefined. */
   #readLane(lease?: Lease): Message | undefined {
-    if (this.#next < this.#end || this.#fill()) {
-      const words = this.#words;
-      const at = this.#next;
-      const length = words[at + LENGTH];
-      const next = at + recordWords(length);
-      if (words[at + FLAGS] === 0 && next <= this.#end) {
-        this.#taken(next);
-        return [new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length)];
+    if (this.#fill()) {
+      const message = this.#run.read();
+      if (message !== undefined) {
+        this.#handOut(this.#run.position, false);
+        return message;
       }
-      if ((words[at + FLAGS] & CONTROL) !== 0) return this.#readControl(lease);
-      const message = this.#readParts();
-      if (message !== undefined) return message;
     }
     return this.#readInPlace(lease);
   }
@@ -310,7 +274,7 @@ export class PipeReader extends YpipeReader {
    * memory for it. All messages before it have been moved or released.
    */
   moveTo(writer: PipeWriter): boolean {
-    this.#forgetRun();
+    this.#run.forget();
     const size = this.nextSize;
     if (size === 0) return false;
     const from = this.front;
@@ -398,68 +362,19 @@ export class PipeReader extends YpipeReader {
     }
   }
 
-  /** Copies the next run. False if there is none, or its first body has a block of its own. */
+  /** Copies the next run, if it is due. False if there is none, or a large body comes first. */
   #fill(): boolean {
-    const run = Math.min(this.run(), RUN_WORDS);
-    if (run === 0) return false;
-    if ((this.arena.words[this.front + FLAGS] & REFERENCE) !== 0) return false;
-    const slab = this.#slab;
-    slab.ensure(run);
-    const to = slab.position;
-    const front = this.front;
-    const { arena } = this;
-    if (run <= LOOP_WORDS) {
-      const source = arena.words;
-      const target = slab.words;
-      for (let i = 0; i < run; i++) target[to + i] = source[front + i];
-    } else {
-      slab.words.set(arena.words.subarray(front, front + run), to);
-    }
-    slab.position = to + run;
-    this.#buffer = slab.buffer;
-    this.#words = slab.words;
-    this.#next = to;
-    this.#end = to + run;
-    this.#shift = front - to;
+    if (!this.#run.isOver) return true;
+    const size = this.run();
+    if (size === 0 || (this.arena.words[this.front + FLAGS] & REFERENCE) !== 0) return false;
+    this.#run.copy(this.arena, this.front, size);
     return true;
-  }
-
-  /** What is left of the run is not used; the next call begins with a new one. */
-  #forgetRun(): void {
-    this.#end = 0;
-    this.#next = 0;
-  }
-
-  /** The messages up to this place of the run have been taken. */
-  #taken(next: number, messages = 1): void {
-    this.#next = next;
-    this.#handOut(next + this.#shift, false, messages);
   }
 
   #handOut(to: Addr, bodies: boolean, messages = 1): void {
     this.advance(to, bodies);
     this.#unreleased += messages;
     if (this.#acknowledges) this.arena.words[this.lane + LANE_HANDED] = to;
-  }
-
-  /** Reads a message of several parts from the run; undefined if it is not all there. */
-  #readParts(): Message | undefined {
-    const words = this.#words;
-    const message: Message = [];
-    for (let at = this.#next; at + RECORD_HEAD <= this.#end; ) {
-      const length = words[at + LENGTH];
-      const flags = words[at + FLAGS];
-      const next = at + recordWords(length);
-      if ((flags & (REFERENCE | END)) !== 0 || next > this.#end) break;
-      message.push(new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length));
-      if ((flags & MORE) === 0) {
-        if ((words[this.#next + FLAGS] & REDELIVERED) !== 0) markAsRedelivered(message);
-        this.#taken(next);
-        return message;
-      }
-      at = next;
-    }
-    return undefined;
   }
 
   /** The newest message there is; those before it are dropped. */
@@ -497,7 +412,7 @@ export class PipeReader extends YpipeReader {
 
   /** Hands out the control records from `front` on. False if no message comes after them. */
   #hear(): boolean {
-    this.#forgetRun();
+    this.#run.forget();
     while (this.run() > 0) {
       const at = this.front;
       const { words, bytes } = this.arena;
@@ -515,7 +430,7 @@ export class PipeReader extends YpipeReader {
 
   /** Reads a message from where it lies: it has large bodies, or the run has not all of it. */
   #readInPlace(lease: Lease | undefined): Message | undefined {
-    this.#forgetRun();
+    this.#run.forget();
     if (this.run() === 0) {
       this.trim();
       return undefined;
@@ -562,20 +477,8 @@ export class PipeReader extends YpipeReader {
 
   #copyOne(at: Addr, lease: Lease | undefined): ReceivedPart {
     const { words } = this.arena;
-    const length = words[at + LENGTH];
     if ((words[at + FLAGS] & REFERENCE) !== 0) return this.#takeBody(at, lease);
-    const from = at + RECORD_HEAD;
-    return length > INLINE_BYTES ? this.#copyLarge(from, length) : this.#copyPart(from, length);
-  }
-
-  #copyPart(from: Addr, length: number): ReceivedPart {
-    const slab = this.#slab;
-    const words = recordWords(length) - RECORD_HEAD;
-    slab.ensure(words);
-    const at = slab.position * 4;
-    slab.bytes.set(this.arena.bytes.subarray(from * 4, from * 4 + length), at);
-    slab.position += words;
-    return new this.#Part(slab.buffer, at, length);
+    return this.#copy(at + RECORD_HEAD, words[at + LENGTH]);
   }
 
   /** The body that a record refers to: a copy, or leased. */
@@ -585,7 +488,7 @@ export class PipeReader extends YpipeReader {
     const flags = arena.words[at + FLAGS];
     const body = arena.words[at + RECORD_HEAD];
     arena.reach(body + BODY_HEAD + ((length - 1) >> 2));
-    if (lease === undefined) return this.#copyLarge(body + BODY_HEAD, length);
+    if (lease === undefined) return this.#copy(body + BODY_HEAD, length);
     const isShared = (flags & SHARED) !== 0;
     if (!this.#acknowledges) return lease.table.take(lease, body, length, isShared);
     if (!isShared) {
@@ -595,14 +498,8 @@ export class PipeReader extends YpipeReader {
     return lease.table.share(lease, body, length);
   }
 
-  /** A large body gets memory of its own. */
-  #copyLarge(at: Addr, length: number): ReceivedPart {
-    const { arena } = this;
-    const { host } = this.#thread;
-    const from = at * 4;
-    const buffer = host.allocate(length);
-    new Uint8Array(buffer).set(arena.bytes.subarray(from, from + length));
-    return new this.#Part(buffer, 0, length);
+  #copy(from: Addr, length: number): ReceivedPart {
+    return this.#slab.part(this.arena.bytes.subarray(from * 4, from * 4 + length));
   }
 }
 

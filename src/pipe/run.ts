@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+
+import type { Host } from "../base/index.ts";
+import type { Addr, Arena } from "../memory/index.ts";
+import { FLAGS, LENGTH, MORE, RECORD_HEAD, REDELIVERED, recordWords } from "../queue/index.ts";
+import { LOOP_WORDS, type Message } from "./message.ts";
+import { markAsRedelivered } from "./redelivered.ts";
+import type { Slab } from "./slab.ts";
+
+/** How much is copied at a time: a hundred messages of 64 bytes, a part of a first-level cache. */
+const MOST_WORDS = 2048;
+
+/**
+ * run — records of a lane, copied to the slab, from which messages are handed out one by one.
+ *
+ * What it cannot hand out is for the reader to take from the lane: a control record, a body with a
+ * block of its own, the way to the next chunk, or a message that is not all here.
+ */
+export class Run {
+  readonly #slab: Slab;
+  readonly #Part: Host["Part"];
+  #buffer: ArrayBuffer;
+  #words: Int32Array<ArrayBuffer>;
+  /** Where the next record is in it, and where the last one ends. */
+  #next = 0;
+  #end = 0;
+  /** Add it to a place in the run for the address of the record. */
+  #shift = 0;
+
+  constructor(slab: Slab, Part: Host["Part"]) {
+    this.#slab = slab;
+    this.#Part = Part;
+    this.#buffer = slab.buffer;
+    this.#words = slab.words;
+  }
+
+  /** Whether nothing is left in it. */
+  get isOver(): boolean {
+    return this.#next >= this.#end;
+  }
+
+  /** The address of the next record. */
+  get position(): Addr {
+    return this.#next + this.#shift;
+  }
+
+  /** What is left is not handed out. */
+  forget(): void {
+    this.#next = this.#end;
+  }
+
+  /** Copies as many of these records as it can hold. */
+  copy({ words }: Arena, from: Addr, size: number): void {
+    const slab = this.#slab;
+    const length = Math.min(size, MOST_WORDS);
+    slab.ensure(length);
+    const to = slab.position;
+    if (length <= LOOP_WORDS) {
+      const target = slab.words;
+      for (let i = 0; i < length; i++) target[to + i] = words[from + i];
+    } else slab.words.set(words.subarray(from, from + length), to);
+    slab.position = to + length;
+    this.#buffer = slab.buffer;
+    this.#words = slab.words;
+    this.#next = to;
+    this.#end = to + length;
+    this.#shift = from - to;
+  }
+
+  /** Takes the next message; undefined if it cannot be handed out. */
+  read(): Message | undefined {
+    const words = this.#words;
+    const at = this.#next;
+    const length = words[at + LENGTH];
+    const next = at + recordWords(length);
+    if (words[at + FLAGS] !== 0 || next > this.#end) return this.#readParts();
+    this.#next = next;
+    return [new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length)];
+  }
+
+  /** Appends up to `most` messages, as far as they can be handed out. Returns how many. */
+  readMany(messages: Message[], most: number): number {
+    const words = this.#words;
+    const buffer = this.#buffer;
+    const Part = this.#Part;
+    const end = this.#end;
+    let count = 0;
+    for (let at = this.#next; count < most && at < end; count++) {
+      const length = words[at + LENGTH];
+      const next = at + recordWords(length);
+      if (words[at + FLAGS] !== 0 || next > end) {
+        const message = this.#readParts();
+        if (message === undefined) break;
+        messages.push(message);
+        at = this.#next;
+      } else {
+        messages.push([new Part(buffer, (at + RECORD_HEAD) * 4, length)]);
+        at = next;
+        this.#next = next;
+      }
+    }
+    return count;
+  }
+
+  /** A message of several parts, or one that was delivered before. */
+  #readParts(): Message | undefined {
+    const words = this.#words;
+    const first = this.#next;
+    const message: Message = [];
+    for (let at = first; at + RECORD_HEAD <= this.#end; ) {
+      const length = words[at + LENGTH];
+      const flags = words[at + FLAGS];
+      const next = at + recordWords(length);
+      if ((flags & ~(MORE | REDELIVERED)) !== 0 || next > this.#end) break;
+      message.push(new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length));
+      if ((flags & MORE) === 0) {
+        if ((words[first + FLAGS] & REDELIVERED) !== 0) markAsRedelivered(message);
+        this.#next = next;
+        return message;
+      }
+      at = next;
+    }
+    return undefined;
+  }
+}
