@@ -62,8 +62,8 @@ export interface ReaderOptions {
 /**
  * reader — the end of a lane that messages come out of.
  *
- * Of the records that were flushed, a run is copied (run.ts), and messages are handed out from there
- * one by one. The shared `front` moves with their *release*, and not before: should the
+ * Of the records that were flushed, a run is copied (run.ts), and messages are handed out from
+ * there one by one. The shared `front` moves with their *release*, and not before: should the
  * reader go, what it has copied and not released is still in the pipe for the next. Messages are
  * released as they are handed out; or, if they are to be acknowledged, when they are.
  *
