@@ -11,7 +11,7 @@
  *   dist           to all that want it
  *   outlet         one of those, and what happens to what it has no room for
  *   announcing     what subscribers and publishers tell each other
- *   radix          values by prefixes
+ *   prefix_table   values by prefixes
  *   prefixes       which topics are subscribed to
  *   subscriptions  and by whom
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { Radix } from "./radix.ts";
+import { PrefixTable } from "./prefix_table.ts";
 
 /** What a subscriber wants: topics, or groups, each counted. It is also the list of them. */
 export interface Interests extends Iterable<Uint8Array> {
@@ -19,7 +19,7 @@ export interface Interests extends Iterable<Uint8Array> {
  * with one of them.
  */
 export class Prefixes implements Interests {
-  readonly #counts = new Radix<number>();
+  readonly #counts = new PrefixTable<number>();
 
   /** Adds a prefix. True if it was not there before. */
   add(prefix: Uint8Array): boolean {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { Radix } from "./radix.ts";
+import { PrefixTable } from "./prefix_table.ts";
 
 /**
  * subscriptions — who wants what: of each topic, or group, the pipes that asked for it.
@@ -20,7 +20,7 @@ export type Wanted<T> = T | ReadonlySet<T>;
 
 /** Who wants what: topics, or groups. */
 export abstract class Wishes<T extends object> {
-  protected readonly radix: Radix<T | Set<T>> = new Radix();
+  protected readonly table: PrefixTable<T | Set<T>> = new PrefixTable();
   /** How many wishes each has. */
   readonly #counts = new Map<T, number>();
 
@@ -32,20 +32,20 @@ export abstract class Wishes<T extends object> {
 
   /** How many different things are wanted. */
   get count(): number {
-    return this.radix.size;
+    return this.table.size;
   }
 
   /** Adds a wish. True if nobody had it. */
   add(topic: Uint8Array, who: T): boolean {
     this.changes++;
-    const wanted = this.radix.get(topic);
-    if (wanted === undefined) this.radix.set(topic, who);
+    const wanted = this.table.get(topic);
+    if (wanted === undefined) this.table.set(topic, who);
     else if (wanted instanceof Set) {
       if (wanted.has(who)) return false;
       wanted.add(who);
     } else {
       if (wanted === who) return false;
-      this.radix.set(topic, new Set([wanted, who]));
+      this.table.set(topic, new Set([wanted, who]));
     }
     this.#counts.set(who, (this.#counts.get(who) ?? 0) + 1);
     return wanted === undefined;
@@ -53,7 +53,7 @@ export abstract class Wishes<T extends object> {
 
   /** Takes a wish back. */
   remove(topic: Uint8Array, who: T): Removal {
-    const wanted = this.radix.get(topic);
+    const wanted = this.table.get(topic);
     if (wanted === undefined || !holds(wanted, who)) return "not found";
     this.changes++;
     this.#countDown(who);
@@ -61,12 +61,12 @@ export abstract class Wishes<T extends object> {
       wanted.delete(who);
       return "remaining";
     }
-    this.radix.delete(topic);
+    this.table.delete(topic);
     return "last";
   }
 
   /**
-   * Takes back all that one has wished.
+   * Takes back all that one has wished, in the order of the bytes.
    *
    * @param gone Called for everything that nobody else wants; or, with `all`, for all of it.
    */
@@ -74,12 +74,13 @@ export abstract class Wishes<T extends object> {
     let left = this.#counts.get(who) ?? 0;
     if (left === 0) return;
     const topics: Uint8Array[] = [];
-    for (const [topic, wanted] of this.radix.entries()) {
+    for (const [topic, wanted] of this.table.entries()) {
       if (!holds(wanted, who)) continue;
       topics.push(topic);
       if (--left === 0) break;
     }
-    for (const topic of topics) if (this.remove(topic, who) === "last" || all) gone(topic);
+    for (const topic of topics.sort(inOrder))
+      if (this.remove(topic, who) === "last" || all) gone(topic);
   }
 
   #countDown(who: T): void {
@@ -97,7 +98,7 @@ export class Subscriptions<T extends object> extends Wishes<T> {
   override find(topic: Uint8Array): Wanted<T> | undefined {
     this.#found = undefined;
     if (this.#everybody.size > 0) this.#everybody.clear();
-    this.radix.match(topic, this.#collect);
+    this.table.match(topic, this.#collect);
     return this.#found;
   }
 
@@ -118,12 +119,18 @@ export class Subscriptions<T extends object> extends Wishes<T> {
 
 export class Groups<T extends object> extends Wishes<T> {
   override find(group: Uint8Array): Wanted<T> | undefined {
-    return this.radix.get(group);
+    return this.table.get(group);
   }
 }
 
 function holds<T>(wanted: Wanted<T>, who: T): boolean {
   return wanted instanceof Set ? wanted.has(who) : wanted === who;
+}
+
+function inOrder(a: Uint8Array, b: Uint8Array): number {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return (a[at] ?? -1) - (b[at] ?? -1);
 }
 
 function addTo<T>(set: Set<T>, wanted: Wanted<T>): void {

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { checkAll } from "../testing/index.ts";
+import { PrefixTable } from "./prefix_table.ts";
 import { Prefixes } from "./prefixes.ts";
-import { Radix } from "./radix.ts";
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1");
 const WORDS = ["tester", "water", "slow", "slower", "test", "team", "toast"];
@@ -20,7 +20,7 @@ function keysOf(prefixes: Prefixes): string[] {
   return [...prefixes].map((key) => Buffer.from(key).toString("latin1")).sort();
 }
 
-describe("radix", () => {
+describe("prefix table", () => {
   it("is empty at first", () => {
     assert.equal(new Prefixes().size, 0);
     assert.deepEqual(keysOf(new Prefixes()), []);
@@ -87,33 +87,33 @@ describe("radix", () => {
     assert.deepEqual(keysOf(prefixesOf(...WORDS)), [...WORDS].sort());
   });
 
-  it("keeps the value of each, in nodes with many branches too, as they come and go", () => {
-    const radix = new Radix<number>();
+  it("keeps the value of each, as many come and go", () => {
+    const table = new PrefixTable<number>();
     const keys = Array.from({ length: 256 }, (_, i) => Uint8Array.of(7, i));
-    for (const [i, key] of keys.entries()) radix.set(key, i);
-    for (const [i, key] of keys.entries()) assert.equal(radix.get(key), i);
-    assert.equal([...radix.entries()].length, 256);
-    for (const key of keys.slice(2)) radix.delete(key);
-    assert.deepEqual([...radix.entries()].map(([key, value]) => [...key, value]).sort(), [
+    for (const [i, key] of keys.entries()) table.set(key, i);
+    for (const [i, key] of keys.entries()) assert.equal(table.get(key), i);
+    assert.equal([...table.entries()].length, 256);
+    for (const key of keys.slice(2)) table.delete(key);
+    assert.deepEqual([...table.entries()].map(([key, value]) => [...key, value]).sort(), [
       [7, 0, 0],
       [7, 1, 1],
     ]);
-    radix.delete(keys[0] as Uint8Array);
-    assert.equal(radix.get(keys[1] as Uint8Array), 1);
-    assert.equal(radix.get(Uint8Array.of(7)), undefined);
+    table.delete(keys[0] as Uint8Array);
+    assert.equal(table.get(keys[1] as Uint8Array), 1);
+    assert.equal(table.get(Uint8Array.of(7)), undefined);
   });
 
   it("takes very long keys, and many that go on from one another", () => {
-    const radix = new Radix<number>();
+    const table = new PrefixTable<number>();
     const long = Uint8Array.from({ length: 200_000 }, (_, i) => i % 251);
     for (let length = 0; length <= long.length; length += 500) {
-      radix.set(long.subarray(0, length), length);
+      table.set(long.subarray(0, length), length);
     }
     const seen: number[] = [];
-    radix.match(long, (value) => seen.push(value) < 0);
+    table.match(long, (value) => seen.push(value) < 0);
     assert.equal(seen.length, 401);
-    assert.equal(radix.get(long), long.length);
-    assert.equal([...radix.entries()].length, 401);
+    assert.equal(table.get(long), long.length);
+    assert.equal([...table.entries()].length, 401);
   });
 
   it("is what a map says, whatever comes and goes", () => {
@@ -121,25 +121,25 @@ describe("radix", () => {
     const wide = fc.array(fc.nat(255), { minLength: 1, maxLength: 2 });
     const step = fc.record({ adds: fc.boolean(), key: fc.oneof(key, wide), value: fc.nat(9) });
     const check = (steps: { adds: boolean; key: number[]; value: number }[]): void => {
-      const radix = new Radix<number>();
+      const table = new PrefixTable<number>();
       const map = new Map<string, number>();
       for (const { adds, key, value } of steps) {
         const at = Uint8Array.from(key);
-        assert.equal(radix.get(at), map.get(key.join()));
+        assert.equal(table.get(at), map.get(key.join()));
         const ways = key.map((_, i) => key.slice(0, i + 1).join());
         const expected = ["", ...ways].map((way) => map.get(way)).filter((v) => v !== undefined);
         const seen: number[] = [];
-        radix.match(at, (found) => seen.push(found) < 0);
+        table.match(at, (found) => seen.push(found) < 0);
         assert.deepEqual(seen, expected);
         if (adds) {
-          radix.set(at, value);
+          table.set(at, value);
           map.set(key.join(), value);
-        } else if (map.delete(key.join())) radix.delete(at);
-        assert.equal(radix.size, map.size);
+        } else if (map.delete(key.join())) table.delete(at);
+        assert.equal(table.size, map.size);
       }
-      const entries = [...radix.entries()].map(([at, value]) => [at.join(), value]);
+      const entries = [...table.entries()].map(([at, value]) => [at.join(), value]);
       assert.deepEqual(new Map(entries as [string, number][]), map);
     };
-    checkAll("radix", 500, fc.property(fc.array(step, { maxLength: 120 }), check));
+    checkAll("prefix table", 500, fc.property(fc.array(step, { maxLength: 120 }), check));
   });
 });
