@@ -399,14 +399,27 @@ export interface XSubscriberOptions<Out = MessageLike, In = Message>
 /** The sending half of XSUB: parts that are subscriptions are not sent, but take effect. */
 class SubscriptionSender extends Distributor {
   readonly #change: (isWanted: boolean, topic: Uint8Array) => void;
+  /** Whether the message is one that is passed on: no codec has made it. */
+  #isPassing = false;
 
   constructor(core: SocketCore, change: (isWanted: boolean, topic: Uint8Array) => void) {
     super(core);
     this.#change = change;
   }
 
+  override pass(message: readonly unknown[]): boolean {
+    this.#isPassing = true;
+    try {
+      return super.pass(message);
+    } finally {
+      this.#isPassing = false;
+    }
+  }
+
   protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
-    const { onlyFirstSubscribe } = this.core.options;
+    const { codec, onlyFirstSubscribe } = this.core.options;
+    // What stands for a value may begin with any byte.
+    if (codec !== undefined && !this.#isPassing) return super.prepare(message, options);
     const left: Part[] = [];
     const changes: Uint8Array[] = [];
     for (const [index, part] of partsOf(message).entries()) {
@@ -448,7 +461,8 @@ function viewOf(part: unknown): Uint8Array | undefined {
 
 /**
  * XSUB: receives what it has subscribed to, by messages that it sends: a byte 1 (or 0: no longer)
- * and the topic. Other messages that it sends go to all linked XPUBs (RFC 29, `ZMQ_XSUB`).
+ * and the topic; or by {@link subscribe}. Other messages that it sends go to all linked XPUBs
+ * (RFC 29, `ZMQ_XSUB`).
  *
  * These messages go to who is there: before somebody binds, to nobody; where there is no room, they
  * are dropped. `send` never waits.
@@ -474,24 +488,52 @@ export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<O
   declare verboseUnsubscribe: boolean;
 
   readonly #prefixes: Prefixes;
+  readonly #ways: Subscribing;
 
   constructor(options: XSubscriberOptions<Out, In> = {}) {
     const known = ["codec", "whenFull", "onlyFirstSubscribe", "verboseUnsubscribe"] as const;
     const prefixes = new Prefixes();
     super(XSUB, options, known, (core) => {
-      const sender = new SubscriptionSender(core, (isWanted, topic) => {
-        if (isWanted) prefixes.add(topic);
-        else if (!prefixes.remove(topic)) {
-          if (!core.options.verboseUnsubscribe) return;
-          if (prefixes.has(topic)) return ways.announceReturned(topic);
-        }
-        ways.announce(isWanted, topic);
-      });
+      const change = (isWanted: boolean, topic: Uint8Array) => this.#change(isWanted, topic);
+      const sender = new SubscriptionSender(core, change);
       const receiver = new Filter(core, (topic) => prefixes.matches(topic), true);
-      const ways = new Subscribing(core, prefixes, { sender, receiver });
-      return ways;
+      return new Subscribing(core, prefixes, { sender, receiver });
     });
     this.#prefixes = prefixes;
+    this.#ways = this.pattern as Subscribing;
+  }
+
+  /**
+   * As to send the message that says so, for each of these prefixes; without any, for all. With a
+   * codec it is the only way: what is sent is then a value, and never a subscription.
+   *
+   * @throws ZmqError EINVAL if it is no prefix, EMSGSIZE if it is longer than a message may be,
+   *   EBADF, ETERM.
+   */
+  subscribe(...prefixes: Prefix[]): void {
+    this.enter();
+    const topics = toTopics(prefixes);
+    for (const topic of topics) this.#ways.check(topic);
+    for (const topic of topics) this.#change(true, topic);
+  }
+
+  /** Likewise: takes them back. One that is not there is nothing to take back. */
+  unsubscribe(...prefixes: Prefix[]): void {
+    this.enter();
+    for (const topic of toTopics(prefixes)) this.#change(false, topic);
+  }
+
+  #change(isWanted: boolean, topic: Uint8Array): void {
+    const prefixes = this.#prefixes;
+    if (isWanted) prefixes.add(topic);
+    else if (!prefixes.remove(topic)) {
+      if (!this.verboseUnsubscribe) return;
+      if (prefixes.has(topic)) {
+        this.#ways.announceReturned(topic);
+        return;
+      }
+    }
+    this.#ways.announce(isWanted, topic);
   }
 
   /** `ZMQ_TOPICS_COUNT`: to how many different topics it has subscribed. */

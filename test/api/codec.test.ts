@@ -15,6 +15,7 @@ import {
   framed,
   Gather,
   json,
+  type Message,
   Pair,
   type Part,
   Peer,
@@ -422,6 +423,32 @@ play("XPUB: its codec sees what XSUBs send, and no subscription", async (g) => {
   assert.deepEqual((await publisher.receiveMany()).map(texts), [["\x01{"]]);
   await publisher.send(job(2));
   assert.deepEqual(texts(await subscriber.receive()), [JSON.stringify(job(2))]);
+});
+
+play("XSUB: with a codec it subscribes by a call, and each value is a message", async (g) => {
+  const { context } = g;
+  const bytes = {
+    encode: (value: number) => Uint8Array.of(value),
+    decode: ([part]: Message) => part?.[0] as number,
+  };
+  const publisher = new XPublisher({ context, codec: bytes });
+  publisher.bindSync("inproc://numbers");
+  const subscriber = new XSubscriber({ context, codec: bytes });
+  subscriber.connect("inproc://numbers");
+  await subscriber.sendMany([1, 0, 7]); // The first two would be about "".
+  assert.deepEqual(await publisher.receiveMany(), [1, 0, 7]);
+  await publisher.send(5);
+  subscriber.subscribe("\x05");
+  assert.deepEqual([...((await publisher.receive()) as Message)[0]], [1, 5]);
+  assert.equal(subscriber.topicsCount, 1);
+  await publisher.sendMany([4, 5, 6]);
+  assert.equal(await subscriber.receive(), 5);
+  subscriber.unsubscribe("\x05", "never");
+  assert.deepEqual([...((await publisher.receive()) as Message)[0]], [0, 5]);
+  await publisher.send(5);
+  assert.equal(subscriber.topicsCount, 0);
+  await assert.rejects(subscriber.receive({ timeout: 0 }), zmq("EAGAIN"));
+  assert.throws(() => subscriber.subscribe(3 as never), zmq("EINVAL"));
 });
 
 play("the option is checked, and can be read back", async ({ context }) => {
