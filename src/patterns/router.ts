@@ -6,6 +6,7 @@ import { type Addr, WORD_BYTES } from "../memory/index.ts";
 import {
   ABSENT,
   isAttended,
+  isBytes,
   type Lease,
   type Message,
   type MessageLike,
@@ -308,7 +309,9 @@ class RouterSender extends Routing {
   protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Routed {
     const parts = Array.isArray(message) ? (message as readonly Part[]) : [];
     const id = parts[0];
-    if ((typeof id !== "string" && !isBytes(id)) || !(parts.length > 1)) {
+    // The id is read when the message goes: if its length throws, it is to be here, not then.
+    const isId = typeof id === "string" || (isBytes(id) && id.length >= 0);
+    if (!isId || !(parts.length > 1)) {
       const hint = "A ROUTER's message is an array: a peer's routing id, and at least one part.";
       throw new ZmqError("EINVAL", { hint });
     }
@@ -390,9 +393,4 @@ export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket
     const { routingId } = options ?? {};
     this.link(endpoint, routingId === undefined ? undefined : checkRoutingId(routingId));
   }
-}
-
-/** Whether an id is bytes; of which we ask the length here, where it may throw, and not later. */
-function isBytes(id: unknown): id is Uint8Array {
-  return ArrayBuffer.isView(id) && id instanceof Uint8Array && id.length >= 0;
 }
