@@ -6,6 +6,7 @@ import { type Addr, WORD_BYTES } from "../memory/index.ts";
 import {
   ABSENT,
   isAttended,
+  isBytes,
   type Lease,
   type Message,
   type MessageLike,
@@ -84,7 +85,7 @@ interface Known {
   readonly id: Uint8Array;
   /** Which of the binders of the pipe that is (pipe.ts). */
   readonly binding: number;
-  /** How many messages had come through the pipe when it came. */
+  /** How many messages all before it had sent, as the lane counts them. */
   readonly since: number;
 }
 
@@ -111,7 +112,7 @@ class Peers {
     return this.#routes.getAt(bytes, from, length);
   }
 
-  /** The pipe of another peer that has this id, as it has given it itself. */
+  /** The pipe of another peer that goes by this id; empty: none. */
   namesake(pipe: Pipe, id: Uint8Array): Pipe | undefined {
     const other = id.length === 0 ? undefined : this.#routes.get(id);
     if (other === undefined || other === pipe) return undefined;
@@ -145,7 +146,7 @@ class Peers {
     if (last !== undefined && ((binding - last.binding) | 0) !== 1) known.length = 0;
     else if (last?.since === since) known.pop(); // It has sent nothing.
     known.push({ id, binding, since });
-    while (known.length > 1 && !isAfter((known[1] as Known).since, pipe)) known.shift();
+    while (known.length > 1 && isBehind(pipe, known[1] as Known)) known.shift();
     this.#known.set(pipe, known);
     if (isThere) this.#routes.set(id, pipe);
   }
@@ -160,7 +161,7 @@ class Peers {
     if (pipe.peerId !== undefined) return pipe.peerId;
     const last = this.#last(pipe);
     if (pipe.side === "binder" && last !== undefined) return last.id;
-    const sender = this.#known.get(pipe)?.findLast(({ since }) => !isAfter(since, pipe));
+    const sender = this.#known.get(pipe)?.findLast((one) => isBehind(pipe, one));
     // Perhaps it has come and gone without our hearing of it.
     if (sender === undefined) return this.#makeUp();
     return sender === last && pipe.origin !== last.binding ? this.#makeUp() : sender.id;
@@ -181,9 +182,9 @@ class Peers {
   }
 }
 
-/** Whether nobody who came after so many messages has sent one that was received. */
-function isAfter(since: number, { reader }: Pipe): boolean {
-  return reader === undefined || ((reader.received - since) | 0) <= 0;
+/** Whether the last message that came out of a pipe was sent after a peer came to it. */
+function isBehind({ reader }: Pipe, { since }: Known): boolean {
+  return reader !== undefined && ((reader.received - since) | 0) > 0;
 }
 
 /** What a ROUTER does: it knows each peer by an id. */
@@ -308,7 +309,9 @@ class RouterSender extends Routing {
   protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Routed {
     const parts = Array.isArray(message) ? (message as readonly Part[]) : [];
     const id = parts[0];
-    if ((typeof id !== "string" && !isBytes(id)) || !(parts.length > 1)) {
+    // The id is read when the message goes: if its length throws, it is to be here, not then.
+    const isId = typeof id === "string" || (isBytes(id) && id.length >= 0);
+    if (!isId || !(parts.length > 1)) {
       const hint = "A ROUTER's message is an array: a peer's routing id, and at least one part.";
       throw new ZmqError("EINVAL", { hint });
     }
@@ -390,9 +393,4 @@ export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket
     const { routingId } = options ?? {};
     this.link(endpoint, routingId === undefined ? undefined : checkRoutingId(routingId));
   }
-}
-
-/** Whether an id is bytes; of which we ask the length here, where it may throw, and not later. */
-function isBytes(id: unknown): id is Uint8Array {
-  return ArrayBuffer.isView(id) && id instanceof Uint8Array && id.length >= 0;
 }

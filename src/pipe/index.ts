@@ -24,6 +24,7 @@ export * from "./link.ts";
 export {
   bytesOf,
   checkControl,
+  isBytes,
   type Message,
   type MessageLike,
   type Part,

@@ -200,12 +200,14 @@ export class Prepared {
   }
 }
 
-/**
- * The most frequent message by far: one part, neither empty (it may be detached) nor large. What
- * only looks like bytes is none: a Proxy of them, or what has inherited from them.
- */
+/** Whether it is bytes, and not what only looks like it: a Proxy of them, or what inherits. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && value instanceof Uint8Array;
+}
+
+/** The most frequent message by far: one part, neither empty (it may be detached) nor large. */
 function isSimple(message: unknown): message is Uint8Array {
-  if (!ArrayBuffer.isView(message) || !(message instanceof Uint8Array)) return false;
+  if (!isBytes(message)) return false;
   const { length } = message;
   return length > 0 && length <= INLINE_BYTES;
 }
@@ -259,6 +261,7 @@ export function prepare(
     size += fits ? recordWords(part.length) : REFERENCE_WORDS;
     if (!fits) isLarge = true;
   }
+  // Not `<=`: a Proxy of an array may say that its length is no number.
   if (!(count > before)) {
     throw new ZmqError("EINVAL", {
       hint: "A message has at least one part; send null or an empty string for an empty one.",
@@ -327,6 +330,7 @@ function toPart(part: unknown): string | Uint8Array {
     const isFixed = part instanceof Uint8Array && !isElastic(part.buffer);
     if (isFixed && isWhole(part, part.length)) return part;
     const bytes = bytesOf(part);
+    // A class of the user's may show less of them.
     const isLess = part instanceof Uint8Array && part.length < bytes.length;
     return isLess ? bytes.subarray(0, part.length) : bytes;
   }

@@ -405,11 +405,6 @@ export class PipeReader extends YpipeReader {
     return this.#copyParts(at);
   }
 
-  /** Hands out the control records from `front` on, and then the next message. */
-  #readControl(lease: Lease | undefined): Message | undefined {
-    return this.#hear() ? this.#readLane(lease) : undefined;
-  }
-
   /** Hands out the control records from `front` on. False if no message comes after them. */
   #hear(): boolean {
     this.#run.forget();
@@ -436,7 +431,9 @@ export class PipeReader extends YpipeReader {
       return undefined;
     }
     const { words } = this.arena;
-    if ((words[this.front + FLAGS] & CONTROL) !== 0) return this.#readControl(lease);
+    if ((words[this.front + FLAGS] & CONTROL) !== 0) {
+      return this.#hear() ? this.#readLane(lease) : undefined;
+    }
     const lessee = lease !== undefined && this.#mayLease(lease) ? lease : undefined;
     const end = this.front + this.nextSize;
     const message = this.#copyParts(this.front, lessee);

@@ -19,12 +19,13 @@ const MOST_WORDS = 2048;
 export class Run {
   readonly #slab: Slab;
   readonly #Part: Host["Part"];
+  /** The memory that the copy is in: the slab may have other by now. */
   #buffer: ArrayBuffer;
   #words: Int32Array<ArrayBuffer>;
-  /** Where the next record is in it, and where the last one ends. */
+  /** Where the next record is there, and where the last one ends. */
   #next = 0;
   #end = 0;
-  /** Add it to a place in the run for the address of the record. */
+  /** Add it to a place there for the address of the record in the lane. */
   #shift = 0;
 
   constructor(slab: Slab, Part: Host["Part"]) {
@@ -39,7 +40,7 @@ export class Run {
     return this.#next >= this.#end;
   }
 
-  /** The address of the next record. */
+  /** The address of the next record in the lane. */
   get position(): Addr {
     return this.#next + this.#shift;
   }
@@ -49,7 +50,7 @@ export class Run {
     this.#next = this.#end;
   }
 
-  /** Copies as many of these records as it can hold. */
+  /** Copies the records, of `size` words, that begin at `from`; or as much as it can hold. */
   copy({ words }: Arena, from: Addr, size: number): void {
     const slab = this.#slab;
     const length = Math.min(size, MOST_WORDS);

@@ -31,7 +31,7 @@ export class Slab {
     this.bytes = new Uint8Array(this.buffer);
   }
 
-  /** Makes sure that so many words, at most RUN_WORDS, are free from `position` on. */
+  /** Makes sure that so many words, at most a run's (run.ts), are free from `position` on. */
   ensure(words: number): void {
     if (this.position + words <= this.words.length) return;
     this.buffer = this.#host.allocateShared(SLAB_BYTES);

@@ -154,7 +154,7 @@ export class PipeWriter extends MessageWriter {
   #celled: boolean;
   /** Whether something was put there since the last flush. */
   #put = false;
-  /** Its owner's own: whether it is to be flushed. */
+  /** Whether its owner has it on the list of those to be flushed (strategy/unshown.ts). */
   unshown = false;
   /** Called when a message has replaced another, which is dropped. */
   onConflate: () => void = nobodyCares;

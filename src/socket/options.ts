@@ -11,7 +11,7 @@ import {
   ZmqError,
 } from "../base/index.ts";
 import type { Context } from "../context/index.ts";
-import { bytesOf, type Message, type MessageLike, type Part } from "../pipe/index.ts";
+import { bytesOf, isBytes, type Message, type MessageLike, type Part } from "../pipe/index.ts";
 import { POLICIES, type WhenFull } from "../strategy/index.ts";
 
 /** Options that every socket has. */
@@ -332,15 +332,14 @@ function checkWelcome(value: unknown): Uint8Array | null {
   if (value === null) return null;
   if (typeof value === "string") return new TextEncoder().encode(value);
   // A Buffer's own `slice` shares.
-  if (ArrayBuffer.isView(value) && value instanceof Uint8Array) return bytesOf(value).slice();
+  if (isBytes(value)) return bytesOf(value).slice();
   throw new ZmqError("EINVAL", { hint: "Give welcomeMessage as a string, bytes, or null." });
 }
 
 /** A routing id, as bytes of our own. @throws ZmqError EINVAL if it cannot be one. */
 export function checkRoutingId(value: unknown): Uint8Array {
-  const isBytes = ArrayBuffer.isView(value) && value instanceof Uint8Array;
-  if (isBytes || typeof value === "string") {
-    const id = isBytes ? bytesOf(value).slice() : new TextEncoder().encode(value);
+  if (isBytes(value) || typeof value === "string") {
+    const id = isBytes(value) ? bytesOf(value).slice() : new TextEncoder().encode(value);
     if (id.length > 0 && id.length <= MAX_ID_BYTES && id[0] !== 0) return id;
   }
   throw new ZmqError("EINVAL", {

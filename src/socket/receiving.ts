@@ -263,9 +263,8 @@ export abstract class Receiver<M = Message> extends Direction {
       while (this.#returned !== undefined && messages.length < max) {
         messages.push(this.takePassing() as M);
       }
-    }
-    if (this.#codec === undefined) this.takeMany(messages, max);
-    else this.#decodeMany(messages, max);
+      this.takeMany(messages, max);
+    } else this.#decodeMany(messages, max);
     return messages.length === 0 ? undefined : messages;
   }
 

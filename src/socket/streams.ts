@@ -33,7 +33,7 @@ export interface Sends<Out> {
 
 /** A stream that asks for a message. */
 export interface Asking<In> {
-  /** Whether there is somebody still who wants it. */
+  /** Whether there still is somebody who wants it. */
   wanted(): boolean;
   /** Gives it to him. Returns false if it waits in the stream, till he comes for it. */
   give(value: In): boolean;

@@ -131,7 +131,7 @@ export class Fq {
 
   /**
    * Appends up to `most` messages that lie behind the last one, if that has come from the only pipe
-   * there is. Nothing that its other end tells lies between them.
+   * that is awake. Nothing that its other end tells lies between them.
    *
    * @returns how many.
    */

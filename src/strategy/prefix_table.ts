@@ -152,8 +152,8 @@ export class PrefixTable<V> {
   #resize(): void {
     const before = this.#marks;
     let places = before.length;
-    if (2 * this.#size > places)
-      places *= 2; // I2
+    // By I2, and so that memory comes back.
+    if (2 * this.#size > places) places *= 2;
     else if (8 * this.#size < places && places > LEAST_PLACES) places /= 2;
     if (places === before.length) return;
     const texts = this.#texts;

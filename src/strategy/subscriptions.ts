@@ -79,8 +79,9 @@ export abstract class Wishes<T extends object> {
       topics.push(topic);
       if (--left === 0) break;
     }
-    for (const topic of topics.sort(inOrder))
+    for (const topic of topics.sort(inOrder)) {
       if (this.remove(topic, who) === "last" || all) gone(topic);
+    }
   }
 
   #countDown(who: T): void {

@@ -2,7 +2,7 @@
 
 import type { PipeWriter } from "../pipe/index.ts";
 
-/** unshown — those that were written to since the last flush, each once. */
+/** unshown — the pipes that were written to since the last flush, each once. */
 export class Unshown {
   /** Of the list only so many count: to shorten an array costs more than to write to it. */
   #count = 0;
