@@ -13,7 +13,7 @@
  * has, the hash so far is looked up. So that costs a step for each byte up to the longest prefix,
  * and for each length a look at one word of an array that stays in the cache; only for a prefix
  * that is found anything else is touched. A tree of a hundred thousand prefixes is larger than the
- * cache, and each step down is a miss or two: it took two to three times as long.
+ * cache, and each step down is a miss or two: it took up to three times as long.
  *
  * Prefixes are kept as text of one byte a character, which engines keep in as many bytes.
  *
