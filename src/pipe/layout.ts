@@ -21,6 +21,10 @@ import { LANE_WORDS } from "../queue/index.ts";
  *         +--------+--------+--------+--------+  how many messages they had sent (link.ts).
  *          routing: where the connecter's routing id is, or 0. refused: why it was
  *         +--------+--------+--------+--------+
+ *     +14 |personal|address-|address-| passed |  personal: what is written to a binder is for no
+ *         |        |ee      |ed      | over   |  other (addressee.ts); passed over: how many
+ *         +--------+--------+--------+--------+  messages were, as they were for another
+ *         +--------+--------+--------+--------+
  *     +32 | next   | bits   | slot   | object |           the connecter's block (command.ts)
  *         +--------+--------+--------+--------+
  *     +64 | next   | bits   | slot   | object |           the binder's block
@@ -45,6 +49,10 @@ export const PIPE_BINDING = 10;
 export const PIPE_ROUTING = 11;
 export const PIPE_REFUSED = 12;
 export const PIPE_SINCE = 13;
+export const PIPE_PERSONAL = 14;
+export const PIPE_ADDRESSEE = 15;
+export const PIPE_ADDRESSED = 16;
+export const PIPE_PASSED = 17;
 export const CONNECTER_BLOCK: number = ROW;
 export const BINDER_BLOCK: number = 2 * ROW;
 export const PIPE_LANES: number = 3 * ROW;
