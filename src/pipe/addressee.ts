@@ -2,13 +2,7 @@
 
 import { type Addr, load, store, type Words } from "../memory/index.ts";
 import { LANE_READ } from "../queue/index.ts";
-import {
-  PIPE_ADDRESSED,
-  PIPE_ADDRESSEE,
-  PIPE_BINDING,
-  PIPE_OUT,
-  PIPE_PERSONAL,
-} from "./layout.ts";
+import { PIPE_ADDRESSED, PIPE_ADDRESSEE, PIPE_BINDING, PIPE_OUT, PIPE_PERSONAL } from "./layout.ts";
 import { queuedIn, WAITS } from "./writer.ts";
 
 /**

@@ -15,8 +15,11 @@
  *   redelivered  which messages come once more
  *   move         from one lane to another
  *   publication  one message into many lanes
+ *   repair       what a dead one of the two was about
+ *   addressee    for which binder a message is
  *   pipe         an end: its roles, its state, what it hears
  */
+export { isDead, isStale } from "./addressee.ts";
 export * from "./layout.ts";
 export { isLeased, isView, Lease, Leases, settleLeases } from "./leases.ts";
 export * from "./link.ts";
@@ -45,8 +48,9 @@ export {
   readBytes,
 } from "./pipe.ts";
 export { isPublished, Publication, settlePublication } from "./publication.ts";
-export { type PipeReader, repairPipeReader } from "./reader.ts";
+export type { PipeReader } from "./reader.ts";
 export type { Kept } from "./records.ts";
 export { isRedelivered, standsFor } from "./redelivered.ts";
+export { repairPipeReader, repairPipeWriter } from "./repair.ts";
 export { Slab } from "./slab.ts";
-export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";
+export { NO_READER, type PipeWriter, queuedIn, swappedIn } from "./writer.ts";

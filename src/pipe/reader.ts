@@ -7,7 +7,6 @@ import {
   type Arena,
   add,
   and,
-  count,
   countAndNote,
   load,
   type Pool,
@@ -41,7 +40,6 @@ import {
   recordSize,
   recordWords,
   repairCellReader,
-  repairReader,
   SHARED,
   YpipeReader,
 } from "../queue/index.ts";
@@ -578,21 +576,4 @@ function nobodyCares(): void {}
 
 function isLarge({ length }: Uint8Array): boolean {
   return length > INLINE_BYTES;
-}
-
-/** Finishes what a dead reader was about, and counts as received what it has released. */
-export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, counter: Addr): void {
-  repairReader(arena, pool, lane);
-  const words = arena.words;
-  const read = load(words, lane + LANE_READ) & ~WAITS; // Nobody else changes it now.
-  let now = read;
-  if (words[lane + LANE_FRONT] === words[lane + LANE_NEXT_FRONT]) {
-    now = words[lane + LANE_NEXT_READ];
-    add(words, lane + LANE_READ, (now - read) | 0); // The writer is told in any case.
-  }
-  const uncounted = Math.max(0, ((now - words[lane + LANE_RECEIVED]) | 0) / ONE);
-  if (counter !== 0) count(arena, counter, uncounted);
-  words[lane + LANE_RECEIVED] = now;
-  repairCellReader(arena, pool, lane, now);
-  markRedelivered(words, lane);
 }

@@ -29,7 +29,6 @@ import {
   LANE_SWAPPED,
   LANE_WAKE_AT,
   LANE_WRITTEN,
-  repairWriter,
 } from "../queue/index.ts";
 import { type MessageLike, MessageWriter, Prepared, prepare, wholeSize } from "./message.ts";
 import { noteMove } from "./move.ts";
@@ -561,17 +560,4 @@ export function queuedIn(words: Words, lane: Addr): number {
   // SYNC(room) observe: only a count.
   const read = load(words, lane + LANE_READ) & ~WAITS;
   return ((peek(words, lane + LANE_WRITTEN) - read) | 0) / ONE;
-}
-
-/**
- * Finishes or takes back what a dead writer was about; what was shown counts as sent.
- *
- * @param counter Where its slot counts that; 0: nowhere.
- */
-export function repairPipeWriter(arena: Arena, pool: Pool, lane: Addr, counter: Addr): void {
-  repairWriter(arena, pool, lane);
-  const words = arena.words;
-  const uncounted = ((words[lane + LANE_WRITTEN] - words[lane + LANE_SENT]) | 0) / ONE;
-  words[lane + LANE_SENT] = words[lane + LANE_WRITTEN];
-  if (counter !== 0) count(arena, counter, uncounted);
 }
