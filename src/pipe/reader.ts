@@ -4,12 +4,10 @@ import type { Host, ReceivedPart } from "../base/index.ts";
 import { ACTIVATE_WRITE, type Thread } from "../command/index.ts";
 import {
   type Addr,
-  type Arena,
   add,
   and,
   countAndNote,
   load,
-  type Pool,
   SLOT_DROPPED,
   SLOT_RECEIVED,
   slotAt,
@@ -22,7 +20,6 @@ import {
   END,
   FLAGS,
   INLINE_BYTES,
-  LANE_FRONT,
   LANE_HANDED,
   LANE_LIMIT,
   LANE_MOVED_TO,

@@ -4,7 +4,6 @@ import { assert, FLUSH_EVERY, type ZmqError } from "../base/index.ts";
 import { ACTIVATE_READ, type Thread } from "../command/index.ts";
 import {
   type Addr,
-  type Arena,
   count,
   countAndNote,
   countBoth,
@@ -12,7 +11,6 @@ import {
   load,
   MEMORY_WANTED,
   or,
-  type Pool,
   peek,
   SLOT_DROPPED,
   SLOT_SENT,

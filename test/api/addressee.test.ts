@@ -5,10 +5,8 @@
  * those who say whom a message is for, or talk with one peer. Within a thread and between threads.
  */
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { Channel, Client, Context, Dealer, Pair, Peer, Reply, Request, Router, Server } from "threadmq";
-import { type Actor, DISTANCES, far, type Ground, type Place, play, SMALL } from "../support/ground.ts";
-import { Random } from "../support/random.ts";
+import { describe } from "node:test";
+import { type Actor, DISTANCES, far, type Ground, type Place, play } from "../support/ground.ts";
 import type { Kind } from "../support/stage.ts";
 
 const NAME = "inproc://a";
