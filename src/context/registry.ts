@@ -21,6 +21,7 @@ import {
   CONNECTER_BLOCK,
   destroyPipe,
   GONE,
+  isDead,
   move,
   NO_READER,
   PIPE_ENTRY,
@@ -416,7 +417,7 @@ export class Registry extends Names {
     const lane = words[pipe + PIPE_OUT];
     if (lane === 0 || queuedIn(words, lane) === 0) return true;
     if (stateOf(this.arena, pipe, "binder") === REFUSED) return true;
-    if (this.isHidden(words[pipe + PIPE_ENTRY])) return true;
+    if (this.isHidden(words[pipe + PIPE_ENTRY]) || isDead(words, pipe)) return true;
     const until = words[pipe + PIPE_UNTIL];
     return until !== 0 && ((until - Date.now()) | 0) <= 0;
   }

@@ -145,6 +145,7 @@ class Peers {
     this.remove(pipe);
     const before = known?.binding === binding ? known.before : known?.id;
     this.#known.set(pipe, { id, binding, before });
+    pipe.peerBinding = binding;
     if (isThere) this.#routes.set(id, pipe);
   }
 
@@ -300,6 +301,11 @@ class RouterSender extends Routing {
     }
     const { pool } = this.thread;
     return { pipe: () => this.#peers.find(id), message: prepare(parts.slice(1), pool) };
+  }
+
+  /** A name of the user's own is for whoever is there. */
+  protected override addressee({ peerId, peerBinding }: Pipe): number | undefined {
+    return peerId === undefined ? peerBinding : undefined;
   }
 
   override passRecords(at: Addr, size: number, front: Uint8Array | undefined): boolean {

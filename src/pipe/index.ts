@@ -8,6 +8,7 @@
  *   message      parts into records
  *   records      a message as records, in memory of this thread
  *   swap         messages that wait on disk
+ *   parts        a queue that messages are read from where they lie
  *   writer       the end that messages go into, with its watermark
  *   reader       the end that they come out of
  *   slab         where received bytes are copied to

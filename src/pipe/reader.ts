@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import type { Host, ReceivedPart } from "../base/index.ts";
-import { ACTIVATE_WRITE, type Thread } from "../command/index.ts";
+import { ACTIVATE_WRITE, PIPE_TERM, type Thread } from "../command/index.ts";
 import {
   type Addr,
   add,
@@ -37,12 +36,13 @@ import {
   recordSize,
   recordWords,
   repairCellReader,
-  SHARED,
-  YpipeReader,
 } from "../queue/index.ts";
+import { isFor } from "./addressee.ts";
+import { PIPE_PASSED } from "./layout.ts";
 import type { Lease } from "./leases.ts";
 import { LOOP_WORDS, type Message } from "./message.ts";
 import { disown } from "./move.ts";
+import { MessageReader } from "./parts.ts";
 import { markAsRedelivered } from "./redelivered.ts";
 import type { Slab } from "./slab.ts";
 import { NEWEST, NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
@@ -85,11 +85,8 @@ export interface ReaderOptions {
  * handed out and not released (`handed` says how far) is marked as redelivered. For a message that
  * goes to another lane see move.ts.
  */
-export class PipeReader extends YpipeReader {
-  readonly #thread: Thread;
+export class PipeReader extends MessageReader {
   readonly #writerBlock: Addr;
-  readonly #slab: Slab;
-  readonly #Part: Host["Part"];
   /** The run: a copy of the words from `front` on. `#next` is where the next record is in it. */
   #buffer: ArrayBuffer;
   #words: Int32Array<ArrayBuffer>;
@@ -103,8 +100,6 @@ export class PipeReader extends YpipeReader {
   #read: number;
   /** Where the slot counts them; 0: nowhere. */
   #counter: Addr;
-  /** Whether a message that is handed out is the reader's only once it is acknowledged. */
-  readonly #acknowledges: boolean;
   /** Whether only the newest message counts. */
   readonly #conflates: boolean;
   readonly #cell: CellReader;
@@ -114,6 +109,10 @@ export class PipeReader extends YpipeReader {
   #dropped = 0;
   /** Whether control records were passed since the last release. */
   #controlled = false;
+  /** The pipe, as long as what comes next may be for a binder before us; else 0. */
+  #pipe: Addr = 0;
+  /** Which binder of the pipe we are. */
+  #binding = 0;
   /** What takes the bodies of the message that is released next. */
   #taking: Lease | undefined;
   /** Hears what the writer's end tells, while a message is being looked for. */
@@ -126,19 +125,15 @@ export class PipeReader extends YpipeReader {
     slab: Slab,
     { acknowledge = false, conflate = false }: ReaderOptions = {},
   ) {
-    super(thread.arena, thread.pool, lane);
+    super(thread, lane, slab, acknowledge);
     const { words } = thread.arena;
-    this.#acknowledges = acknowledge;
     this.#conflates = conflate;
     this.#cell = new CellReader(thread.arena, thread.pool, lane);
     this.#read = load(words, lane + LANE_READ) & ~WAITS; // Only ours to change.
     this.#counter = slotAt(thread.slot) + SLOT_RECEIVED;
     words[lane + LANE_RECEIVED] = this.#read;
     words[lane + LANE_HANDED] = 0;
-    this.#thread = thread;
     this.#writerBlock = writerBlock;
-    this.#slab = slab;
-    this.#Part = thread.host.Part;
     this.#buffer = slab.buffer;
     this.#words = slab.words;
   }
@@ -163,17 +158,20 @@ export class PipeReader extends YpipeReader {
     return queuedIn(this.arena.words, this.lane);
   }
 
-  /** How many of them have not been handed out. */
+  /** How many of them have not been handed out; those that are for others are not among them. */
   get unread(): number {
+    this.passOver();
     return this.queued - this.#unreleased;
   }
 
   /** Whether there is a message to read. What the writer's end tells before it is heard. */
   get hasMessage(): boolean {
+    if (this.#pipe !== 0 && !this.passOver()) return false;
     return this.#laneHasMessage || this.#cell.full;
   }
 
   get #laneHasMessage(): boolean {
+    if (this.#pipe !== 0 && !this.passOver()) return false;
     if (this.run() === 0) return false;
     return (this.arena.words[this.front + FLAGS] & CONTROL) === 0 || this.#hear();
   }
@@ -233,6 +231,31 @@ export class PipeReader extends YpipeReader {
     return super.sleep() && !this.#cell.full;
   }
 
+  /** What is for binders of the pipe before this one is not read (addressee.ts). */
+  restrict(pipe: Addr, binding: number): void {
+    this.#pipe = pipe;
+    this.#binding = binding;
+  }
+
+  /** Passes over what is for binders before us. False if nothing is there that is for us. */
+  passOver(): boolean {
+    if (this.#pipe === 0) return true;
+    this.#forgetRun();
+    let isOurs = this.#passLane();
+    while (!isOurs && this.#cell.full && this.#cell.take() !== 0) {
+      isOurs = this.#isForUs(this.#cell.number - ONE);
+      this.#passLane(); // All there is older.
+      // As if we had died with it in hand.
+      if (isOurs) repairCellReader(this.arena, this.pool, this.lane, this.#read);
+      else {
+        this.#celled = true;
+        this.#pass((this.#cell.number - this.#read) / ONE);
+      }
+    }
+    if (isOurs) this.#pipe = 0;
+    return isOurs;
+  }
+
   /** How many messages have gone through the lane, up to the last release; it wraps. */
   get received(): number {
     return this.#read;
@@ -245,6 +268,7 @@ export class PipeReader extends YpipeReader {
    *   it was of. The message is then to be released before another is read.
    */
   read(lease?: Lease): Message | undefined {
+    if (this.#pipe !== 0 && !this.passOver()) return undefined;
     if (this.#conflates) return this.#readNewest();
     lease?.drop();
     return this.#readLane(lease) ?? this.#readCell();
@@ -259,7 +283,7 @@ export class PipeReader extends YpipeReader {
       const next = at + recordWords(length);
       if (words[at + FLAGS] === 0 && next <= this.#end) {
         this.#taken(next);
-        return [new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length)];
+        return [new this.Part(this.#buffer, (at + RECORD_HEAD) * 4, length)];
       }
       if ((words[at + FLAGS] & CONTROL) !== 0) return this.#readControl(lease);
       const message = this.#readParts();
@@ -309,7 +333,7 @@ export class PipeReader extends YpipeReader {
 
   /** Ends the role. What was not acknowledged is left to the next reader, who will know. */
   leave(): void {
-    if (this.#acknowledges) {
+    if (this.acknowledges) {
       repairCellReader(this.arena, this.pool, this.lane, this.#read);
       markRedelivered(this.arena.words, this.lane);
     } else this.release();
@@ -320,12 +344,39 @@ export class PipeReader extends YpipeReader {
   #count(messages: number, note: Addr): void {
     const received = messages - this.#dropped;
     if (this.#dropped > 0) {
-      const counter = slotAt(this.#thread.slot) + SLOT_DROPPED;
+      const counter = slotAt(this.thread.slot) + SLOT_DROPPED;
       const noted = (this.#read - received * ONE) | 0;
       countAndNote(this.arena, counter, this.#dropped, note, noted);
       this.#dropped = 0;
     }
     countAndNote(this.arena, this.#counter, received, note, this.#read);
+  }
+
+  #isForUs(before: number): boolean {
+    return isFor(this.arena.words, this.#pipe, this.#binding, before | 0);
+  }
+
+  /** Passes over what is not for us in the lane. False if nothing else is there. */
+  #passLane(): boolean {
+    let passed = 0;
+    let isOurs = false;
+    while (this.run() > 0) {
+      isOurs = this.#isForUs(this.#read + passed * ONE);
+      if (isOurs) break;
+      this.advance(this.front + this.nextSize, true);
+      passed++;
+    }
+    if (passed > 0) this.#pass(passed);
+    return isOurs;
+  }
+
+  /** So many messages are for nobody. */
+  #pass(messages: number): void {
+    this.#unreleased += messages;
+    this.#dropped += messages;
+    this.arena.words[this.#pipe + PIPE_PASSED] += messages;
+    this.release();
+    this.thread.post(this.#writerBlock, PIPE_TERM); // Who has sent them counts them, too.
   }
 
   #release(): void {
@@ -339,7 +390,7 @@ export class PipeReader extends YpipeReader {
     this.#taking?.table.end(this.#taking);
     this.#taking = undefined;
     // Nothing is in the application's hands; and we may go on to where we would not meet `handed`.
-    if (this.#acknowledges) words[this.lane + LANE_HANDED] = 0;
+    if (this.acknowledges) words[this.lane + LANE_HANDED] = 0;
     // SYNC(room) publish: these messages have been taken.
     // SYNC(waits) observe: wakeAt, if the bit is set.
     const before = add(words, this.lane + LANE_READ, by);
@@ -357,7 +408,7 @@ export class PipeReader extends YpipeReader {
   #wakeWriter(): void {
     // SYNC(waits) observe: exactly one of those who see the bit wakes the writer.
     if ((and(this.arena.words, this.lane + LANE_READ, ~WAITS) & WAITS) !== 0) {
-      this.#thread.post(this.#writerBlock, ACTIVATE_WRITE);
+      this.thread.post(this.#writerBlock, ACTIVATE_WRITE);
     }
   }
 
@@ -366,7 +417,7 @@ export class PipeReader extends YpipeReader {
     const run = Math.min(this.run(), RUN_WORDS);
     if (run === 0) return false;
     if ((this.arena.words[this.front + FLAGS] & REFERENCE) !== 0) return false;
-    const slab = this.#slab;
+    const slab = this.slab;
     slab.ensure(run);
     const to = slab.position;
     const front = this.front;
@@ -402,7 +453,7 @@ export class PipeReader extends YpipeReader {
   #handOut(to: Addr, bodies: boolean): void {
     this.advance(to, bodies);
     this.#unreleased++;
-    if (this.#acknowledges) this.arena.words[this.lane + LANE_HANDED] = to;
+    if (this.acknowledges) this.arena.words[this.lane + LANE_HANDED] = to;
   }
 
   /** Reads a message of several parts from the run; undefined if it is not all there. */
@@ -414,7 +465,7 @@ export class PipeReader extends YpipeReader {
       const flags = words[at + FLAGS];
       const next = at + recordWords(length);
       if ((flags & (REFERENCE | END)) !== 0 || next > this.#end) break;
-      message.push(new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length));
+      message.push(new this.Part(this.#buffer, (at + RECORD_HEAD) * 4, length));
       if ((flags & MORE) === 0) {
         if ((words[this.#next + FLAGS] & REDELIVERED) !== 0) markAsRedelivered(message);
         this.#taken(next);
@@ -449,8 +500,8 @@ export class PipeReader extends YpipeReader {
     if (older > 0) this.#dropped += older;
     this.#celled = true;
     this.#unreleased += Math.max(left, 0) + 1;
-    if (this.#acknowledges) this.arena.words[this.lane + LANE_HANDED] = at;
-    return this.#copyParts(at);
+    if (this.acknowledges) this.arena.words[this.lane + LANE_HANDED] = at;
+    return this.copyParts(at);
   }
 
   /** Hands out the control records from `front` on, and then the next message. */
@@ -487,7 +538,7 @@ export class PipeReader extends YpipeReader {
     if ((words[this.front + FLAGS] & CONTROL) !== 0) return this.#readControl(lease);
     const lessee = lease !== undefined && this.#mayLease(lease) ? lease : undefined;
     const end = this.front + this.nextSize;
-    const message = this.#copyParts(this.front, lessee);
+    const message = this.copyParts(this.front, lessee);
     // What is taken from the lane is not the lane's to free (leases.ts I3).
     const bodies = this.#taking === undefined && message.some(isLarge);
     this.#handOut(end, bodies);
@@ -496,7 +547,7 @@ export class PipeReader extends YpipeReader {
 
   /** Whether there is something to lease in the next message, and it can be. */
   #mayLease(lease: Lease): boolean {
-    if (!this.#acknowledges && this.#unreleased > 0) return false;
+    if (!this.acknowledges && this.#unreleased > 0) return false;
     const { words } = this.arena;
     let bodies = 0;
     for (let at = this.front, more = true; more; at += recordSize(words, at)) {
@@ -504,68 +555,11 @@ export class PipeReader extends YpipeReader {
       more = (words[at + FLAGS] & MORE) !== 0;
     }
     if (bodies === 0 || !lease.table.reserve(bodies)) return false;
-    if (this.#acknowledges) return true;
+    if (this.acknowledges) return true;
     if (this.passed) this.#release();
     lease.table.begin(this.lane);
     this.#taking = lease;
     return true;
-  }
-
-  /** Copies the message whose records begin at `from`, but for what the lease gets. */
-  #copyParts(from: Addr, lease?: Lease): Message {
-    const { words } = this.arena;
-    const message: Message = [this.#copyOne(from, lease)]; // `push` would make room for 17.
-    for (let at = from; (words[at + FLAGS] & MORE) !== 0; ) {
-      at += recordSize(words, at);
-      message.push(this.#copyOne(at, lease));
-    }
-    if ((words[from + FLAGS] & REDELIVERED) !== 0) markAsRedelivered(message);
-    return message;
-  }
-
-  #copyOne(at: Addr, lease: Lease | undefined): ReceivedPart {
-    const { words } = this.arena;
-    const length = words[at + LENGTH];
-    if ((words[at + FLAGS] & REFERENCE) !== 0) return this.#takeBody(at, lease);
-    const from = at + RECORD_HEAD;
-    return length > INLINE_BYTES ? this.#copyLarge(from, length) : this.#copyPart(from, length);
-  }
-
-  #copyPart(from: Addr, length: number): ReceivedPart {
-    const slab = this.#slab;
-    const words = recordWords(length) - RECORD_HEAD;
-    slab.ensure(words);
-    const at = slab.position * 4;
-    slab.bytes.set(this.arena.bytes.subarray(from * 4, from * 4 + length), at);
-    slab.position += words;
-    return new this.#Part(slab.buffer, at, length);
-  }
-
-  /** The body that a record refers to: a copy, or leased. */
-  #takeBody(at: Addr, lease: Lease | undefined): ReceivedPart {
-    const { arena } = this;
-    const length = arena.words[at + LENGTH];
-    const flags = arena.words[at + FLAGS];
-    const body = arena.words[at + RECORD_HEAD];
-    arena.reach(body + BODY_HEAD + ((length - 1) >> 2));
-    if (lease === undefined) return this.#copyLarge(body + BODY_HEAD, length);
-    const isShared = (flags & SHARED) !== 0;
-    if (!this.#acknowledges) return lease.table.take(lease, body, length, isShared);
-    if (!isShared) {
-      arena.words[body] = 1; // The lane's, which gives it up like any other.
-      arena.words[at + FLAGS] = flags | SHARED;
-    }
-    return lease.table.share(lease, body, length);
-  }
-
-  /** A large body gets memory of its own. */
-  #copyLarge(at: Addr, length: number): ReceivedPart {
-    const { arena } = this;
-    const { host } = this.#thread;
-    const from = at * 4;
-    const buffer = host.allocate(length);
-    new Uint8Array(buffer).set(arena.bytes.subarray(from, from + length));
-    return new this.#Part(buffer, 0, length);
   }
 }
 

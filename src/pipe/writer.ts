@@ -153,8 +153,10 @@ export class PipeWriter extends MessageWriter {
   #put = false;
   /** Its owner's own: whether it is to be flushed. */
   unshown = false;
-  /** Called when a message has replaced another, which is dropped. */
-  onConflate: () => void = nobodyCares;
+  /** Whether the next message in the cell is for somebody else than the last. */
+  #restarted = false;
+  /** Called when messages that were accepted are dropped: newer ones count, or none of them. */
+  onDrop: (count: number) => void = nobodyCares;
 
   constructor(
     thread: Thread,
@@ -339,6 +341,22 @@ export class PipeWriter extends MessageWriter {
     return true;
   }
 
+  /**
+   * What is written next is for somebody else (addressee.ts). What is in the swap was for the one
+   * before, and is dropped. Returns how many messages were written before.
+   */
+  restart(): number {
+    const { swapped } = this;
+    if (swapped > 0) {
+      this.#swap?.close();
+      this.#dropped(swapped);
+      this.#starve(false);
+      this.onSwap(false);
+    }
+    this.#restarted = true;
+    return this.written;
+  }
+
   /** Gives up the swap, and what is in it: how many messages these are, the lane still says. */
   leave(): void {
     this.#starve(false);
@@ -447,14 +465,17 @@ export class PipeWriter extends MessageWriter {
     this.flush(); // What is in the lane is older.
     this.#celled = true;
     this.#put = true;
-    const next = (this.written + ONE) | 0;
-    if (this.#cell.put(this.written, next)) this.written = next;
-    else {
-      if (this.#counter !== 0) {
-        countBoth(this.arena, this.#counter, slotAt(this.#thread.slot) + SLOT_DROPPED);
-      }
-      this.onConflate();
+    const before = this.written;
+    const next = (before + ONE) | 0;
+    // What was for another keeps its number, and counts as dropped when this one is taken.
+    const isFirst = this.#cell.put(this.#restarted ? next : before, next);
+    this.#restarted = false;
+    this.written = this.arena.words[this.lane + LANE_WRITTEN];
+    if (isFirst) return true;
+    if (this.written === before && this.#counter !== 0) {
+      countBoth(this.arena, this.#counter, slotAt(this.#thread.slot) + SLOT_DROPPED);
     }
+    this.onDrop(1);
     return true;
   }
 
@@ -526,10 +547,19 @@ export class PipeWriter extends MessageWriter {
     const swap = this.#swap as Swap;
     while (swap.count > 1 && swap.ready() && swap.count > 1) {
       swap.shift();
-      this.arena.words[this.lane + LANE_SWAPPED] -= 1;
-      count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, 1);
-      this.onConflate();
+      this.#dropped(1);
     }
+  }
+
+  /** So many messages that were in the swap are there no longer, and nobody gets them. */
+  #dropped(messages: number): void {
+    this.#forget(messages);
+    this.onDrop(messages);
+  }
+
+  #forget(messages: number): void {
+    this.arena.words[this.lane + LANE_SWAPPED] -= messages;
+    count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, messages);
   }
 
   #starve(starved: boolean): void {
@@ -540,8 +570,7 @@ export class PipeWriter extends MessageWriter {
   }
 
   #lost(lost: number, error: ZmqError): void {
-    this.arena.words[this.lane + LANE_SWAPPED] -= lost;
-    count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, lost);
+    this.#forget(lost);
     this.#owner?.messagesLost(lost, error);
   }
 }
