@@ -121,6 +121,7 @@ const ROUNDS = 5;
 const SAID = 6;
 
 async function rebindOften(g: Ground, talk: Talk, place: Place, going: Going): Promise<void> {
+  g.context.stats(); // With that this thread is a member, and hears of deaths.
   const connecter = await g.open(talk.connecter, {}, place);
   let whom = Number(await (talk.connect?.(connecter) ?? connecter.connect(NAME)));
   let lost = 0;
