@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 import { type Addr, load, store, type Words } from "../memory/index.ts";
-import { LANE_READ } from "../queue/index.ts";
+import { LANE_READ, LANE_WRITTEN } from "../queue/index.ts";
 import { PIPE_ADDRESSED, PIPE_ADDRESSEE, PIPE_BINDING, PIPE_OUT, PIPE_PERSONAL } from "./layout.ts";
-import { queuedIn, WAITS } from "./writer.ts";
+import { ONE, queuedIn, WAITS } from "./writer.ts";
 
 /**
  * addressee — for which binder of a pipe a message is, where it is for that one and for no other.
@@ -70,7 +70,7 @@ export function address(words: Words, pipe: Addr, binding: number, written: numb
 export function isFor(words: Words, pipe: Addr, binding: number, before: number): boolean {
   // SYNC(addressee) observe: from which message on, if it is we (I2).
   if (load(words, pipe + PIPE_ADDRESSEE) !== binding) return false; // I3
-  return ((before - words[pipe + PIPE_ADDRESSED]) | 0) >= 0;
+  return !isBefore(words, pipe, before);
 }
 
 /** Whether something lies in the lane that is for a binder who is gone. */
@@ -79,12 +79,19 @@ export function isStale(words: Words, pipe: Addr): boolean {
   const lane = words[pipe + PIPE_OUT];
   if (queuedIn(words, lane) === 0) return false;
   const read = load(words, lane + LANE_READ) & ~WAITS; // A count; who is bound may be reading.
-  return isDead(words, pipe) || ((read - words[pipe + PIPE_ADDRESSED]) | 0) < 0;
+  return isDead(words, pipe) || isBefore(words, pipe, read);
 }
 
 /** Whether all that lies in the lane is for binders who are gone. */
 export function isDead(words: Words, pipe: Addr): boolean {
   if (words[pipe + PIPE_PERSONAL] === 0) return false;
   // Numbers, of which the connecter's is its own or, if it is gone, changes no more.
-  return load(words, pipe + PIPE_BINDING) !== load(words, pipe + PIPE_ADDRESSEE);
+  if (load(words, pipe + PIPE_BINDING) !== load(words, pipe + PIPE_ADDRESSEE)) return true;
+  const lane = words[pipe + PIPE_OUT];
+  return isBefore(words, pipe, (words[lane + LANE_WRITTEN] - ONE) | 0);
+}
+
+/** Whether the message that comes after so many others is not for the addressee. */
+function isBefore(words: Words, pipe: Addr, before: number): boolean {
+  return ((before - words[pipe + PIPE_ADDRESSED]) | 0) < 0;
 }

@@ -249,9 +249,8 @@ export class Pipe implements CommandTarget, WriterOwner {
     return this.#isPersonal && isStale(this.thread.arena.words, this.at);
   }
 
-  /** Passes over what we have written for binders who are gone. Nobody else reads here. */
+  /** Passes over what we have written for others than the addressee. Nobody else reads here. */
   passOver(slab: Slab): void {
-    this.address();
     const reader = this.readBack(slab);
     reader.restrict(this.at, this.#addressee);
     reader.passOver();

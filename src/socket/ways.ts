@@ -179,6 +179,7 @@ export class Ways implements Pattern {
   /** What a binder that is gone has left unread is for no other, if the pipe is such a one. */
   #passOver(pipe: Pipe): void {
     const { registry, slab } = this.core.member;
+    pipe.address(); // What is in the swap may be for one who is gone, too.
     if (!pipe.isStale || !registry.retract(pipe.at)) return; // Who has come does it.
     pipe.passOver(slab);
     this.core.dropped(pipe.takePassed(), "peer left");
