@@ -136,7 +136,7 @@ export class Pipe implements CommandTarget, WriterOwner {
     const words = thread.arena.words;
     const isPersonal = words[at + PIPE_PERSONAL] !== 0;
     this.#isPersonal = isPersonal && side === "connecter";
-    this.#addressee = words[at + PIPE_ADDRESSEE];
+    this.#addressee = load(words, at + PIPE_ADDRESSEE); // Ours to change, if we connect.
     this.#outward = words[at + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
     const inward = words[at + (side === "connecter" ? PIPE_IN : PIPE_OUT)];
     const { sendHighWaterMark } = options;
@@ -260,7 +260,7 @@ export class Pipe implements CommandTarget, WriterOwner {
   takePassed(): number {
     if (!this.#isPersonal) return 0;
     const before = this.#passed;
-    this.#passed = this.thread.arena.words[this.at + PIPE_PASSED];
+    this.#passed = load(this.thread.arena.words, this.at + PIPE_PASSED); // Only a count.
     return (this.#passed - before) | 0;
   }
 

@@ -374,7 +374,9 @@ export class PipeReader extends MessageReader {
   #pass(messages: number): void {
     this.#unreleased += messages;
     this.#dropped += messages;
-    this.arena.words[this.#pipe + PIPE_PASSED] += messages;
+    const { words } = this.arena;
+    const at = this.#pipe + PIPE_PASSED;
+    store(words, at, (load(words, at) + messages) | 0); // A count, and only ours to change.
     this.release();
     this.thread.post(this.#writerBlock, PIPE_TERM); // Who has sent them counts them, too.
   }
