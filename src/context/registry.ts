@@ -466,7 +466,8 @@ export class Registry extends Names {
     const from = (entry + NAME) * 4;
     const name = new Uint8Array(arena.bytes.subarray(from, from + words[entry + LENGTH]));
     const lane = words[pipe + PIPE_OUT];
-    const why = lane !== 0 && queuedIn(words, lane) > 0 ? "linger" : "closed";
+    const isLeft = lane !== 0 && queuedIn(words, lane) > 0;
+    const why = isDead(words, pipe) ? "peer left" : isLeft ? "linger" : "closed";
     this.onDropped(new TextDecoder().decode(name), dropped, why);
   }
 
@@ -492,7 +493,7 @@ export class Registry extends Names {
 }
 
 /** Why messages are dropped; see `LogRecord.why`. */
-export type DropReason = "linger" | "closed";
+export type DropReason = "linger" | "closed" | "peer left";
 
 function checkTypes(mine: number, peer: number, endpoint: string): void {
   if (compatible(mine, peer)) return;

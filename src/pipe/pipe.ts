@@ -244,6 +244,13 @@ export class Pipe implements CommandTarget, WriterOwner {
     return true;
   }
 
+  /** Whether the one for whom we have written last is gone. */
+  get isOver(): boolean {
+    if (!this.#isPersonal) return false;
+    // A number only: what that one has done is of no interest.
+    return load(this.thread.arena.words, this.at + PIPE_BINDING) !== this.#addressee;
+  }
+
   /** Whether we have written something that lies there for a binder who is gone. */
   get isStale(): boolean {
     return this.#isPersonal && isStale(this.thread.arena.words, this.at);

@@ -153,6 +153,9 @@ export class PipeWriter extends MessageWriter {
   #put = false;
   /** Its owner's own: whether it is to be flushed. */
   unshown = false;
+  /** How many messages were written to others (`restart`); and whether some lie there still. */
+  #others = 0;
+  #isBehind = false;
   /** Whether the next message in the cell is for somebody else than the last. */
   #restarted = false;
   /** Called when messages that were accepted are dropped: newer ones count, or none of them. */
@@ -342,8 +345,9 @@ export class PipeWriter extends MessageWriter {
   }
 
   /**
-   * What is written next is for somebody else (addressee.ts). What is in the swap was for the one
-   * before, and is dropped. Returns how many messages were written before.
+   * What is written next is for somebody else (addressee.ts), who will pass over what lies there
+   * and has its own room. What is in the swap was for the one before, and is dropped. Returns how
+   * many messages were written before.
    */
   restart(): number {
     const { swapped } = this;
@@ -354,6 +358,9 @@ export class PipeWriter extends MessageWriter {
       this.onSwap(false);
     }
     this.#restarted = true;
+    this.#isBehind = true;
+    this.#others = this.written;
+    this.#recount();
     return this.written;
   }
 
@@ -501,7 +508,10 @@ export class PipeWriter extends MessageWriter {
     }
     const isFree = this.#conflates || own === 0 || peerMark === 0;
     const mark = isFree ? UNLIMITED : own + Math.max(peerMark, 0);
-    const from = mark < UNLIMITED ? read : this.written;
+    if (this.#isBehind) this.#isBehind = ((read - this.#others) | 0) < 0;
+    // What lies there for others takes no room of what is for this one.
+    const taken = this.#isBehind ? this.#others : read;
+    const from = mark < UNLIMITED ? taken : this.written;
     this.#peerMark = peerMark;
     this.#read = read;
     this.#limit = (from + ONE * Math.min(mark, UNLIMITED)) | 0;

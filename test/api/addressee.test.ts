@@ -219,6 +219,37 @@ play("what is dead takes no room of what is not, also while nobody is bound", as
   assert.deepEqual(await second.drain(), ["kept0", "kept1"]);
 });
 
+play("what is dead takes no room, also before the next binder has heard of the link", async (g) => {
+  const pair = await g.open("Pair", { sendHighWaterMark: 2 });
+  await pair.connect(NAME);
+  const first = await g.open("Pair", { receiveHighWaterMark: 2 });
+  await first.bind(NAME);
+  assert.equal(await pair.fill("dead"), 4);
+  await first.call("unbindSync", NAME); // But it has the link as long as it has something to read.
+  const place = g.thread();
+  const second = await g.open("Pair", { receiveHighWaterMark: 3 }, place);
+  await second.bind(NAME);
+  const busy = keepBusy(place, 200);
+  await first.close();
+  assert.equal(await pair.fill("kept"), 5);
+  await busy;
+  assert.deepEqual(await second.drain(), ["kept0", "kept1", "kept2", "kept3", "kept4"]);
+});
+
+play("a swap that lingers: what is in it for one who is gone is dropped", async (g) => {
+  const pair = await g.open("Pair", { sendHighWaterMark: 1, swap: 1 << 20, linger: -1 });
+  await pair.connect(NAME);
+  const place = g.thread();
+  const binder = await g.open("Pair", { receiveHighWaterMark: 1 }, place);
+  await binder.bind(NAME);
+  await pair.send(numbers(0, 20));
+  await pair.close();
+  assert.deepEqual(await binder.receive(5), numbers(0, 5));
+  await binder.close();
+  while (g.context.stats().pipes > 0) await delay(1, undefined, { signal: g.signal });
+  assert.equal(g.conserved().queued, 0);
+});
+
 play("bodies of their own are freed with the messages that nobody gets", async (g) => {
   const pair = await g.open("Pair", {}, g.thread());
   await pair.connect(NAME);

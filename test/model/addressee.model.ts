@@ -313,4 +313,5 @@ model("a binder dies while it passes over: nobody receives it, and it is counted
 });
 model("a binder dies while it passes over large bodies: they are freed", {
   ...binderDies(5000),
+  deaths: "atomic",
 });
