@@ -16,6 +16,7 @@ import {
   LEAVE_NONE,
   load,
   type Pool,
+  peek,
   SLOT_MAKING,
   slotAt,
   store,
@@ -237,8 +238,8 @@ export class Pipe implements CommandTarget, WriterOwner {
    */
   address(binding?: number): boolean {
     if (!this.#isPersonal) return true;
-    // A count: who reads by an older one does not read any more (link.ts).
-    const now = load(this.thread.arena.words, this.at + PIPE_BINDING);
+    // A hint: what is written for one who is gone, as nobody has told us yet, is passed over.
+    const now = peek(this.thread.arena.words, this.at + PIPE_BINDING);
     if (binding !== undefined && binding !== now) return false;
     if (now !== this.#addressee) this.#turnTo(now);
     return true;

@@ -144,7 +144,8 @@ export class Balancer extends Sender<Outgoing> {
 
   /** What is sent now is for those who are there now, or else for the next. */
   #address(): void {
-    for (const pipe of this.lb.pipes) pipe.address();
+    const { pipes } = this.lb;
+    for (let i = 0; i < pipes.length; i++) (pipes[i] as Pipe).address(); // As a rule it is one.
   }
 
   /** Whether what is left unread in a pipe goes to others. */

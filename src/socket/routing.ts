@@ -71,7 +71,8 @@ class PipeClaims implements Claims {
  *
  * If the pipe is full, and there is no swap that takes it, the message waits or is dropped, by
  * pattern (`drops`). One that waits holds up what is for the same peer, and nothing else. What a
- * peer that is gone left unread is dropped: it was for nobody else. Everything dropped is counted.
+ * peer that is gone left unread is dropped: it was for nobody else, not for the next binder of a
+ * name either (pipe/addressee.ts). Everything dropped is counted.
  */
 export abstract class Routing extends Sender<Routed> {
   /** Pipes that were full when a message for them was tried. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * Binders in several threads take a name in turn, and close, unbind or are killed at any time, while
- * another thread speaks to them all the time: nobody receives what was for another.
+ * Binders in several threads take a name in turn, and close, unbind or are killed at any time,
+ * while another thread speaks to them all the time: nobody receives what was for another.
  */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";

@@ -241,7 +241,7 @@ function connecterDies(bytes: number): Program<Shared> {
   };
 }
 
-/** A binder passes over what was for the one before, and dies; the connecter goes on with others. */
+/** A binder passes over what was for the one before, and dies; another comes. */
 function binderDies(bytes: number): Program<Shared> {
   return {
     ...base,
