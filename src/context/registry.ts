@@ -22,6 +22,7 @@ import {
   destroyPipe,
   type EndState,
   GONE,
+  isDead,
   move,
   NO_READER,
   PIPE_BINDING,
@@ -448,7 +449,7 @@ export class Registry extends Names {
     const lane = words[pipe + PIPE_OUT];
     if (lane === 0 || queuedIn(words, lane) === 0) return true;
     if (stateOf(this.arena, pipe, "binder") === REFUSED) return true;
-    if (this.isHidden(words[pipe + PIPE_ENTRY])) return true;
+    if (this.isHidden(words[pipe + PIPE_ENTRY]) || isDead(words, pipe)) return true;
     const until = words[pipe + PIPE_UNTIL];
     return until !== 0 && ((until - Date.now()) | 0) <= 0;
   }
@@ -497,7 +498,8 @@ export class Registry extends Names {
     const from = (entry + NAME) * 4;
     const name = new Uint8Array(arena.bytes.subarray(from, from + words[entry + LENGTH]));
     const lane = words[pipe + PIPE_OUT];
-    const why = lane !== 0 && queuedIn(words, lane) > 0 ? "linger" : "closed";
+    const isLeft = lane !== 0 && queuedIn(words, lane) > 0;
+    const why = isDead(words, pipe) ? "peer left" : isLeft ? "linger" : "closed";
     this.onDropped(new TextDecoder().decode(name), dropped, why);
   }
 
@@ -523,7 +525,7 @@ export class Registry extends Names {
 }
 
 /** Why messages are dropped; see `LogRecord.why`. */
-export type DropReason = "linger" | "closed";
+export type DropReason = "linger" | "closed" | "peer left";
 
 function checkTypes(mine: number, peer: number, endpoint: string): void {
   if (compatible(mine, peer)) return;

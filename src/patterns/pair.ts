@@ -21,7 +21,7 @@ import {
  */
 class Exclusive extends Ways {
   constructor(core: SocketCore, onePart: boolean) {
-    const sender = new Balancer(core, { returns: false, onePart });
+    const sender = new Balancer(core, { returns: false, onePart, personal: true });
     super(core, { sender, receiver: new FairReceiver(core) });
   }
 

@@ -439,6 +439,10 @@ class ReplySender extends Routing {
     };
   }
 
+  protected override addressee(): number | undefined {
+    return this.#obligation.due?.binding;
+  }
+
   protected override write(message: Routed): boolean {
     super.write(message); // What cannot be sent is dropped: whoever has asked has gone, or is slow.
     this.#obligation.due = undefined;

@@ -148,6 +148,7 @@ class Peers {
     known.push({ id, binding, since });
     while (known.length > 1 && isBehind(pipe, known[1] as Known)) known.shift();
     this.#known.set(pipe, known);
+    pipe.peerBinding = binding;
     if (isThere) this.#routes.set(id, pipe);
   }
 
@@ -317,6 +318,11 @@ class RouterSender extends Routing {
     }
     const { pool } = this.thread;
     return { pipe: () => this.#peers.find(id), message: prepare(parts.slice(1), pool) };
+  }
+
+  /** A name of the user's own is for whoever is there. */
+  protected override addressee({ peerId, peerBinding }: Pipe): number | undefined {
+    return peerId === undefined ? peerBinding : undefined;
   }
 
   override passRecords(at: Addr, size: number, front: Uint8Array | undefined): boolean {

@@ -138,7 +138,7 @@ for (const end of ["writer", "reader"] as const) {
     it("tells the writer of what it drops, and wakes it when all is read", () => {
       const rig = createRig(end);
       let conflated = 0;
-      rig.writer.onConflate = () => conflated++;
+      rig.writer.onDrop = () => conflated++;
       rig.send("1", "2", "3");
       assert.equal(conflated, 2);
       assert.equal(rig.writer.waitUntilEmpty(), true);

@@ -8,6 +8,7 @@
  *   message      parts into records
  *   records      a message as records, in memory of this thread
  *   swap         messages that wait on disk
+ *   parts        a queue that messages are read from where they lie
  *   writer       the end that messages go into, with its watermark
  *   reader       the end that they come out of
  *   run          records that were copied, and the messages in them
@@ -16,8 +17,11 @@
  *   redelivered  which messages come once more
  *   move         from one lane to another
  *   publication  one message into many lanes
+ *   repair       what a dead one of the two was about
+ *   addressee    for which binder a message is
  *   pipe         an end: its roles, its state, what it hears
  */
+export { isDead, isStale } from "./addressee.ts";
 export * from "./layout.ts";
 export { isLeased, isView, Lease, Leases, settleLeases } from "./leases.ts";
 export * from "./link.ts";
@@ -47,8 +51,9 @@ export {
   readBytes,
 } from "./pipe.ts";
 export { isPublished, Publication, settlePublication } from "./publication.ts";
-export { type PipeReader, repairPipeReader } from "./reader.ts";
+export type { PipeReader } from "./reader.ts";
 export type { Kept } from "./records.ts";
 export { isRedelivered, standsFor } from "./redelivered.ts";
+export { repairPipeReader, repairPipeWriter } from "./repair.ts";
 export { Slab } from "./slab.ts";
-export { NO_READER, type PipeWriter, queuedIn, repairPipeWriter, swappedIn } from "./writer.ts";
+export { NO_READER, type PipeWriter, queuedIn, swappedIn } from "./writer.ts";

@@ -22,6 +22,10 @@ import { LANE_WORDS } from "../queue/index.ts";
  *          sent (link.ts). routing: where the connecter's routing id is, or 0. refused: why it
  *          was. bound: by which of the binds of its name (context) the binder is there
  *         +--------+--------+--------+--------+
+ *     +15 |personal|address-|address-| passed |  personal: what is written to a binder is for no
+ *         |        |ee      |ed      | over   |  other (addressee.ts); passed over: how many
+ *         +--------+--------+--------+--------+  messages were, as they were for another
+ *         +--------+--------+--------+--------+
  *     +32 | next   | bits   | slot   | object |           the connecter's block (command.ts)
  *         +--------+--------+--------+--------+
  *     +64 | next   | bits   | slot   | object |           the binder's block
@@ -47,6 +51,10 @@ export const PIPE_ROUTING = 11;
 export const PIPE_REFUSED = 12;
 export const PIPE_SINCE = 13;
 export const PIPE_BOUND = 14;
+export const PIPE_PERSONAL = 15;
+export const PIPE_ADDRESSEE = 16;
+export const PIPE_ADDRESSED = 17;
+export const PIPE_PASSED = 18;
 export const CONNECTER_BLOCK: number = ROW;
 export const BINDER_BLOCK: number = 2 * ROW;
 export const PIPE_LANES: number = 3 * ROW;

@@ -10,7 +10,8 @@ import { PIPE_BINDING, PIPE_IN, PIPE_SINCE, PIPE_STATE } from "./layout.ts";
  *
  * A pipe is made by the socket that connects and belongs to the name it connects to. The connecter
  * is there from the beginning and leaves once. Binders come and go: without one, the pipe is
- * pending, and what was written into it waits for the next.
+ * pending, and what was written into it waits for the next; unless it was for one of them and for
+ * no other (addressee.ts).
  *
  * One word holds where both ends are. Each event moves one of them; ✗ is asserted.
  *

@@ -11,9 +11,9 @@ import { assertFreed, createArena, createPair, createThread } from "../testing/i
 import { PIPE_OUT } from "./layout.ts";
 import { settleMove } from "./move.ts";
 import { destroyPipe } from "./pipe.ts";
-import { type PipeReader, repairPipeReader } from "./reader.ts";
+import type { PipeReader } from "./reader.ts";
+import { repairPipeReader, repairPipeWriter } from "./repair.ts";
 import { Slab } from "./slab.ts";
-import { repairPipeWriter } from "./writer.ts";
 
 const LARGE = "L".repeat(20_000);
 const MESSAGES = [["small"], [LARGE, "and", LARGE], ["x".repeat(300)], ["last", LARGE]];

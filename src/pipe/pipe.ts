@@ -22,15 +22,19 @@ import {
   WORD_BYTES,
 } from "../memory/index.ts";
 import { createYpipe, destroyYpipe, LANE_LIMIT, LANE_WORDS } from "../queue/index.ts";
+import { address, isStale } from "./addressee.ts";
 import {
   BINDER_BLOCK,
   CONNECTER_BLOCK,
+  PIPE_ADDRESSEE,
   PIPE_BINDING,
   PIPE_IN,
   PIPE_LANES,
   PIPE_LINGER,
   PIPE_ORPHANED,
   PIPE_OUT,
+  PIPE_PASSED,
+  PIPE_PERSONAL,
   PIPE_ROUTING,
   PIPE_SILENT,
   PIPE_SINCE,
@@ -93,6 +97,8 @@ export class Pipe implements CommandTarget, WriterOwner {
   /** How the socket calls the other end: a ROUTER by an id, a SERVER by a number. */
   peerId: Uint8Array | undefined;
   peerNumber = 0;
+  /** Which of the binders of the pipe the socket has called so, where it knows them apart. */
+  peerBinding = 0;
   /** The socket has let go of it, and only reads what had arrived. */
   draining = false;
   /** Who hears of it: the socket, or, once that has closed, who empties the swap. */
@@ -101,6 +107,11 @@ export class Pipe implements CommandTarget, WriterOwner {
   readonly #number: number;
   /** The lane that this end writes, or 0. */
   readonly #outward: Addr;
+  /** Whether we connect, and what is written is for whoever is bound then, and for no other. */
+  readonly #isPersonal: boolean;
+  #addressee: number;
+  /** How many of our messages were passed over, as far as we have said. */
+  #passed = 0;
   #left = false;
   /** These do not change any more: we are the binder, or have left, and nothing is ours to read. */
   #binding: number | undefined;
@@ -123,6 +134,9 @@ export class Pipe implements CommandTarget, WriterOwner {
     this.events = events;
     this.#options = options;
     const words = thread.arena.words;
+    const isPersonal = words[at + PIPE_PERSONAL] !== 0;
+    this.#isPersonal = isPersonal && side === "connecter";
+    this.#addressee = load(words, at + PIPE_ADDRESSEE); // Ours to change, if we connect.
     this.#outward = words[at + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
     const inward = words[at + (side === "connecter" ? PIPE_IN : PIPE_OUT)];
     const { sendHighWaterMark } = options;
@@ -140,6 +154,7 @@ export class Pipe implements CommandTarget, WriterOwner {
     else {
       thread.redirect(this.block, this.#number);
       this.#binding = this.binding;
+      if (isPersonal) this.reader?.restrict(at, this.#binding);
     }
   }
 
@@ -213,6 +228,49 @@ export class Pipe implements CommandTarget, WriterOwner {
     return at === 0 ? NO_ID : readBytes(arena, at);
   }
 
+  /**
+   * What is written next is for the binder that is there, or else for the one to come; where other
+   * messages could be, too, this is nothing (addressee.ts).
+   *
+   * @param binding For that one alone.
+   * @returns false if that one is gone.
+   */
+  address(binding?: number): boolean {
+    if (!this.#isPersonal) return true;
+    // A count: who reads by an older one does not read any more (link.ts).
+    const now = load(this.thread.arena.words, this.at + PIPE_BINDING);
+    if (binding !== undefined && binding !== now) return false;
+    if (now !== this.#addressee) this.#turnTo(now);
+    return true;
+  }
+
+  /** Whether the one for whom we have written last is gone. */
+  get isOver(): boolean {
+    if (!this.#isPersonal) return false;
+    // A number only: what that one has done is of no interest.
+    return load(this.thread.arena.words, this.at + PIPE_BINDING) !== this.#addressee;
+  }
+
+  /** Whether we have written something that lies there for a binder who is gone. */
+  get isStale(): boolean {
+    return this.#isPersonal && isStale(this.thread.arena.words, this.at);
+  }
+
+  /** Passes over what we have written for others than the addressee. Nobody else reads here. */
+  passOver(slab: Slab): void {
+    const reader = this.readBack(slab);
+    reader.restrict(this.at, this.#addressee);
+    reader.passOver();
+  }
+
+  /** How many of our messages were passed over since this was last asked. */
+  takePassed(): number {
+    if (!this.#isPersonal) return 0;
+    const before = this.#passed;
+    this.#passed = load(this.thread.arena.words, this.at + PIPE_PASSED); // Only a count.
+    return (this.#passed - before) | 0;
+  }
+
   /** How many messages lie in the lane that this end reads. */
   get queuedIn(): number {
     return this.reader?.queued ?? 0;
@@ -247,6 +305,12 @@ export class Pipe implements CommandTarget, WriterOwner {
   /** Takes the reader's role of the lane that this end writes; nobody else has it. */
   readBack(slab: Slab): PipeReader {
     return new PipeReader(this.thread, this.#outward, this.peerBlock, slab);
+  }
+
+  #turnTo(binding: number): void {
+    const { writer } = this;
+    this.#addressee = binding;
+    if (writer !== undefined) address(this.thread.arena.words, this.at, binding, writer.restart());
   }
 
   /** Gives up the roles and the block. The state is moved by the caller, who tells the peer. */
@@ -284,6 +348,8 @@ export function limitOf({ conflate, receiveHighWaterMark }: PipeOptions): number
 export interface Directions {
   readonly sends: boolean;
   readonly receives: boolean;
+  /** Whether what it sends is for whoever is bound then, and for nobody who comes after. */
+  readonly personal?: boolean;
 }
 
 /**
@@ -300,7 +366,7 @@ export function createPipe(
   options: { leave?: number; silent?: boolean; routingId?: Uint8Array | undefined } = {},
 ): Addr {
   const { arena, pool } = thread;
-  const { sends, receives } = directions;
+  const { sends, receives, personal = false } = directions;
   const { leave = LEAVE_NONE, silent = false, routingId = NO_ID } = options;
   const size = pipeWords(Number(sends) + Number(receives), routingId.length);
   const at = pool.allocate(size, leave);
@@ -332,6 +398,7 @@ export function createPipe(
   }
   words[at + PIPE_TYPE] = type;
   words[at + PIPE_SILENT] = Number(silent);
+  words[at + PIPE_PERSONAL] = Number(personal && sends);
   // SYNC(link) publish: nobody else knows of the pipe yet; the lists of the names will tell.
   store(words, at + PIPE_STATE, PENDING);
   return at;

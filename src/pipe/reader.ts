@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-import type { ReceivedPart } from "../base/index.ts";
-import { ACTIVATE_WRITE, type Thread } from "../command/index.ts";
+import { ACTIVATE_WRITE, PIPE_TERM, type Thread } from "../command/index.ts";
 import {
   type Addr,
-  type Arena,
   add,
   and,
-  count,
   countAndNote,
   load,
-  type Pool,
   SLOT_DROPPED,
   SLOT_RECEIVED,
   slotAt,
@@ -22,7 +18,6 @@ import {
   CONTROL,
   FLAGS,
   INLINE_BYTES,
-  LANE_FRONT,
   LANE_HANDED,
   LANE_LIMIT,
   LANE_MOVED_TO,
@@ -35,19 +30,17 @@ import {
   MORE,
   markRedelivered,
   RECORD_HEAD,
-  REDELIVERED,
   REFERENCE,
   recordSize,
   recordWords,
   repairCellReader,
-  repairReader,
-  SHARED,
-  YpipeReader,
 } from "../queue/index.ts";
+import { isFor } from "./addressee.ts";
+import { PIPE_PASSED } from "./layout.ts";
 import type { Lease } from "./leases.ts";
 import type { Message } from "./message.ts";
 import { disown } from "./move.ts";
-import { markAsRedelivered } from "./redelivered.ts";
+import { MessageReader } from "./parts.ts";
 import { Run } from "./run.ts";
 import type { Slab } from "./slab.ts";
 import { NEWEST, NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
@@ -87,10 +80,8 @@ export interface ReaderOptions {
  * handed out and not released (`handed` says how far) is marked as redelivered. For a message that
  * goes to another lane see move.ts.
  */
-export class PipeReader extends YpipeReader {
-  readonly #thread: Thread;
+export class PipeReader extends MessageReader {
   readonly #writerBlock: Addr;
-  readonly #slab: Slab;
   /** A copy of the records from `front` on. */
   readonly #run: Run;
   /** Messages handed out since the last release. */
@@ -99,8 +90,6 @@ export class PipeReader extends YpipeReader {
   #read: number;
   /** Where the slot counts them; 0: nowhere. */
   #counter: Addr;
-  /** Whether a message that is handed out is the reader's only once it is acknowledged. */
-  readonly #acknowledges: boolean;
   /** Whether only the newest message counts. */
   readonly #conflates: boolean;
   readonly #cell: CellReader;
@@ -110,6 +99,10 @@ export class PipeReader extends YpipeReader {
   #dropped = 0;
   /** Whether control records were passed since the last release. */
   #controlled = false;
+  /** The pipe, as long as what comes next may be for a binder before us; else 0. */
+  #pipe: Addr = 0;
+  /** Which binder of the pipe we are. */
+  #binding = 0;
   /** What takes the bodies of the message that is released next. */
   #taking: Lease | undefined;
   /** Hears what the writer's end tells, while a message is being looked for. */
@@ -122,18 +115,15 @@ export class PipeReader extends YpipeReader {
     slab: Slab,
     { acknowledge = false, conflate = false }: ReaderOptions = {},
   ) {
-    super(thread.arena, thread.pool, lane);
+    super(thread, lane, slab, acknowledge);
     const { words } = thread.arena;
-    this.#acknowledges = acknowledge;
     this.#conflates = conflate;
     this.#cell = new CellReader(thread.arena, thread.pool, lane);
     this.#read = load(words, lane + LANE_READ) & ~WAITS; // Only ours to change.
     this.#counter = slotAt(thread.slot) + SLOT_RECEIVED;
     words[lane + LANE_RECEIVED] = this.#read;
     words[lane + LANE_HANDED] = 0;
-    this.#thread = thread;
     this.#writerBlock = writerBlock;
-    this.#slab = slab;
     this.#run = new Run(slab, thread.host.Part);
   }
 
@@ -157,17 +147,20 @@ export class PipeReader extends YpipeReader {
     return queuedIn(this.arena.words, this.lane);
   }
 
-  /** How many of them have not been handed out. */
+  /** How many of them have not been handed out; those that are for others are not among them. */
   get unread(): number {
+    this.passOver();
     return this.queued - this.#unreleased;
   }
 
   /** Whether there is a message to read. What the writer's end tells before it is heard. */
   get hasMessage(): boolean {
+    if (this.#pipe !== 0 && !this.passOver()) return false;
     return this.#laneHasMessage || this.#cell.full;
   }
 
   get #laneHasMessage(): boolean {
+    if (this.#pipe !== 0 && !this.passOver()) return false;
     if (this.run() === 0) return false;
     return (this.arena.words[this.front + FLAGS] & CONTROL) === 0 || this.#hear();
   }
@@ -227,6 +220,31 @@ export class PipeReader extends YpipeReader {
     return super.sleep() && !this.#cell.full;
   }
 
+  /** What is for binders of the pipe before this one is not read (addressee.ts). */
+  restrict(pipe: Addr, binding: number): void {
+    this.#pipe = pipe;
+    this.#binding = binding;
+  }
+
+  /** Passes over what is for binders before us. False if nothing is there that is for us. */
+  passOver(): boolean {
+    if (this.#pipe === 0) return true;
+    this.#run.forget();
+    let isOurs = this.#passLane();
+    while (!isOurs && this.#cell.full && this.#cell.take() !== 0) {
+      isOurs = this.#isForUs(this.#cell.number - ONE);
+      this.#passLane(); // All there is older.
+      // As if we had died with it in hand.
+      if (isOurs) repairCellReader(this.arena, this.pool, this.lane, this.#read);
+      else {
+        this.#celled = true;
+        this.#pass((this.#cell.number - this.#read) / ONE);
+      }
+    }
+    if (isOurs) this.#pipe = 0;
+    return isOurs;
+  }
+
   /** How many messages have gone through the lane, up to the last release; it wraps. */
   get received(): number {
     return this.#read;
@@ -239,6 +257,7 @@ export class PipeReader extends YpipeReader {
    *   it was of. The message is then to be released before another is read.
    */
   read(lease?: Lease): Message | undefined {
+    if (this.#pipe !== 0 && !this.passOver()) return undefined;
     if (this.#conflates) return this.#readNewest();
     lease?.drop();
     return this.#readLane(lease) ?? this.#readCell();
@@ -251,6 +270,7 @@ export class PipeReader extends YpipeReader {
    * @returns how many; 0 if the next is to be `read`, if there is one.
    */
   readRun(messages: Message[], most: number): number {
+    if (this.#pipe !== 0 && !this.passOver()) return 0;
     if (this.#conflates || !this.#fill()) return 0;
     const count = this.#run.readMany(messages, most);
     if (count > 0) this.#handOut(this.#run.position, false, count);
@@ -310,7 +330,7 @@ export class PipeReader extends YpipeReader {
 
   /** Ends the role. What was not acknowledged is left to the next reader, who will know. */
   leave(): void {
-    if (this.#acknowledges) {
+    if (this.acknowledges) {
       repairCellReader(this.arena, this.pool, this.lane, this.#read);
       markRedelivered(this.arena.words, this.lane);
     } else this.release();
@@ -321,12 +341,41 @@ export class PipeReader extends YpipeReader {
   #count(messages: number, note: Addr): void {
     const received = messages - this.#dropped;
     if (this.#dropped > 0) {
-      const counter = slotAt(this.#thread.slot) + SLOT_DROPPED;
+      const counter = slotAt(this.thread.slot) + SLOT_DROPPED;
       const noted = (this.#read - received * ONE) | 0;
       countAndNote(this.arena, counter, this.#dropped, note, noted);
       this.#dropped = 0;
     }
     countAndNote(this.arena, this.#counter, received, note, this.#read);
+  }
+
+  #isForUs(before: number): boolean {
+    return isFor(this.arena.words, this.#pipe, this.#binding, before | 0);
+  }
+
+  /** Passes over what is not for us in the lane. False if nothing else is there. */
+  #passLane(): boolean {
+    let passed = 0;
+    let isOurs = false;
+    while (this.run() > 0) {
+      isOurs = this.#isForUs(this.#read + passed * ONE);
+      if (isOurs) break;
+      this.advance(this.front + this.nextSize, true);
+      passed++;
+    }
+    if (passed > 0) this.#pass(passed);
+    return isOurs;
+  }
+
+  /** So many messages are for nobody. */
+  #pass(messages: number): void {
+    this.#unreleased += messages;
+    this.#dropped += messages;
+    const { words } = this.arena;
+    const at = this.#pipe + PIPE_PASSED;
+    store(words, at, (load(words, at) + messages) | 0); // A count, and only ours to change.
+    this.release();
+    this.thread.post(this.#writerBlock, PIPE_TERM); // Who has sent them counts them, too.
   }
 
   #release(): void {
@@ -340,7 +389,7 @@ export class PipeReader extends YpipeReader {
     this.#taking?.table.end(this.#taking);
     this.#taking = undefined;
     // Nothing is in the application's hands; and we may go on to where we would not meet `handed`.
-    if (this.#acknowledges) words[this.lane + LANE_HANDED] = 0;
+    if (this.acknowledges) words[this.lane + LANE_HANDED] = 0;
     // SYNC(room) publish: these messages have been taken.
     // SYNC(waits) observe: wakeAt, if the bit is set.
     const before = add(words, this.lane + LANE_READ, by);
@@ -358,7 +407,7 @@ export class PipeReader extends YpipeReader {
   #wakeWriter(): void {
     // SYNC(waits) observe: exactly one of those who see the bit wakes the writer.
     if ((and(this.arena.words, this.lane + LANE_READ, ~WAITS) & WAITS) !== 0) {
-      this.#thread.post(this.#writerBlock, ACTIVATE_WRITE);
+      this.thread.post(this.#writerBlock, ACTIVATE_WRITE);
     }
   }
 
@@ -374,7 +423,7 @@ export class PipeReader extends YpipeReader {
   #handOut(to: Addr, bodies: boolean, messages = 1): void {
     this.advance(to, bodies);
     this.#unreleased += messages;
-    if (this.#acknowledges) this.arena.words[this.lane + LANE_HANDED] = to;
+    if (this.acknowledges) this.arena.words[this.lane + LANE_HANDED] = to;
   }
 
   /** The newest message there is; those before it are dropped. */
@@ -401,8 +450,8 @@ export class PipeReader extends YpipeReader {
     if (older > 0) this.#dropped += older;
     this.#celled = true;
     this.#unreleased += Math.max(left, 0) + 1;
-    if (this.#acknowledges) this.arena.words[this.lane + LANE_HANDED] = at;
-    return this.#copyParts(at);
+    if (this.acknowledges) this.arena.words[this.lane + LANE_HANDED] = at;
+    return this.copyParts(at);
   }
 
   /** Hands out the control records from `front` on. False if no message comes after them. */
@@ -436,7 +485,7 @@ export class PipeReader extends YpipeReader {
     }
     const lessee = lease !== undefined && this.#mayLease(lease) ? lease : undefined;
     const end = this.front + this.nextSize;
-    const message = this.#copyParts(this.front, lessee);
+    const message = this.copyParts(this.front, lessee);
     // What is taken from the lane is not the lane's to free (leases.ts I3).
     const bodies = this.#taking === undefined && message.some(isLarge);
     this.#handOut(end, bodies);
@@ -445,7 +494,7 @@ export class PipeReader extends YpipeReader {
 
   /** Whether there is something to lease in the next message, and it can be. */
   #mayLease(lease: Lease): boolean {
-    if (!this.#acknowledges && this.#unreleased > 0) return false;
+    if (!this.acknowledges && this.#unreleased > 0) return false;
     const { words } = this.arena;
     let bodies = 0;
     for (let at = this.front, more = true; more; at += recordSize(words, at)) {
@@ -453,50 +502,11 @@ export class PipeReader extends YpipeReader {
       more = (words[at + FLAGS] & MORE) !== 0;
     }
     if (bodies === 0 || !lease.table.reserve(bodies)) return false;
-    if (this.#acknowledges) return true;
+    if (this.acknowledges) return true;
     if (this.passed) this.#release();
     lease.table.begin(this.lane);
     this.#taking = lease;
     return true;
-  }
-
-  /** Copies the message whose records begin at `from`, but for what the lease gets. */
-  #copyParts(from: Addr, lease?: Lease): Message {
-    const { words } = this.arena;
-    const message: Message = [this.#copyOne(from, lease)]; // `push` would make room for 17.
-    for (let at = from; (words[at + FLAGS] & MORE) !== 0; ) {
-      at += recordSize(words, at);
-      message.push(this.#copyOne(at, lease));
-    }
-    if ((words[from + FLAGS] & REDELIVERED) !== 0) markAsRedelivered(message);
-    return message;
-  }
-
-  #copyOne(at: Addr, lease: Lease | undefined): ReceivedPart {
-    const { words } = this.arena;
-    if ((words[at + FLAGS] & REFERENCE) !== 0) return this.#takeBody(at, lease);
-    return this.#copy(at + RECORD_HEAD, words[at + LENGTH]);
-  }
-
-  /** The body that a record refers to: a copy, or leased. */
-  #takeBody(at: Addr, lease: Lease | undefined): ReceivedPart {
-    const { arena } = this;
-    const length = arena.words[at + LENGTH];
-    const flags = arena.words[at + FLAGS];
-    const body = arena.words[at + RECORD_HEAD];
-    arena.reach(body + BODY_HEAD + ((length - 1) >> 2));
-    if (lease === undefined) return this.#copy(body + BODY_HEAD, length);
-    const isShared = (flags & SHARED) !== 0;
-    if (!this.#acknowledges) return lease.table.take(lease, body, length, isShared);
-    if (!isShared) {
-      arena.words[body] = 1; // The lane's, which gives it up like any other.
-      arena.words[at + FLAGS] = flags | SHARED;
-    }
-    return lease.table.share(lease, body, length);
-  }
-
-  #copy(from: Addr, length: number): ReceivedPart {
-    return this.#slab.part(this.arena.bytes.subarray(from * 4, from * 4 + length));
   }
 }
 
@@ -504,21 +514,4 @@ function nobodyCares(): void {}
 
 function isLarge({ length }: Uint8Array): boolean {
   return length > INLINE_BYTES;
-}
-
-/** Finishes what a dead reader was about, and counts as received what it has released. */
-export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, counter: Addr): void {
-  repairReader(arena, pool, lane);
-  const words = arena.words;
-  const read = load(words, lane + LANE_READ) & ~WAITS; // Nobody else changes it now.
-  let now = read;
-  if (words[lane + LANE_FRONT] === words[lane + LANE_NEXT_FRONT]) {
-    now = words[lane + LANE_NEXT_READ];
-    add(words, lane + LANE_READ, (now - read) | 0); // The writer is told in any case.
-  }
-  const uncounted = Math.max(0, ((now - words[lane + LANE_RECEIVED]) | 0) / ONE);
-  if (counter !== 0) count(arena, counter, uncounted);
-  words[lane + LANE_RECEIVED] = now;
-  repairCellReader(arena, pool, lane, now);
-  markRedelivered(words, lane);
 }

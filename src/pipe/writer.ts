@@ -4,7 +4,6 @@ import { assert, FLUSH_EVERY, type ZmqError } from "../base/index.ts";
 import { ACTIVATE_READ, type Thread } from "../command/index.ts";
 import {
   type Addr,
-  type Arena,
   count,
   countAndNote,
   countBoth,
@@ -12,7 +11,6 @@ import {
   load,
   MEMORY_WANTED,
   or,
-  type Pool,
   peek,
   SLOT_DROPPED,
   SLOT_SENT,
@@ -29,7 +27,6 @@ import {
   LANE_SWAPPED,
   LANE_WAKE_AT,
   LANE_WRITTEN,
-  repairWriter,
 } from "../queue/index.ts";
 import { type MessageLike, MessageWriter, Prepared, prepare, wholeSize } from "./message.ts";
 import { noteMove } from "./move.ts";
@@ -156,8 +153,13 @@ export class PipeWriter extends MessageWriter {
   #put = false;
   /** Whether its owner has it on the list of those to be flushed (strategy/unshown.ts). */
   unshown = false;
-  /** Called when a message has replaced another, which is dropped. */
-  onConflate: () => void = nobodyCares;
+  /** How many messages were written to others (`restart`); and whether some lie there still. */
+  #others = 0;
+  #isBehind = false;
+  /** Whether the next message in the cell is for somebody else than the last. */
+  #restarted = false;
+  /** Called when messages that were accepted are dropped: newer ones count, or none of them. */
+  onDrop: (count: number) => void = nobodyCares;
 
   constructor(
     thread: Thread,
@@ -342,6 +344,26 @@ export class PipeWriter extends MessageWriter {
     return true;
   }
 
+  /**
+   * What is written next is for somebody else (addressee.ts), who will pass over what lies there
+   * and has its own room. What is in the swap was for the one before, and is dropped. Returns how
+   * many messages were written before.
+   */
+  restart(): number {
+    const { swapped } = this;
+    if (swapped > 0) {
+      this.#swap?.close();
+      this.#dropped(swapped);
+      this.#starve(false);
+      this.onSwap(false);
+    }
+    this.#restarted = true;
+    this.#isBehind = true;
+    this.#others = this.written;
+    this.#recount();
+    return this.written;
+  }
+
   /** Gives up the swap, and what is in it: how many messages these are, the lane still says. */
   leave(): void {
     this.#starve(false);
@@ -450,14 +472,17 @@ export class PipeWriter extends MessageWriter {
     this.flush(); // What is in the lane is older.
     this.#celled = true;
     this.#put = true;
-    const next = (this.written + ONE) | 0;
-    if (this.#cell.put(this.written, next)) this.written = next;
-    else {
-      if (this.#counter !== 0) {
-        countBoth(this.arena, this.#counter, slotAt(this.#thread.slot) + SLOT_DROPPED);
-      }
-      this.onConflate();
+    const before = this.written;
+    const next = (before + ONE) | 0;
+    // What was for another keeps its number, and counts as dropped when this one is taken.
+    const isFirst = this.#cell.put(this.#restarted ? next : before, next);
+    this.#restarted = false;
+    this.written = this.arena.words[this.lane + LANE_WRITTEN];
+    if (isFirst) return true;
+    if (this.written === before && this.#counter !== 0) {
+      countBoth(this.arena, this.#counter, slotAt(this.#thread.slot) + SLOT_DROPPED);
     }
+    this.onDrop(1);
     return true;
   }
 
@@ -483,7 +508,10 @@ export class PipeWriter extends MessageWriter {
     }
     const isFree = this.#conflates || own === 0 || peerMark === 0;
     const mark = isFree ? UNLIMITED : own + Math.max(peerMark, 0);
-    const from = mark < UNLIMITED ? read : this.written;
+    if (this.#isBehind) this.#isBehind = ((read - this.#others) | 0) < 0;
+    // What lies there for others takes no room of what is for this one.
+    const taken = this.#isBehind ? this.#others : read;
+    const from = mark < UNLIMITED ? taken : this.written;
     this.#peerMark = peerMark;
     this.#read = read;
     this.#limit = (from + ONE * Math.min(mark, UNLIMITED)) | 0;
@@ -529,10 +557,19 @@ export class PipeWriter extends MessageWriter {
     const swap = this.#swap as Swap;
     while (swap.count > 1 && swap.ready() && swap.count > 1) {
       swap.shift();
-      this.arena.words[this.lane + LANE_SWAPPED] -= 1;
-      count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, 1);
-      this.onConflate();
+      this.#dropped(1);
     }
+  }
+
+  /** So many messages that were in the swap are there no longer, and nobody gets them. */
+  #dropped(messages: number): void {
+    this.#forget(messages);
+    this.onDrop(messages);
+  }
+
+  #forget(messages: number): void {
+    this.arena.words[this.lane + LANE_SWAPPED] -= messages;
+    count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, messages);
   }
 
   #starve(starved: boolean): void {
@@ -543,8 +580,7 @@ export class PipeWriter extends MessageWriter {
   }
 
   #lost(lost: number, error: ZmqError): void {
-    this.arena.words[this.lane + LANE_SWAPPED] -= lost;
-    count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, lost);
+    this.#forget(lost);
     this.#owner?.messagesLost(lost, error);
   }
 }
@@ -561,17 +597,4 @@ export function queuedIn(words: Words, lane: Addr): number {
   // SYNC(room) observe: only a count.
   const read = load(words, lane + LANE_READ) & ~WAITS;
   return ((peek(words, lane + LANE_WRITTEN) - read) | 0) / ONE;
-}
-
-/**
- * Finishes or takes back what a dead writer was about; what was shown counts as sent.
- *
- * @param counter Where its slot counts that; 0: nowhere.
- */
-export function repairPipeWriter(arena: Arena, pool: Pool, lane: Addr, counter: Addr): void {
-  repairWriter(arena, pool, lane);
-  const words = arena.words;
-  const uncounted = ((words[lane + LANE_WRITTEN] - words[lane + LANE_SENT]) | 0) / ONE;
-  words[lane + LANE_SENT] = words[lane + LANE_WRITTEN];
-  if (counter !== 0) count(arena, counter, uncounted);
 }

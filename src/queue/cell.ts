@@ -54,7 +54,8 @@ import {
  *      taken                block, and what `takes` is once it is out
  *
  * `number` is how many messages the lane has had written with this one: by it the reader knows how
- * many that it has not read are older. One that replaces another takes over its number.
+ * many that it has not read are older. One that replaces another takes over its number, unless that
+ * was for somebody else (pipe/addressee.ts).
  *
  * # Invariants
  *
@@ -133,8 +134,9 @@ export class CellWriter {
    *
    * @param written How many messages were written before, as the lane counts them; and `next` with
    *   this one.
-   * @returns false if it has replaced another, which nobody has read: there are no more messages
-   *   than before.
+   *   Or `next` twice, if it is not to take over the number of what it replaces.
+   * @returns false if it has replaced another, which nobody has read: unless that keeps its number
+   *   there are no more messages than before.
    */
   put(written: number, next: number): boolean {
     const words = this.#arena.words;

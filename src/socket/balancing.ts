@@ -22,6 +22,8 @@ export interface Balancing {
   readonly returns?: boolean;
   /** Whether a message has one part. Default false. */
   readonly onePart?: boolean;
+  /** Whether what is sent is for the peer that there is, and for nobody who comes after it. */
+  readonly personal?: boolean;
 }
 
 /**
@@ -39,11 +41,14 @@ export class Balancer extends Sender<Outgoing> {
 
   readonly #returns: boolean;
   readonly #onePart: boolean;
+  override readonly personal: boolean;
 
-  constructor(core: SocketCore, { returns = true, onePart = false }: Balancing = {}) {
+  constructor(core: SocketCore, balancing: Balancing = {}) {
     super(core);
+    const { returns = true, onePart = false, personal = false } = balancing;
     this.#returns = returns;
     this.#onePart = onePart;
+    this.personal = personal;
     this.lb = new Lb(this.thread, () => core.options.balance === "least-loaded");
   }
 
@@ -53,14 +58,17 @@ export class Balancer extends Sender<Outgoing> {
   }
 
   protected override put(message: Outgoing): boolean {
+    if (this.personal) this.#address();
     return this.lb.send(message);
   }
 
   protected write(message: Outgoing): boolean {
+    if (this.personal) this.#address();
     return this.lb.write(message);
   }
 
   override passRecords(at: Addr, size: number, front: Uint8Array | undefined): boolean {
+    if (this.personal) this.#address();
     if (this.#onePart || !this.lb.pass(at, size, front)) return false;
     this.count(1);
     return true;
@@ -132,6 +140,12 @@ export class Balancer extends Sender<Outgoing> {
 
   override closed(): number {
     return this.lb.abandon();
+  }
+
+  /** What is sent now is for those who are there now, or else for the next. */
+  #address(): void {
+    const { pipes } = this.lb;
+    for (let i = 0; i < pipes.length; i++) (pipes[i] as Pipe).address(); // As a rule it is one.
   }
 
   /** Whether what is left unread in a pipe goes to others. */

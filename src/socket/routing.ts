@@ -71,7 +71,8 @@ class PipeClaims implements Claims {
  *
  * If the pipe is full, and there is no swap that takes it, the message waits or is dropped, by
  * pattern (`drops`). One that waits holds up what is for the same peer, and nothing else. What a
- * peer that is gone left unread is dropped: it was for nobody else. Everything dropped is counted.
+ * peer that is gone left unread is dropped: it was for nobody else, not for the next binder of a
+ * name either (pipe/addressee.ts). Everything dropped is counted.
  */
 export abstract class Routing extends Sender<Routed> {
   /** Pipes that were full when a message for them was tried. */
@@ -83,6 +84,13 @@ export abstract class Routing extends Sender<Routed> {
   /** Likewise; and none has come free since. */
   #starved = false;
   readonly #wish = new MemoryWish(this.thread);
+
+  override readonly personal = true;
+
+  /** Which binder of a pipe a message is for, if it is not for whoever is there. */
+  protected addressee(_pipe: Pipe): number | undefined {
+    return undefined;
+  }
 
   /** Whether what cannot be sent now is dropped. */
   protected abstract readonly drops: boolean;
@@ -96,8 +104,8 @@ export abstract class Routing extends Sender<Routed> {
 
   protected write({ pipe: find, message }: Routed): boolean {
     const pipe = find();
-    const writer = pipe?.writer;
-    if (pipe === undefined || writer === undefined || !this.isUsable(pipe)) {
+    const writer = this.#writerTo(pipe);
+    if (writer === undefined) {
       this.unreachable();
       this.core.dropped(1, "unreachable");
       return true;
@@ -122,8 +130,8 @@ export abstract class Routing extends Sender<Routed> {
 
   /** As `passRecords`, to this pipe. */
   protected passInto(pipe: Pipe | undefined, at: Addr, size: number): boolean {
-    const writer = pipe?.writer;
-    if (pipe === undefined || writer === undefined || !this.isUsable(pipe)) return false;
+    const writer = this.#writerTo(pipe);
+    if (writer === undefined) return false;
     if (this.#claims.has(writer) || writer.conflates || !writer.hasRoom) return false;
     if (!writer.writeCopy(this.thread.arena.words, at, size, false)) return false;
     this.#unshown.add(writer);
@@ -204,6 +212,12 @@ export abstract class Routing extends Sender<Routed> {
   override closed(): number {
     this.#gotMemory();
     return super.closed();
+  }
+
+  /** By which a message goes to whom it is for; undefined if that one is not there. */
+  #writerTo(pipe: Pipe | undefined): PipeWriter | undefined {
+    if (pipe === undefined || !this.isUsable(pipe)) return undefined;
+    return pipe.address(this.addressee(pipe)) ? pipe.writer : undefined;
   }
 
   #gotMemory(): void {

@@ -38,6 +38,9 @@ export abstract class Sender<P = Outgoing> extends Direction {
     this.#codec = core.options.codec;
   }
 
+  /** Whether a message is for one peer, who is there or will be, and for no other after it. */
+  readonly personal: boolean = false;
+
   /** Gives a message to whom it is for; `flush` shows it. False if it has to wait. */
   protected abstract write(message: P): boolean;
 

@@ -293,6 +293,7 @@ export abstract class Socket {
     let queuedOut = this.#inproc.lingering;
     let queuedIn = 0;
     for (const pipe of this.#inproc.pipes) {
+      this.#drop(pipe.takePassed(), "peer left");
       queuedOut += pipe.queuedOut;
       queuedIn += pipe.queuedIn;
     }
@@ -403,6 +404,7 @@ export abstract class Socket {
       writeActivated: (pipe) => this.#pattern.writeActivated(pipe),
       peerChanged: (pipe) => {
         this.#events?.peerChanged(pipe);
+        this.#drop(pipe.takePassed(), "peer left");
         if (pipe.peerState !== REFUSED) this.#pattern.peerChanged(pipe);
         else if (!pipe.draining && !this.#inproc.isConnecting(pipe)) {
           this.#pattern.refused(this.#inproc.refused(pipe));

@@ -45,6 +45,7 @@ export class Ways implements Pattern {
     this.directions = directions ?? {
       sends: sender !== undefined,
       receives: receiver !== undefined,
+      personal: sender?.personal ?? false,
     };
   }
 
@@ -82,6 +83,7 @@ export class Ways implements Pattern {
   peerChanged(pipe: Pipe): void {
     if (pipe.draining) return;
     if (pipe.side === "connecter" || pipe.peerState !== GONE) {
+      this.#passOver(pipe);
       this.#probe(pipe);
       this.receiver?.changed(pipe);
       this.sender?.changed(pipe);
@@ -170,7 +172,18 @@ export class Ways implements Pattern {
     if (this.#probed.get(pipe) === binding) return;
     this.#probed.set(pipe, binding);
     // Where there is no room there is a message, which will do.
+    pipe.address();
     if (pipe.writer.hasRoom && pipe.writer.write("")) pipe.writer.flush();
+  }
+
+  /** What a binder that is gone has left unread is for no other, if the pipe is such a one. */
+  #passOver(pipe: Pipe): void {
+    const { registry, slab } = this.core.member;
+    pipe.address(); // What is in the swap may be for one who is gone, too.
+    if (!pipe.isStale || !registry.retract(pipe.at)) return; // Who has come does it.
+    pipe.passOver(slab);
+    this.core.dropped(pipe.takePassed(), "peer left");
+    registry.leave(pipe.at, "binder", 0);
   }
 
   /** Reads what has arrived, and then no more; then `done`. */

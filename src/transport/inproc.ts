@@ -225,6 +225,7 @@ export class Inproc {
       this.leave(pipe, 0);
       return;
     }
+    pipe.reader?.passOver(); // Its room is for what comes for us.
     const peer = typeName(thread.arena.words[at + PIPE_TYPE]);
     this.#logPipe("pipe.attached", pipe, { peer, queued: pipe.queuedIn });
     socket.attached(pipe);
@@ -286,6 +287,7 @@ export class Inproc {
 
   #leave(pipe: Pipe, lingerMs: number): void {
     const queued = pipe.queuedIn + pipe.queuedOut;
+    this.#socket.dropped(pipe.takePassed());
     const refusal = this.#refusals.get(pipe);
     const why = refusal === undefined ? (this.#reasons.get(pipe) ?? "peer left") : "refused";
     pipe.leave();
@@ -334,7 +336,7 @@ export class Inproc {
     pipe.writer.onFull = (full) => {
       this.#logPipe(full ? "pipe.full" : "pipe.relieved", pipe, { queued: pipe.queuedOut });
     };
-    pipe.writer.onConflate = () => this.#socket.dropped(1);
+    pipe.writer.onDrop = (count) => this.#socket.dropped(count);
     pipe.writer.onSwap = (used) => {
       this.#logPipe(used ? "swap.used" : "swap.drained", pipe, { queued: pipe.queuedOut });
     };

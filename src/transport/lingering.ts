@@ -30,7 +30,8 @@ export interface Linger {
  * What is in the swap was accepted, and only this thread can bring it to the reader. So the end
  * stays, unknown to the user, and goes on moving messages into the lane as the reader takes them;
  * then it leaves. `linger` says how long that may take: 0 drops what is in the swap, -1 is for
- * ever.
+ * ever. What is for one binder and for no other (pipe/addressee.ts) is dropped when that one is
+ * gone.
  *
  * # What it holds
  *
@@ -113,7 +114,7 @@ export class Lingering implements PipeEvents, ManagedSocket {
   #goOn(): void {
     if (this.#over) return;
     const { peerState } = this.pipe;
-    if (peerState === GONE) this.#end(0);
+    if (peerState === GONE || this.pipe.isOver) this.#end(0);
     else {
       if (peerState !== DRAINING) this.#writer.drainSwap();
       if (this.#writer.swapped === 0) this.#end(this.#left);

@@ -202,7 +202,7 @@ model("who leases what it has to acknowledge dies at each step: it is received, 
   ...holderDies({ acknowledge: true }),
   planted: {
     "the lane does not know that it shares its bodies": {
-      file: "pipe/reader.js",
+      file: "pipe/parts.js",
       replace: "arena.words[at + FLAGS] = flags | SHARED;",
       by: "",
     },

@@ -21,8 +21,18 @@ const noEvents: PipeEvents = {
   messagesLost() {},
 };
 
-/** Connects a pipe to a name that somebody binds to. It is assigned, and BIND is posted. */
-export function connect(env: Env, sendMark: number, receiveMark: number, name = NAME): Addr {
+/**
+ * Connects a pipe to a name that somebody binds to. It is assigned, and BIND is posted.
+ *
+ * @param personal Whether what is sent is for one binder, and for no other.
+ */
+export function connect(
+  env: Env,
+  sendMark: number,
+  receiveMark: number,
+  name = NAME,
+  personal = false,
+): Addr {
   const { SLOT_HEAD, slotAt, NAMES_LOCK, PAGES_LOCK } = env.code.memory;
   const { LANE_C, LANE_LIMIT, LANE_READ, LANE_WAKE_AT } = env.code.queue;
   const { PIPE_LANES, PIPE_STATE, CONNECTER_BLOCK, BINDER_BLOCK, createPipe } = env.code.pipe;
@@ -30,7 +40,7 @@ export function connect(env: Env, sendMark: number, receiveMark: number, name = 
   new env.code.registry.Registry(env.as(BINDER).thread).bind(name, ADDRESS, binder);
   const connecter = env.as(CONNECTER);
   const { thread } = connecter;
-  const at = createPipe(thread, PUSH, { sends: true, receives: false });
+  const at = createPipe(thread, PUSH, { sends: true, receives: false, personal });
   openEnd(connecter, at, "connecter", sendMark);
   new env.code.registry.Registry(thread).connect(name, ADDRESS, at);
   thread.dispatch(); // It has heard of the binder.
