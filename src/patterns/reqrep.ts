@@ -262,9 +262,11 @@ class RequestWays extends Ways {
     const { pipe } = asked;
     const { draining, peerState } = pipe;
     if (isThere(asked, this.core) && !draining && peerState !== DRAINING) return;
-    if (pipe.queuedIn > 0)
-      this.#lose(); // But the answer may have come.
-    else if (peerState === REFUSED)
+    if (pipe.queuedIn > 0) {
+      // The answer may have come; that it has, is said by the command that is heard after this one.
+      this.receiver?.activated(pipe);
+      this.#lose();
+    } else if (peerState === REFUSED)
       this.#dialogue.end(); // That error will be told.
     else {
       this.#giveUp();
