@@ -146,7 +146,7 @@ class Peers {
     if (last !== undefined && ((binding - last.binding) | 0) !== 1) known.length = 0;
     else if (last?.since === since) known.pop(); // It has sent nothing.
     known.push({ id, binding, since });
-    while (known.length > 1 && isBehind(pipe, known[1] as Known)) known.shift();
+    while (known.length > 1 && pipe.isBehind((known[1] as Known).since)) known.shift();
     this.#known.set(pipe, known);
     pipe.peerBinding = binding;
     if (isThere) this.#routes.set(id, pipe);
@@ -162,7 +162,7 @@ class Peers {
     if (pipe.peerId !== undefined) return pipe.peerId;
     const last = this.#last(pipe);
     if (pipe.side === "binder" && last !== undefined) return last.id;
-    const sender = this.#known.get(pipe)?.findLast((one) => isBehind(pipe, one));
+    const sender = this.#known.get(pipe)?.findLast(({ since }) => pipe.isBehind(since));
     // Perhaps it has come and gone without our hearing of it.
     if (sender === undefined) return this.#makeUp();
     return sender === last && pipe.origin !== last.binding ? this.#makeUp() : sender.id;
@@ -181,11 +181,6 @@ class Peers {
       if (this.#routes.get(id) === undefined) return id;
     }
   }
-}
-
-/** Whether the last message that came out of a pipe was sent after a peer came to it. */
-function isBehind({ reader }: Pipe, { since }: Known): boolean {
-  return reader !== undefined && ((reader.received - since) | 0) > 0;
 }
 
 /** What a ROUTER does: it knows each peer by an id. */

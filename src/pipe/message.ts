@@ -27,7 +27,7 @@ export type MessageLike = Part | readonly Part[];
 export type Message = ReceivedPart[];
 
 /** Below this, a loop is faster than the call of `set`. */
-export const SHORT_BYTES = 24;
+const SHORT_BYTES = 24;
 export const SHORT_TEXT = 64;
 
 /** Of words, below this, a loop is faster than making the view that `set` wants. */
@@ -154,10 +154,7 @@ export class MessageWriter extends YpipeWriter {
     const { words, bytes } = this.arena;
     words[at + LENGTH] = length;
     words[at + FLAGS] = more;
-    const to = (at + RECORD_HEAD) * 4;
-    if (length > SHORT_BYTES) {
-      setBytes(bytes, to, source, length);
-    } else for (let i = 0; i < length; i++) bytes[to + i] = source[i] as number;
+    setBytes(bytes, (at + RECORD_HEAD) * 4, source, length);
   }
 
   #putText(at: Addr, text: string, more: number): void {
@@ -222,7 +219,9 @@ function isWhole(bytes: Uint8Array, length: number): boolean {
  * thread lets grow may be longer, and a class of the user's may say what it likes of its length.
  */
 export function setBytes(to: Uint8Array, at: number, source: Uint8Array, length: number): void {
-  if (isWhole(source, length)) to.set(source, at);
+  if (length <= SHORT_BYTES) {
+    for (let i = 0; i < length; i++) to[at + i] = source[i] as number;
+  } else if (isWhole(source, length)) to.set(source, at);
   else {
     to.fill(0, at, at + length);
     to.set(bytesOf(source).subarray(0, length), at);

@@ -216,9 +216,15 @@ export class Pipe implements CommandTarget, WriterOwner {
     if (this.#origin !== undefined) return this.#origin;
     if (reader === undefined || this.side === "binder") return binding;
     const { words } = this.thread.arena;
-    const isPast = ((reader.received - load(words, this.at + PIPE_SINCE)) | 0) <= 0;
+    const isOurs = this.isBehind(load(words, this.at + PIPE_SINCE));
     if (this.binding !== binding) return this.origin;
-    return isPast ? binding - 1 : binding;
+    return isOurs ? binding : binding - 1;
+  }
+
+  /** Whether the last message that came out was sent after so many others, as the lane counts. */
+  isBehind(since: number): boolean {
+    const { reader } = this;
+    return reader !== undefined && ((reader.received - since) | 0) > 0;
   }
 
   /** The routing id that the connecter was given; empty if none. */

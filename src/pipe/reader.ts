@@ -155,13 +155,11 @@ export class PipeReader extends MessageReader {
 
   /** Whether there is a message to read. What the writer's end tells before it is heard. */
   get hasMessage(): boolean {
-    if (this.#pipe !== 0 && !this.passOver()) return false;
-    return this.#laneHasMessage || this.#cell.full;
+    return this.passOver() && (this.#laneHasMessage || this.#cell.full);
   }
 
   get #laneHasMessage(): boolean {
-    if (this.#pipe !== 0 && !this.passOver()) return false;
-    if (this.run() === 0) return false;
+    if (!this.passOver() || this.run() === 0) return false;
     return (this.arena.words[this.front + FLAGS] & CONTROL) === 0 || this.#hear();
   }
 
@@ -228,7 +226,10 @@ export class PipeReader extends MessageReader {
 
   /** Passes over what is for binders before us. False if nothing is there that is for us. */
   passOver(): boolean {
-    if (this.#pipe === 0) return true;
+    return this.#pipe === 0 || this.#passOthers(); // In two, for this is asked for each message.
+  }
+
+  #passOthers(): boolean {
     this.#run.forget();
     let isOurs = this.#passLane();
     while (!isOurs && this.#cell.full && this.#cell.take() !== 0) {
@@ -257,7 +258,7 @@ export class PipeReader extends MessageReader {
    *   it was of. The message is then to be released before another is read.
    */
   read(lease?: Lease): Message | undefined {
-    if (this.#pipe !== 0 && !this.passOver()) return undefined;
+    if (!this.passOver()) return undefined;
     if (this.#conflates) return this.#readNewest();
     lease?.drop();
     return this.#readLane(lease) ?? this.#readCell();
@@ -270,8 +271,7 @@ export class PipeReader extends MessageReader {
    * @returns how many; 0 if the next is to be `read`, if there is one.
    */
   readRun(messages: Message[], most: number): number {
-    if (this.#pipe !== 0 && !this.passOver()) return 0;
-    if (this.#conflates || !this.#fill()) return 0;
+    if (!this.passOver() || this.#conflates || !this.#fill()) return 0;
     const count = this.#run.readMany(messages, most);
     if (count > 0) this.#handOut(this.#run.position, false, count);
     return count;

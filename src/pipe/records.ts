@@ -12,7 +12,7 @@ import {
   recordWords,
   SHARED,
 } from "../queue/index.ts";
-import { type Prepared, SHORT_BYTES, setBytes } from "./message.ts";
+import { type Prepared, setBytes } from "./message.ts";
 
 /** A message that is kept for later, with all its bodies inside; for `writeCopy`. */
 export interface Kept {
@@ -69,9 +69,7 @@ export class Records {
     const to = (at + RECORD_HEAD) * WORD_BYTES;
     if (typeof part === "string") {
       for (let i = 0; i < length; i++) bytes[to + i] = part.charCodeAt(i);
-    } else if (length > SHORT_BYTES) {
-      setBytes(bytes, to, part, length);
-    } else for (let i = 0; i < length; i++) bytes[to + i] = part[i] as number;
+    } else setBytes(bytes, to, part, length);
     return at + recordWords(length);
   }
 

@@ -95,7 +95,7 @@ export class Source<In> {
  * Of its errors each ends the stream; after an EBADMSG a new stream goes on with the next message.
  * `cancel` gives up the receive that waits. What comes when nobody has the stream locked stays in
  * the socket. Only if another reader has it by then, who has not read, does it wait in the stream,
- * for him.
+ * for him; and if he cancels without having read, it is lost.
  *
  * @example
  * ```ts
