@@ -157,8 +157,8 @@ class Upstream extends Receiver<Message> {
   hear: (pipe: Pipe, record: Uint8Array) => void = () => {};
   /** Whether messages are kept; a PUB throws them away. */
   readonly #keeps: boolean;
-  /** Those that no peer has sent as messages. */
-  readonly #notices = new WeakSet<Message>();
+  /** Those that no peer has sent as messages, and whom each is about. */
+  readonly #notices = new WeakMap<object, Outlet>();
   readonly #queue: Arrival[] = [];
   #head = 0;
   /** How many messages of a pipe wait here. */
@@ -195,7 +195,7 @@ class Upstream extends Receiver<Message> {
 
   /** Something is to be received that was in no message, and is for no codec. */
   add(message: Message, from: Outlet): void {
-    this.#notices.add(message);
+    this.#notices.set(message, from);
     this.#queue.push({ message, from, pipe: undefined });
   }
 
@@ -203,12 +203,12 @@ class Upstream extends Receiver<Message> {
     return this.#notices.has(message) ? message : super.decode(codec, message);
   }
 
-  override get ready(): boolean {
+  protected override get hasCome(): boolean {
     return this.#head < this.#queue.length;
   }
 
   protected override park(): boolean {
-    return !this.ready;
+    return !this.hasCome;
   }
 
   protected override take(): Message | undefined {
@@ -223,6 +223,14 @@ class Upstream extends Receiver<Message> {
     this.from = from;
     this.count(1);
     if (pipe !== undefined) this.#taken(pipe);
+    return message;
+  }
+
+  /** If it was put back, others may have been received since. */
+  override takePassing(): readonly unknown[] | undefined {
+    const message = super.takePassing();
+    const from = message === undefined ? undefined : this.#notices.get(message);
+    if (from !== undefined) this.from = from;
     return message;
   }
 

@@ -174,7 +174,7 @@ class ReplyReceiver extends Receiver<Message> {
 
   protected override enter(): void {
     super.enter();
-    if (this.#dialogue.asked !== undefined || this.isSending()) return;
+    if (this.#dialogue.asked !== undefined || this.isSending() || this.hasReturned) return;
     throw outOfTurn("Send a request first.", this.core.address);
   }
 
@@ -183,8 +183,8 @@ class ReplyReceiver extends Receiver<Message> {
     while (this.fq.receive() !== undefined);
   }
 
-  override get ready(): boolean {
-    return this.#dialogue.asked !== undefined && (this.#dialogue.lost || super.ready);
+  protected override get hasCome(): boolean {
+    return this.#dialogue.asked !== undefined && (this.#dialogue.lost || super.hasCome);
   }
 
   /** Before a request nobody is waited for: what comes unasked is thrown away. */
@@ -372,12 +372,13 @@ class RequestReceiver extends Receiver<Message> {
 
   protected override enter(): void {
     super.enter();
-    if (this.#obligation.due === undefined) return;
+    // A request that was put back is due already, and nobody has seen it.
+    if (this.#obligation.due === undefined || this.hasReturned) return;
     throw outOfTurn("Send the reply to the last request first.", this.core.address);
   }
 
-  override get ready(): boolean {
-    return this.#obligation.due === undefined && super.ready;
+  protected override get hasCome(): boolean {
+    return this.#obligation.due === undefined && super.hasCome;
   }
 
   /** Before the reply nothing is received: the sending half says when that is over. */

@@ -186,8 +186,11 @@ export abstract class Receiver<M = Message> extends Direction {
 
   memoryFreed(): void {}
 
-  /** The next message as it came, to be passed on. */
+  /** The next message as it came, to be passed on: also one that could not be decoded. */
   takePassing(lease?: Lease): readonly unknown[] | undefined {
+    const undecoded = this.#undecoded;
+    this.#undecoded = undefined;
+    if (undecoded !== undefined) return undecoded.received;
     const returned = this.#returned;
     if (returned === undefined) return this.take(lease) as readonly unknown[] | undefined;
     const message = returned.pop();
@@ -201,7 +204,7 @@ export abstract class Receiver<M = Message> extends Direction {
    * @returns how many; 0 if the next one is to be taken.
    */
   passRecords(to: Sender<unknown>, most: number, add: (bytes: number) => void): number {
-    if (this.#returned !== undefined) return 0;
+    if (this.#isAhead) return 0;
     const { arena } = this.thread;
     const moved = this.fq.pass(most, (at, size, pipe) => {
       const front = this.frontOf(pipe);
@@ -238,8 +241,22 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   get ready(): boolean {
-    if (this.#returned !== undefined) return true;
-    return this.#undecoded !== undefined || this.fq.has(this.wants);
+    return this.#isAhead || this.hasCome;
+  }
+
+  /** Whether there is something before all that is to come: it was taken already. */
+  get #isAhead(): boolean {
+    return this.hasReturned || this.#undecoded !== undefined;
+  }
+
+  /** Whether a message was put back, and is the next one. */
+  protected get hasReturned(): boolean {
+    return this.#returned !== undefined;
+  }
+
+  /** Whether a message has come that can be taken now. */
+  protected get hasCome(): boolean {
+    return this.fq.has(this.wants);
   }
 
   protected override park(): boolean {
