@@ -100,6 +100,8 @@ class RequestSender extends Balancer {
   readonly #replies: ReplyReceiver;
   /** Of the message that was prepared last: there is never another on its way. */
   #label: Uint8Array | undefined;
+  /** A reply is waited for now, which those who do are still to be told. */
+  #hasAsked = false;
 
   constructor(core: SocketCore, dialogue: Dialogue, replies: ReplyReceiver) {
     super(core, { returns: false });
@@ -110,7 +112,7 @@ class RequestSender extends Balancer {
   protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Outgoing {
     this.enter(); // Whom we have asked may have gone.
     const { relaxed, correlate } = this.core.options;
-    if (this.pending > 0 || (this.#isDue && !relaxed)) {
+    if (this.others > 0 || (this.#isDue && !relaxed)) {
       const hint = "Receive the reply first; or set relaxed, to give it up by the next request.";
       throw outOfTurn(hint, this.core.address);
     }
@@ -124,8 +126,19 @@ class RequestSender extends Balancer {
   protected override put(message: Outgoing): boolean {
     if (!this.write(message)) return false;
     this.flush();
-    this.#replies.pump(); // Who waits for the reply was not parked before.
     return true;
+  }
+
+  /** A request is more than its records: it has an envelope, and its reply is waited for. */
+  override passRecords(): boolean {
+    return false;
+  }
+
+  override flush(): void {
+    super.flush();
+    if (!this.#hasAsked) return;
+    this.#hasAsked = false;
+    this.#replies.pump(); // Who waits for the reply was not parked before.
   }
 
   protected override park(): boolean {
@@ -138,6 +151,7 @@ class RequestSender extends Balancer {
     // What has come was for another request: nobody can have seen this one yet.
     this.#replies.discard();
     this.#dialogue.ask(this.lb.last as Pipe, this.#label);
+    this.#hasAsked = true;
     return true;
   }
 

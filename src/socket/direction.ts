@@ -99,6 +99,11 @@ export abstract class Direction {
     return this.waits?.size ?? 0;
   }
 
+  /** Calls that wait, but for the one that is being tried. */
+  protected get others(): number {
+    return this.waits?.others ?? 0;
+  }
+
   /** Whether calls that wait keep the event loop alive. */
   get referenced(): boolean {
     return this.holds;

@@ -124,6 +124,12 @@ export class Waiting {
     return this.#operations.size;
   }
 
+  /** How many wait beside the one that is being tried. */
+  get others(): number {
+    const isTried = this.#tried !== undefined && this.#operations.has(this.#tried);
+    return this.size - (isTried ? 1 : 0);
+  }
+
   /** Whether a waiting call keeps the event loop alive. */
   set referenced(referenced: boolean) {
     this.#referenced = referenced;
