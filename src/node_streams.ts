@@ -9,8 +9,8 @@
  *
  * One that does not flow (`readable` and `read`, `for await`, or paused while it asked) says that
  * it has something before that is read: so there one message can wait in the stream. If the stream
- * is destroyed then, it goes back to the socket, which gives it next; if the socket is closed before
- * that, it is lost, though it counts as received.
+ * is destroyed then, it goes back to the socket, which gives it next; if the socket is closed
+ * before that, it is lost, though it counts as received.
  *
  * @packageDocumentation
  */

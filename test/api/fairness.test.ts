@@ -7,8 +7,8 @@
  * What counts is the time in which the loop goes on. While the thread stands still, because the
  * machine runs something else or the engine collects garbage, nobody has a turn: a step of the loop
  * counts as two milliseconds at most. How long a run is, is measured so, too: however seldom the
- * other thread has its turn, there are many messages. The lateness by the clock on the wall is shown
- * beside it.
+ * other thread has its turn, there are many messages. The lateness by the clock on the wall is
+ * shown beside it.
  */
 import assert from "node:assert/strict";
 import { Pull, Push } from "threadmq";

@@ -10,9 +10,9 @@
  * says what it is about to do and waits for its turn (participant.ts). One thread runs at a time,
  * from one operation to the next; so a run is decided by who goes on at each operation, and can be
  * repeated.
- * The search goes through these decisions (search.ts): in the ordinary run with at most two unforced
- * switches, of which it makes a part if there are thousands; all of those with `npm run model`, and
- * all there are with `--all`.
+ * The search goes through these decisions (search.ts): in the ordinary run with at most two
+ * unforced switches, of which it makes a part if there are thousands; all of those with
+ * `npm run model`, and all there are with `--all`.
  *
  * Plain accesses are watched for data races by vector clocks (races.ts). That is what makes the
  * rest sound: where there is no race, ECMA-262 promises that nothing can happen but interleavings
