@@ -282,7 +282,7 @@ export class Reaper extends Registry {
   #finish(pipe: Addr): void {
     const entry = this.words[pipe + PIPE_ENTRY];
     if (this.entries().includes(entry) && this.pipes(entry).includes(pipe)) {
-      this.unlinkAndFree(entry, pipe);
+      this.unlinkDoomed(entry, pipe);
     } else this.free(pipe);
   }
 }

@@ -5,7 +5,7 @@ import { ACTIVATE_WRITE, BIND, BLOCK_SLOT, PIPE_TERM } from "../command/index.ts
 import {
   type Addr,
   add,
-  count,
+  countAndNote,
   LOG_LISTENERS,
   LOG_TOPICS,
   NAMES_DOOMED,
@@ -19,6 +19,7 @@ import {
   ASSIGNED,
   BINDER_BLOCK,
   CONNECTER_BLOCK,
+  countSwapped,
   destroyPipe,
   type EndState,
   GONE,
@@ -45,7 +46,7 @@ import {
   stateOf,
   swappedIn,
 } from "../pipe/index.ts";
-import { LANE_LIMIT, LANE_SWAPPED } from "../queue/index.ts";
+import { LANE_LIMIT } from "../queue/index.ts";
 import {
   BOUND,
   FIRST,
@@ -467,8 +468,13 @@ export class Registry extends Names {
   }
 
   protected unlinkAndFree(entry: Addr, pipe: Addr): void {
+    this.#doom(entry, pipe);
+    this.unlinkDoomed(entry, pipe);
+  }
+
+  /** The rest of that. It may be done again, should we die in the middle. */
+  protected unlinkDoomed(entry: Addr, pipe: Addr): void {
     const words = this.words;
-    words[NAMES_DOOMED] = pipe;
     let before = 0;
     for (const other of this.pipes(entry)) {
       if (other === pipe) break;
@@ -477,7 +483,6 @@ export class Registry extends Names {
     if (before === 0) words[entry + FIRST] = words[pipe + PIPE_NEXT];
     else words[before + PIPE_NEXT] = words[pipe + PIPE_NEXT];
     if (words[entry + LAST] === pipe) words[entry + LAST] = before;
-    this.#countDropped(entry, pipe);
     this.free(pipe);
   }
 
@@ -488,12 +493,15 @@ export class Registry extends Names {
     });
   }
 
-  /** What a pipe still holds is lost with it: it is counted, and told. */
-  #countDropped(entry: Addr, pipe: Addr): void {
-    const dropped = this.#queued(pipe);
-    if (dropped === 0 || this.isHidden(entry)) return;
+  /**
+   * From here on a pipe comes to its end, whoever brings it there. What it still holds is lost with
+   * it: it is counted, once, by who says so; and told.
+   */
+  #doom(entry: Addr, pipe: Addr): void {
+    const dropped = this.isHidden(entry) ? 0 : this.#queued(pipe);
     const { arena, slot } = this.thread;
-    count(arena, slotAt(slot) + SLOT_DROPPED, dropped);
+    countAndNote(arena, slotAt(slot) + SLOT_DROPPED, dropped, NAMES_DOOMED, pipe);
+    if (dropped === 0) return;
     const words = this.words;
     const from = (entry + NAME) * 4;
     const name = new Uint8Array(arena.bytes.subarray(from, from + words[entry + LENGTH]));
@@ -519,8 +527,8 @@ export class Registry extends Names {
     const { arena, slot } = this.thread;
     const lane = this.words[pipe + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
     if (lane === 0) return;
-    count(arena, slotAt(slot) + SLOT_DROPPED, swappedIn(this.words, lane));
-    this.words[lane + LANE_SWAPPED] = 0;
+    const swapped = swappedIn(this.words, lane);
+    countSwapped(arena, lane, -swapped, slotAt(slot) + SLOT_DROPPED, swapped);
   }
 }
 

@@ -151,6 +151,19 @@ export function countAndNote(arena: Arena, at: Addr, by: number, note: Addr, val
   if (low >>> 0 < by) words[at + 1]++;
 }
 
+/** Sets two words, of which one says that the other is set; nothing is called between, as above. */
+export function noteBoth(
+  arena: Arena,
+  one: Addr,
+  first: number,
+  other: Addr,
+  second: number,
+): void {
+  const words = arena.words;
+  words[one] = first;
+  words[other] = second;
+}
+
 /** Adds one to each of two counters of a slot; nothing is called between, as above. */
 export function countBoth(arena: Arena, one: Addr, other: Addr): void {
   const words = arena.words;

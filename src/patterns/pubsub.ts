@@ -129,8 +129,7 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
     const prefixes = new Prefixes();
     const known = ["codec", "conflate", "whenFull", "invertMatching"] as const;
     super(SUB, options, known, (core) => {
-      const wants = (topic: Uint8Array) => prefixes.matches(topic) !== core.options.invertMatching;
-      return new Subscribing(core, prefixes, { receiver: new Filter(core, wants) });
+      return new Subscribing(core, prefixes, { receiver: new Filter(core, prefixes) });
     });
     this.#prefixes = prefixes;
     this.#ways = this.pattern as Subscribing;
@@ -496,7 +495,7 @@ export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<O
     super(XSUB, options, known, (core) => {
       const change = (isWanted: boolean, topic: Uint8Array) => this.#change(isWanted, topic);
       const sender = new SubscriptionSender(core, change);
-      const receiver = new Filter(core, (topic) => prefixes.matches(topic), true);
+      const receiver = new Filter(core, prefixes, true);
       return new Subscribing(core, prefixes, { sender, receiver });
     });
     this.#prefixes = prefixes;

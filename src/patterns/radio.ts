@@ -2,14 +2,7 @@
 
 import { type LeasedPart, type ReceivedPart, ZmqError } from "../base/index.ts";
 import { DISH, RADIO } from "../context/index.ts";
-import {
-  type Lease,
-  type Message,
-  type MessageLike,
-  type Part,
-  partsOf,
-  prepare,
-} from "../pipe/index.ts";
+import { type Message, type MessageLike, type Part, partsOf, prepare } from "../pipe/index.ts";
 import {
   type Codec,
   type CodecOption,
@@ -107,13 +100,15 @@ class Memberships extends Prefixes {
   override matches(group: Uint8Array): boolean {
     return this.has(group);
   }
+
+  override get all(): boolean {
+    return false;
+  }
 }
 
 /** The receiving half of DISH: takes the group off. */
 class GroupReceiver extends Filter {
-  protected override take(lease?: Lease): Message | undefined {
-    const message = super.take(lease);
-    if (message === undefined) return undefined;
+  protected override opened(message: Message): Message {
     const [group, part] = message as [ReceivedPart, ReceivedPart];
     const received = message as unknown as GroupMessage;
     received[0] = part;
@@ -162,7 +157,7 @@ export class Dish<In = ReceivedPart> extends ReceivingSocket<
   constructor(options: DishOptions<In> = {}) {
     const memberships = new Memberships();
     super(DISH, options, ["codec", "whenFull"], (core) => {
-      const receiver = new GroupReceiver(core, (group) => memberships.matches(group));
+      const receiver = new GroupReceiver(core, memberships);
       return new Subscribing(core, memberships, { receiver });
     });
     this.#memberships = memberships;

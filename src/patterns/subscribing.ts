@@ -38,22 +38,22 @@ export function missedBefore(message: object): number {
 
 /** The receiving half: what is not wanted is not handed out, although it has come. */
 export class Filter extends Receiver<Message> {
-  readonly #wants: (topic: Uint8Array) => boolean;
+  readonly #interests: Interests;
   /** Whether a publisher may be right that we want what we have not asked for: XSUB. */
   readonly #trusts: boolean;
   /** Pipes whose publishers send what is wanted, and nothing else. */
   readonly #known = new Set<Pipe>();
   protected override readonly wants: Wants = ([topic], pipe) => {
-    return this.#trustsIn(pipe) || this.#wants(topic as Uint8Array);
+    return this.#trustsIn(pipe) || this.#isWanted(topic as Uint8Array);
   };
   /** What has been dropped in a pipe since the last message of it that was handed out. */
   readonly #gaps = new Map<Pipe, number>();
   /** How many messages were dropped in all. */
   missed = 0;
 
-  constructor(core: SocketCore, wants: (topic: Uint8Array) => boolean, trusts = false) {
+  constructor(core: SocketCore, interests: Interests, trusts = false) {
     super(core);
-    this.#wants = wants;
+    this.#interests = interests;
     this.#trusts = trusts;
   }
 
@@ -81,8 +81,13 @@ export class Filter extends Receiver<Message> {
       if (!this.wants(message, this.fq.last as Pipe)) continue;
       if (this.#gaps.size > 0) this.#tell(message);
       this.count(1);
-      return message;
+      return this.opened(message);
     }
+  }
+
+  /** What is handed out of a message that is wanted: it, or the same, made into something else. */
+  protected opened(message: Message): Message {
+    return message;
   }
 
   /** Behind a message that is wanted, all that lies there at once: nothing is told in between. */
@@ -99,10 +104,13 @@ export class Filter extends Receiver<Message> {
   /** Of the messages from an index on, those stay that are wanted. */
   #sift(messages: Message[], from: number): void {
     const pipe = this.fq.last as Pipe;
+    const wantsAll = this.#wantsAll || this.#trustsIn(pipe);
     let to = from;
     for (let i = from; i < messages.length; i++) {
       const message = messages[i] as Message;
-      if (this.wants(message, pipe)) messages[to++] = message;
+      if (wantsAll || this.#isWanted(message[0] as Uint8Array)) {
+        messages[to++] = this.opened(message);
+      }
     }
     if (to < messages.length) messages.length = to;
     this.count(to - from);
@@ -110,6 +118,14 @@ export class Filter extends Receiver<Message> {
 
   #trustsIn(pipe: Pipe): boolean {
     return this.#trusts && this.#known.has(pipe);
+  }
+
+  get #wantsAll(): boolean {
+    return this.#interests.all && !this.core.options.invertMatching;
+  }
+
+  #isWanted(topic: Uint8Array): boolean {
+    return this.#interests.matches(topic) !== this.core.options.invertMatching;
   }
 
   #miss(pipe: Pipe, count: number): void {

@@ -8,6 +8,7 @@
  *   message      parts into records
  *   records      a message as records, in memory of this thread
  *   swap         messages that wait on disk
+ *   swapped      how many do
  *   parts        a queue that messages are read from where they lie
  *   writer       the end that messages go into, with its watermark
  *   reader       the end that they come out of
@@ -56,4 +57,5 @@ export type { Kept } from "./records.ts";
 export { isRedelivered, standsFor } from "./redelivered.ts";
 export { repairPipeReader, repairPipeWriter } from "./repair.ts";
 export { Slab } from "./slab.ts";
-export { NO_READER, type PipeWriter, queuedIn, swappedIn } from "./writer.ts";
+export { countSwapped, swappedIn } from "./swapped.ts";
+export { NO_READER, type PipeWriter, queuedIn } from "./writer.ts";

@@ -4,7 +4,7 @@
  * repair — what a dead writer or reader was about, finished or taken back, and counted. See the
  * heads of writer.ts and reader.ts.
  */
-import { type Addr, type Arena, add, count, load, type Pool } from "../memory/index.ts";
+import { type Addr, type Arena, add, countAndNote, load, type Pool } from "../memory/index.ts";
 import {
   LANE_FRONT,
   LANE_NEXT_FRONT,
@@ -28,9 +28,10 @@ import { ONE, WAITS } from "./writer.ts";
 export function repairPipeWriter(arena: Arena, pool: Pool, lane: Addr, counter: Addr): void {
   repairWriter(arena, pool, lane);
   const words = arena.words;
-  const uncounted = ((words[lane + LANE_WRITTEN] - words[lane + LANE_SENT]) | 0) / ONE;
-  words[lane + LANE_SENT] = words[lane + LANE_WRITTEN];
-  if (counter !== 0) count(arena, counter, uncounted);
+  const written = words[lane + LANE_WRITTEN];
+  const uncounted = ((written - words[lane + LANE_SENT]) | 0) / ONE;
+  if (counter === 0) words[lane + LANE_SENT] = written;
+  else countAndNote(arena, counter, uncounted, lane + LANE_SENT, written);
 }
 
 /** Finishes what a dead reader was about, and counts as received what it has released. */
@@ -44,8 +45,8 @@ export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, counter: 
     add(words, lane + LANE_READ, (now - read) | 0); // The writer is told in any case.
   }
   const uncounted = Math.max(0, ((now - words[lane + LANE_RECEIVED]) | 0) / ONE);
-  if (counter !== 0) count(arena, counter, uncounted);
-  words[lane + LANE_RECEIVED] = now;
+  if (counter === 0) words[lane + LANE_RECEIVED] = now;
+  else countAndNote(arena, counter, uncounted, lane + LANE_RECEIVED, now);
   repairCellReader(arena, pool, lane, now);
   markRedelivered(words, lane);
 }

@@ -4,12 +4,12 @@ import { assert, FLUSH_EVERY, type ZmqError } from "../base/index.ts";
 import { ACTIVATE_READ, type Thread } from "../command/index.ts";
 import {
   type Addr,
-  count,
   countAndNote,
   countBoth,
   LEAVE_A_LINK,
   load,
   MEMORY_WANTED,
+  noteBoth,
   or,
   peek,
   SLOT_DROPPED,
@@ -31,6 +31,7 @@ import {
 import { type MessageLike, MessageWriter, Prepared, prepare, wholeSize } from "./message.ts";
 import { noteMove } from "./move.ts";
 import { Swap } from "./swap.ts";
+import { countSwapped } from "./swapped.ts";
 
 /** In LANE_LIMIT: nobody reads, so only the writer's own watermark counts. */
 export const NO_READER = -1;
@@ -291,8 +292,7 @@ export class PipeWriter extends MessageWriter {
     if (!swap.store(parts, owner.swap, owner.swapDirectory || files.temporaryDirectory)) {
       return false;
     }
-    this.arena.words[this.lane + LANE_SWAPPED] += 1;
-    if (this.#counter !== 0) count(this.arena, this.#counter, 1);
+    countSwapped(this.arena, this.lane, 1, this.#counter, 1);
     if (swap.count === 1) {
       this.onSwap(true);
       this.drainSwap();
@@ -447,7 +447,7 @@ export class PipeWriter extends MessageWriter {
   /**
    * Counts what was shown: it is sent. The words that say so are changed together: should we die
    * before, what comes from a swap counts twice, as sent and as lost with the swap; what comes from
-   * another lane does not (move.ts).
+   * another lane does not (move.ts). What was sent before is noted first, and by itself.
    */
   #count(): void {
     const { arena } = this;
@@ -457,7 +457,10 @@ export class PipeWriter extends MessageWriter {
     this.#counted = this.written;
     this.#moved = 0;
     const note = this.lane + LANE_SENT;
-    if (moved > 0) words[this.#bookAt] += moved * this.#bookBy;
+    if (moved > 0) {
+      const [at, by] = [this.#bookAt, this.#bookBy];
+      noteBoth(arena, at, words[at] + moved * by, note, words[note] + moved * ONE);
+    }
     if (messages === 0 || this.#counter === 0) words[note] = this.written;
     else countAndNote(arena, this.#counter, messages, note, this.written);
   }
@@ -568,8 +571,8 @@ export class PipeWriter extends MessageWriter {
   }
 
   #forget(messages: number): void {
-    this.arena.words[this.lane + LANE_SWAPPED] -= messages;
-    count(this.arena, slotAt(this.#thread.slot) + SLOT_DROPPED, messages);
+    const counter = slotAt(this.#thread.slot) + SLOT_DROPPED;
+    countSwapped(this.arena, this.lane, -messages, counter, messages);
   }
 
   #starve(starved: boolean): void {
@@ -586,11 +589,6 @@ export class PipeWriter extends MessageWriter {
 }
 
 function nobodyCares(): void {}
-
-/** How many messages are in the swap of a lane's writer, as any thread may ask. */
-export function swappedIn(words: Words, lane: Addr): number {
-  return peek(words, lane + LANE_SWAPPED) >>> 0;
-}
 
 /** How many messages lie in a lane, a swap not counted, as any thread may ask. */
 export function queuedIn(words: Words, lane: Addr): number {

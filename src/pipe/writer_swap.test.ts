@@ -17,7 +17,8 @@ import {
 } from "../testing/index.ts";
 import { PIPE_OUT } from "./layout.ts";
 import type { MessageLike } from "./message.ts";
-import { queuedIn, swappedIn, WAITS } from "./writer.ts";
+import { swappedIn } from "./swapped.ts";
+import { queuedIn, WAITS } from "./writer.ts";
 
 function createRig({ mark = 4, swap = 1 << 30, maxBytes = 1 << 26 } = {}) {
   const arena = createArena({ maxBytes });

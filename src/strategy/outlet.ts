@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: MIT
 
 import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
-import { count, SLOT_DROPPED, SLOT_SENT, slotAt } from "../memory/index.ts";
-import type { Kept, MessageLike, Pipe, PipeWriter, Prepared, Publication } from "../pipe/index.ts";
+import { countBoth, SLOT_DROPPED, SLOT_SENT, slotAt } from "../memory/index.ts";
+import {
+  countSwapped,
+  type Kept,
+  type MessageLike,
+  type Pipe,
+  type PipeWriter,
+  type Prepared,
+  type Publication,
+} from "../pipe/index.ts";
 import { LANE_SWAPPED } from "../queue/index.ts";
 import { aboutGap, type WhenFull } from "./announcing.ts";
 
@@ -109,7 +117,8 @@ export class Outlet {
     } else if (whenFull === "latest-per-topic") {
       this.#setAside(publication.topic, publication, why);
     } else {
-      this.#count(SLOT_SENT, 1);
+      const { arena, slot } = this.pipe.thread;
+      countBoth(arena, slotAt(slot) + SLOT_SENT, slotAt(slot) + SLOT_DROPPED);
       this.#lose(1, why);
       if (whenFull === "disconnect" && why === "full") this.#owner.tooSlow(this);
       if (why === "full") this.#ask();
@@ -213,28 +222,24 @@ export class Outlet {
       this.#loseAside(1, why);
     }
     aside.set(key, publication.keep());
-    this.pipe.thread.arena.words[this.writer.lane + LANE_SWAPPED] += 1;
-    this.#count(SLOT_SENT, 1);
+    const { arena, slot } = this.pipe.thread;
+    countSwapped(arena, this.writer.lane, 1, slotAt(slot) + SLOT_SENT, 1);
     this.#ask();
   }
 
   #loseAside(messages: number, why: DropCause): void {
     if (messages === 0) return;
-    this.pipe.thread.arena.words[this.writer.lane + LANE_SWAPPED] -= messages;
+    const { arena, slot } = this.pipe.thread;
+    countSwapped(arena, this.writer.lane, -messages, slotAt(slot) + SLOT_DROPPED, messages);
     this.#lose(messages, why);
   }
 
+  /** So many messages are lost, and counted as dropped. */
   #lose(messages: number, why: DropCause): void {
-    this.#count(SLOT_DROPPED, messages);
     this.dropped += messages;
     this.#untold += messages;
     this.#lost.set(why, (this.#lost.get(why) ?? 0) + messages);
     this.#owner.dropped(this, messages, why);
-  }
-
-  #count(counter: number, messages: number): void {
-    const { arena, slot } = this.pipe.thread;
-    count(arena, slotAt(slot) + counter, messages);
   }
 
   /** Tells the reader what it is to be told, and what it has lost. False if there is no memory. */

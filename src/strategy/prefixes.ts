@@ -10,6 +10,8 @@ export interface Interests extends Iterable<Uint8Array> {
   remove(topic: Uint8Array): boolean;
   /** Whether a message of this topic is wanted. */
   matches(topic: Uint8Array): boolean;
+  /** Whether every message is. */
+  readonly all: boolean;
   /** How many different ones there are. */
   readonly size: number;
 }
@@ -47,6 +49,11 @@ export class Prefixes implements Interests {
     return this.#counts.match(topic, yes);
   }
 
+  /** Whether the empty prefix is among them. */
+  get all(): boolean {
+    return this.has(ALL);
+  }
+
   /** How many different prefixes there are. */
   get size(): number {
     return this.#counts.size;
@@ -57,6 +64,8 @@ export class Prefixes implements Interests {
     for (const [prefix] of this.#counts.entries()) yield prefix;
   }
 }
+
+const ALL = new Uint8Array(0);
 
 function yes(): boolean {
   return true;

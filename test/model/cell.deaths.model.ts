@@ -60,14 +60,12 @@ function isAscending(got: readonly number[]): boolean {
  * What holds of every run.
  *
  * @param perhaps So many blocks may stay unused (memory/pool.ts).
- * @param off By so much the counts may be off: a death in the middle of counting is none that an
- *   engine would choose (memory/arena.ts).
  */
-function judge(got: readonly number[], end: Finish, perhaps = 0, off = 0): string | undefined {
+function judge(got: readonly number[], end: Finish, perhaps = 0): string | undefined {
   if (got.includes(TORN)) return "torn";
   if (!isAscending(got)) return "an older one after a newer";
   const { pages, sent, received, dropped } = end;
-  if (Math.abs(sent - received - dropped) > off) {
+  if (sent !== received + dropped) {
     return `${sent} sent, ${received} received, ${dropped} dropped`;
   }
   return pages <= perhaps ? undefined : `${pages} pages are lost`;
@@ -154,7 +152,7 @@ function judgeGot(
   if (result === "alive") return undefined;
   const { got, least, perhaps } = result;
   if ((got.at(-1) ?? 0) < least) return "the newest was not read";
-  return judge(got, end, perhaps, 1);
+  return judge(got, end, perhaps);
 }
 
 /** The connecter puts, and dies; the binder reads, and mourns, and reads what is left. */
@@ -234,7 +232,7 @@ function judgeRest(
   if (queued > 0) return "the newest was not read";
   if (queued < 0) return "released, and read again";
   if (rest.some((value) => value <= taken)) return "released, and read again";
-  return judge(rest, end, perhaps, 1);
+  return judge(rest, end, perhaps);
 }
 
 /** The binder reads, and dies; the connecter puts on, mourns, and another reads what is left. */

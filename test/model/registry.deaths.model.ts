@@ -274,8 +274,7 @@ model(
       if (survivor === "alive") return undefined;
       const { got, rest, perhaps } = survivor;
       const received = got[0] as number;
-      // What is received is counted first, and then noted as counted: between, it counts twice.
-      if (received > 2) return "it was counted more often than that";
+      if (received > 1) return "it was counted twice";
       if (rest.length !== (received === 0 ? 1 : 0)) return "a message is lost, or there twice";
       return tidy(left, perhaps);
     },

@@ -44,6 +44,22 @@ for (const distance of DISTANCES) {
           assert.deepEqual(await drain(other), heard);
         });
 
+        play("DISH: each of many that are received at once has its group", async (g) => {
+          const radio = await g.open("Radio");
+          const dish = await g.open("Dish", {}, far(g, distance));
+          await link(radio, dish, order);
+          await dish.call("join", "TV", "Movies");
+          for (const text of ["a", "b", "c"]) await radio.send([text], way, TV);
+          await radio.send(["d"], way, MOVIES);
+          const heard: string[] = [];
+          while (heard.length < 4) {
+            for (const [part, { group }] of await dish.call("receiveMany", 10)) {
+              heard.push(`${group}: ${Buffer.from(part)}`);
+            }
+          }
+          assert.deepEqual(heard, ["TV: a", "TV: b", "TV: c", "Movies: d"]);
+        });
+
         play(
           "DISH: SHALL receive from its RADIOs fairly; join and leave at any time",
           async (g) => {

@@ -36,8 +36,28 @@ export interface Change {
   readonly by: string;
 }
 
-/** Everything that makes chunk edges, full tables and blocking frequent. */
+/** What is set with nothing called between: there an engine stops no thread (memory/arena.ts). */
+const TOGETHER: readonly Change[] = [
+  {
+    file: "memory/arena.js",
+    replace: "    words[at] = low;\n    words[note] = value;\n",
+    by: "    together(words, at, low, note, value);\n",
+  },
+  {
+    file: "memory/arena.js",
+    replace: "    words[one] = first;\n    words[other] = second;\n    if",
+    by: "    together(words, one, first, other, second);\n    if",
+  },
+  {
+    file: "memory/arena.js",
+    replace: "    words[one] = first;\n    words[other] = second;\n}",
+    by: "    together(words, one, first, other, second);\n}",
+  },
+];
+
+/** That, and everything that makes chunk edges, full tables and blocking frequent. */
 export const SMALL: readonly Change[] = [
+  ...TOGETHER,
   { file: "memory/layout.js", replace: "MAX_SLOTS = 256", by: "MAX_SLOTS = 8" },
   { file: "memory/lock.js", replace: "SPINS = 200", by: "SPINS = 1" },
   { file: "memory/arena.js", replace: "LEAST_PAGES = 16", by: "LEAST_PAGES = 8" },
@@ -59,7 +79,10 @@ export const SMALL: readonly Change[] = [
   },
 ];
 
-const SEAM = ["load", "store", "peek", "swapIf", "exchange", "add", "and", "or", "wait", "notify"];
+const SEAM: readonly string[] = [
+  ...["load", "store", "peek", "swapIf", "exchange", "add", "and", "or", "wait", "notify"],
+  "together",
+];
 const FOLDERS = ["base", "memory", "queue", "command", "pipe", "context"];
 const copies = join(root, "build", "explorer", String(process.pid));
 let count = 0;

@@ -31,7 +31,8 @@
  * A program may name one of its threads as mortal. Then it is also run with that thread killed:
  * before it begins, after each of its atomic or plain writes, and at its end. Where it only reads
  * there is nothing to tell one place from the next, and to die later, while others go on, leaves
- * nothing else behind. A death is a choice like any other, and costs no switch.
+ * nothing else behind. A death is a choice like any other, and costs no switch. Two words that are
+ * set with nothing called between are one write: there an engine stops no thread (memory/arena.ts).
  *
  * Who dies is unwound by an exception, and until the end of the run nothing that is done in its
  * name has an effect: neither `finally` nor a plain write. Its last plain writes are known to who

@@ -112,6 +112,8 @@ class Participant {
   exploring = false;
   /** Whether it has died in this run. Nothing that is done in its name has an effect any more. */
   dead = false;
+  /** Whether its next plain write is of one piece with the last. */
+  unbroken = false;
   steps: Step[] = [];
   /** Whether it would leave something else behind than where it could have died last. */
   #changed = false;
@@ -128,6 +130,7 @@ class Participant {
     this.#resolve = undefined;
     this.#changed = true;
     this.dead = false;
+    this.unbroken = false;
     this.steps = [];
     this.races.me = this.me;
   }
@@ -279,7 +282,7 @@ class Participant {
   write(at: Addr): void {
     const ctl = this.control.words;
     if (this.me !== ctl[MORTAL]) return;
-    if (ctl[EVERY_WRITE] !== 0) this.#survive(WRITE, at);
+    if (ctl[EVERY_WRITE] !== 0 && !this.unbroken) this.#survive(WRITE, at);
     this.#changed = true;
   }
 

@@ -113,3 +113,17 @@ export function notify(words: Words, at: Addr): void {
 }
 
 export function pause(): void {}
+
+/** Two plain writes, between which nobody dies. */
+export function together(
+  words: Words,
+  one: Addr,
+  first: number,
+  other: Addr,
+  second: number,
+): void {
+  words[one] = first;
+  participant.unbroken = true;
+  words[other] = second;
+  participant.unbroken = false;
+}
