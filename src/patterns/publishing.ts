@@ -203,7 +203,21 @@ class Upstream extends Receiver<Message> {
   }
 
   override get ready(): boolean {
-    return this.#head < this.#queue.length;
+    return this.#head < this.#queue.length || super.ready;
+  }
+
+  override get aside(): number {
+    const isAside = ({ pipe, mark }: Arrival) => {
+      if (pipe === undefined) return false;
+      return !this.core.pipes.has(pipe) || pipe.reader?.isReleased(mark as Mark) === true;
+    };
+    return super.aside + this.#queue.slice(this.#head).filter(isAside).length;
+  }
+
+  override closed(): number {
+    const lost = super.closed();
+    this.#queue.length = this.#head = 0;
+    return lost;
   }
 
   protected override park(): boolean {
