@@ -2,8 +2,8 @@
 
 /**
  * Messages that a stream of Node's had in hand when it was destroyed: the socket has them again. It
- * has not received them; nobody has acknowledged them; and if it closes, they are dropped, or another
- * socket's.
+ * has not received them, nobody has acknowledged them, and if it closes they are dropped, or
+ * another socket's.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
