@@ -112,7 +112,7 @@ export interface CodecOption<Out, In = Out> {
 /** What is sent, and received, where nothing is made of it. */
 type Plain = Codec<MessageLike, Message & ReceivedPart>;
 
-/** What a constructor is given: options; if what is sent or received is no message, with a codec. */
+/** What a constructor is given: options, with a codec if what is sent or received is no message. */
 export type CodecUnlessMessage<Options extends CodecOption<never, unknown>> =
   Plain extends Required<Options>["codec"]
     ? [options?: Options]
