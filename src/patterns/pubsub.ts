@@ -12,6 +12,7 @@ import {
 } from "../pipe/index.ts";
 import {
   type CodecOption,
+  type CodecUnlessMessage,
   type ConflateOption,
   type DuplexOptions,
   DuplexSocket,
@@ -79,7 +80,7 @@ export class Publisher<Out = MessageLike> extends SendingSocket<Out> {
   /** `ZMQ_INVERT_MATCHING`; see {@link PublishOptions.invertMatching}. Takes effect at once. */
   declare invertMatching: boolean;
 
-  constructor(options: PublisherOptions<Out> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<PublisherOptions<Out>>) {
     const known = ["codec", "conflate", "noDrop", "invertMatching"] as const;
     super(PUB, options, known, (core) => new Publishing(core, new Subscriptions(), false));
   }
@@ -125,7 +126,7 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
   readonly #prefixes: Prefixes;
   readonly #ways: Subscribing;
 
-  constructor(options: SubscriberOptions<In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<SubscriberOptions<In>>) {
     const prefixes = new Prefixes();
     const known = ["codec", "conflate", "whenFull", "invertMatching"] as const;
     super(SUB, options, known, (core) => {
@@ -341,7 +342,7 @@ export class XPublisher<Out = MessageLike, In = Message> extends DuplexSocket<
   /** `ZMQ_XPUB_MANUAL_LAST_VALUE`; see {@link XPublisherOptions.manualLastValue}. */
   declare manualLastValue: boolean;
 
-  constructor(options: XPublisherOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<XPublisherOptions<Out, In>>) {
     const own = ["verbosity", "manual", "manualLastValue", "welcomeMessage"] as const;
     const known = ["codec", "noDrop", "invertMatching", ...own] as const;
     super(XPUB, options, known, (core) => new XPublishing(core));
@@ -489,7 +490,7 @@ export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<O
   readonly #prefixes: Prefixes;
   readonly #ways: Subscribing;
 
-  constructor(options: XSubscriberOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<XSubscriberOptions<Out, In>>) {
     const known = ["codec", "whenFull", "onlyFirstSubscribe", "verboseUnsubscribe"] as const;
     const prefixes = new Prefixes();
     super(XSUB, options, known, (core) => {

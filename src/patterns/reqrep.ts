@@ -17,6 +17,7 @@ import {
 import {
   Balancer,
   type CodecOption,
+  type CodecUnlessMessage,
   type DuplexOptions,
   defineOptions,
   type Outgoing,
@@ -342,7 +343,7 @@ export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocke
   /** `ZMQ_REQ_RELAXED`; see {@link RequestOptions.relaxed}. Takes effect at once. */
   declare relaxed: boolean;
 
-  constructor(options: RequestOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<RequestOptions<Out, In>>) {
     const known = ["codec", "routingId", "probeRouter", "correlate", "relaxed"] as const;
     super(REQ, options, known, (core) => new RequestWays(core));
   }
@@ -487,7 +488,7 @@ export interface ReplyOptions<Out = MessageLike, In = Received<Out>>
  * ```
  */
 export class Reply<Out = MessageLike, In = Received<Out>> extends RoutedSocket<Out, In> {
-  constructor(options: ReplyOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<ReplyOptions<Out, In>>) {
     super(REP, options, ["codec", "routingId"], (core) => {
       const obligation = new Obligation();
       const receiver = new RequestReceiver(core, obligation);

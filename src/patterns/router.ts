@@ -21,6 +21,7 @@ import {
   type BalanceOption,
   Balancer,
   type CodecOption,
+  type CodecUnlessMessage,
   type ConflateOption,
   checkRoutingId,
   type DuplexOptions,
@@ -72,7 +73,7 @@ export class Dealer<Out = MessageLike, In = Received<Out>> extends ProbingSocket
   /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
   declare balance: Balance;
 
-  constructor(options: DealerOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<DealerOptions<Out, In>>) {
     const known = ["codec", "routingId", "probeRouter", "conflate", "balance"] as const;
     super(DEALER, options, known, (core) => {
       return new Ways(core, { sender: new Balancer(core), receiver: new FairReceiver(core) });
@@ -379,7 +380,7 @@ export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket
   /** `ZMQ_ROUTER_HANDOVER`; see {@link RouterOptions.handover}. Takes effect at once. */
   declare handover: boolean;
 
-  constructor(options: RouterOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<RouterOptions<Out, In>>) {
     const known = ["codec", "routingId", "probeRouter", "mandatory", "handover"] as const;
     super(ROUTER, options, known, (core) => new RouterWays(core));
   }

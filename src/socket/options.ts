@@ -109,6 +109,15 @@ export interface CodecOption<Out, In = Out> {
   codec?: Codec<Out, In>;
 }
 
+/** What is sent, and received, where nothing is made of it. */
+type Plain = Codec<MessageLike, Message & ReceivedPart>;
+
+/** What a constructor is given: options, with a codec if what is sent or received is no message. */
+export type CodecUnlessMessage<Options extends CodecOption<never, unknown>> =
+  Plain extends Required<Options>["codec"]
+    ? [options?: Options]
+    : [optionsWithCodec: Options & Required<Pick<Options, "codec">>];
+
 /** An option of sockets that ROUTERs know by an id. */
 export interface RoutingOptions {
   /**

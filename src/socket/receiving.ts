@@ -16,8 +16,8 @@ const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 /** Who is given a message in the step in which it is taken. What he does may call anything. */
 export interface Taker<M> {
   wanted(): boolean;
-  /** @param message As it was before it was decoded; so it can be put back. */
-  take(value: M, message: readonly unknown[]): void;
+  /** @param putBack Puts the message back, of which he has made no use. Once. */
+  take(value: M, putBack: () => void): void;
 }
 
 /**
@@ -37,6 +37,9 @@ export abstract class Receiver<M = Message> extends Direction {
   #unused: Lease | undefined;
   /** Messages that were taken and put back: the next ones. */
   #returned: (readonly unknown[])[] | undefined;
+  /** Those that are in no pipe any more, of all that were ever put back. */
+  readonly #homeless = new WeakSet<readonly unknown[]>();
+  #isClosed = false;
 
   constructor(core: SocketCore) {
     super(core, WAY);
@@ -152,7 +155,8 @@ export abstract class Receiver<M = Message> extends Direction {
       if (message === undefined) return undefined;
       const value = this.#codec === undefined ? message : this.#valueOf(message, this.#codec);
       isOver = true;
-      taker.take(value as M, message);
+      const { acknowledged } = this.fq;
+      taker.take(value as M, () => this.putBack(message, acknowledged));
       return true;
     }, options);
   }
@@ -192,6 +196,7 @@ export abstract class Receiver<M = Message> extends Direction {
     if (returned === undefined) return this.take(lease) as readonly unknown[] | undefined;
     const message = returned.pop();
     if (returned.length === 0) this.#returned = undefined;
+    this.count(1);
     return message;
   }
 
@@ -228,13 +233,40 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   /**
-   * Puts back a message that could not be passed on, or was not read: it is the next again. Who
-   * follows is not told: it may be the one who has put it back, who would try for ever.
+   * Puts back a message that could not be passed on, or was not read: it is the next again, and not
+   * received. Who follows is not told: it may be the one who has put it back, who would try for
+   * ever.
+   *
+   * If the socket closes before it is received, another gets it where its room was not given back,
+   * which is so while it is not acknowledged; else it is dropped.
+   *
+   * @param acknowledged How often messages had been acknowledged when it was taken.
    */
-  putBack(message: readonly unknown[]): void {
+  putBack(message: readonly unknown[], acknowledged: number = this.fq.acknowledged): void {
+    this.count(-1);
+    if (!this.core.options.acknowledge || this.fq.acknowledged !== acknowledged) {
+      this.#homeless.add(message);
+    }
+    if (this.#isClosed) {
+      if (this.#homeless.has(message)) this.core.dropped(1, "closed");
+      return;
+    }
     this.#returned ??= [];
     this.#returned.push(message);
     if (this.pending > 0) this.pump();
+  }
+
+  /** How many messages are in no pipe any more, and still to be received. */
+  get aside(): number {
+    return this.#returned?.filter((message) => this.#homeless.has(message)).length ?? 0;
+  }
+
+  /** The socket has closed. Returns how many messages are lost that are in no pipe. */
+  closed(): number {
+    const lost = this.aside;
+    this.#isClosed = true;
+    this.#returned = undefined;
+    return lost;
   }
 
   get ready(): boolean {

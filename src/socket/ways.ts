@@ -121,7 +121,7 @@ export class Ways implements Pattern {
   }
 
   closed(): number {
-    return this.sender?.closed() ?? 0;
+    return (this.sender?.closed() ?? 0) + (this.receiver?.closed() ?? 0);
   }
 
   refused(error: ZmqError): void {
@@ -163,6 +163,10 @@ export class Ways implements Pattern {
 
   get received(): number {
     return this.receiver?.passed ?? 0;
+  }
+
+  get aside(): number {
+    return this.receiver?.aside ?? 0;
   }
 
   /** `ZMQ_PROBE_ROUTER`: an empty message lets a ROUTER know that we are there. */

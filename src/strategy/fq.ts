@@ -43,6 +43,8 @@ export class Fq {
   readonly #passed: PipeReader[] = [];
   /** Where the last message came from. */
   last: Pipe | undefined;
+  /** How often messages were acknowledged. */
+  acknowledged = 0;
 
   constructor(onDrained: (pipe: Pipe) => void, acknowledges = false) {
     this.#onDrained = onDrained;
@@ -53,6 +55,7 @@ export class Fq {
   acknowledge(): void {
     const readers = this.#unacknowledged;
     if (readers === undefined || readers.size === 0) return;
+    this.acknowledged++;
     for (const reader of readers) reader.release();
     readers.clear();
     for (const pipe of this.#drained) this.#onDrained(pipe);

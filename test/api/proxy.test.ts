@@ -140,6 +140,29 @@ describe("a proxy", () => {
     { context: { maxMemory: 4 << 20 } },
   );
 
+  play("H1: a message that was put back is not received, and dropped at a close", async (g) => {
+    const { context } = g;
+    const { front, source } = line(context, { sendHighWaterMark: 9, receiveHighWaterMark: 9 });
+    const router = new Router({ context, mandatory: true, sendHighWaterMark: 1 });
+    router.bindSync("inproc://router");
+    const sink = new Dealer({ context, routingId: "sink", receiveHighWaterMark: 1 });
+    sink.connect("inproc://router");
+    const other = new Dealer({ context, routingId: "other" }); // For whom there is room.
+    other.connect("inproc://router");
+    source.sendManySync(Array.from({ length: 5 }, (_, i) => ["sink", `${i}`]));
+    const proxy = new Proxy(front, router);
+    const ended = proxy.run();
+    await turns();
+    proxy.terminate();
+    await ended;
+    assert.equal(router.stats().sent, 2);
+    assert.deepEqual([front.stats().received, front.stats().queuedIn], [2, 3]);
+    front.close();
+    const { received, queuedIn, dropped } = front.stats();
+    assert.deepEqual([received, queuedIn, dropped, source.stats().queuedOut], [2, 0, 1, 2]);
+    for (const socket of [router, sink, other, source]) socket.close();
+  });
+
   play("pause, resume", async (g) => {
     const { front, back, source, sink } = line(g.context);
     sink.connect(BACK);
