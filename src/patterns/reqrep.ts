@@ -141,6 +141,11 @@ class RequestSender extends Balancer {
     return true;
   }
 
+  /** A request has an envelope, and is noted. */
+  override passRecords(): false {
+    return false;
+  }
+
   override get ready(): boolean {
     return this.#mayAsk && super.ready;
   }
