@@ -203,12 +203,12 @@ class Upstream extends Receiver<Message> {
     return this.#notices.has(message) ? message : super.decode(codec, message);
   }
 
-  override get ready(): boolean {
+  protected override get arrived(): boolean {
     return this.#head < this.#queue.length;
   }
 
   protected override park(): boolean {
-    return !this.ready;
+    return !this.arrived;
   }
 
   protected override take(): Message | undefined {

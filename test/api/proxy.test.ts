@@ -8,6 +8,7 @@ import {
   Client,
   Context,
   Dealer,
+  json,
   Pair,
   // biome-ignore lint/suspicious/noShadowRestrictedNames: it is ZeroMQ's word.
   Proxy,
@@ -320,6 +321,30 @@ describe("a proxy", () => {
     assert.equal(`${await idle.receive()}`, "last");
     proxy.terminate();
     await ended;
+    await context.terminate();
+  });
+
+  test("nor does an error of a codec, which the next call is still to be told", async () => {
+    const context = new Context(SMALL);
+    const source = new Push({ context });
+    const front = new Pull<number>({ context, codec: json() });
+    const back = new Push({ context });
+    const sink = new Pull({ context });
+    source.bindSync(FRONT);
+    front.connect(FRONT);
+    back.bindSync(BACK);
+    sink.connect(BACK);
+    source.sendManySync(["1", "{"]);
+    assert.deepEqual(front.receiveManySync(), [1]);
+    const proxy = new Proxy(front, back);
+    const ended = proxy.run();
+    await turns();
+    source.sendSync("2");
+    assert.equal(`${await sink.receive()}`, "2");
+    proxy.terminate();
+    await ended;
+    assert.equal(front.readable, true);
+    await assert.rejects(front.receive(), zmq("EBADMSG"));
     await context.terminate();
   });
 

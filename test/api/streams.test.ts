@@ -16,8 +16,10 @@ import {
   Poller,
   Pull,
   Push,
+  Subscriber,
   toReadableStream,
   toWritableStream,
+  XPublisher,
 } from "threadmq";
 import { toDuplex, toReadable, toWritable } from "threadmq/node-streams";
 import { type Ground, play, zmq } from "../support/ground.ts";
@@ -474,6 +476,23 @@ describe("Node's streams", () => {
     stream.destroy();
     assert.equal((await polled).length, 1);
     assert.equal(pull.tryReceive(), 1);
+  });
+
+  play("what goes back to an XPUB is there for the next stream, and for a Poller", async (g) => {
+    const publisher = new XPublisher({ context: g.context });
+    const subscriber = new Subscriber({ context: g.context });
+    publisher.bindSync("inproc://x");
+    subscriber.connect("inproc://x");
+    const first = toReadable(publisher);
+    subscriber.subscribe("a");
+    await once(first, "readable");
+    first.destroy();
+    await once(first, "close");
+    assert.equal(publisher.readable, true);
+    const second = toReadable(publisher);
+    const [message] = await once(second, "data", { signal: AbortSignal.timeout(PATIENCE) });
+    assert.equal(`${message}`, "\x01a");
+    second.destroy();
   });
 
   play("a message that went back from a stream is not acknowledged by that", async (g) => {
