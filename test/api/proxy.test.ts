@@ -274,6 +274,23 @@ describe("a proxy", () => {
     });
   }
 
+  test("a control socket that cannot answer is obeyed all the same", async () => {
+    const context = new Context(SMALL);
+    const { front, back } = line(context);
+    const [control, boss] = [new Channel({ context }), new Channel({ context })];
+    control.bindSync(CONTROL);
+    boss.connect(CONTROL);
+    const proxy = new Proxy(front, back, { control });
+    const ended = proxy.run();
+    for (const command of ["STATISTICS", "PAUSE"]) boss.sendSync(command);
+    await turns();
+    assert.equal(proxy.paused, true);
+    boss.sendSync("TERMINATE");
+    await ended;
+    assert.equal(boss.tryReceive(), undefined);
+    await context.terminate();
+  });
+
   test("a socket that closes, a context that ends; and what cannot be a proxy", async () => {
     const context = new Context(SMALL);
     const { front, back, source } = line(context);
