@@ -398,27 +398,16 @@ export interface XSubscriberOptions<Out = MessageLike, In = Message>
 /** The sending half of XSUB: parts that are subscriptions are not sent, but take effect. */
 class SubscriptionSender extends Distributor {
   readonly #change: (isWanted: boolean, topic: Uint8Array) => void;
-  /** Whether the message is one that is passed on: no codec has made it. */
-  #isPassing = false;
 
   constructor(core: SocketCore, change: (isWanted: boolean, topic: Uint8Array) => void) {
     super(core);
     this.#change = change;
   }
 
-  override pass(message: readonly unknown[]): boolean {
-    this.#isPassing = true;
-    try {
-      return super.pass(message);
-    } finally {
-      this.#isPassing = false;
-    }
-  }
-
   protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
     const { codec, onlyFirstSubscribe } = this.core.options;
-    // What stands for a value may begin with any byte.
-    if (codec !== undefined && !this.#isPassing) return super.prepare(message, options);
+    // What stands for a value may begin with any byte. What is passed on no codec has made.
+    if (codec !== undefined && !this.passing) return super.prepare(message, options);
     const left: Part[] = [];
     const changes: Uint8Array[] = [];
     for (const [index, part] of partsOf(message).entries()) {

@@ -12,12 +12,16 @@ import {
   Pair,
   // biome-ignore lint/suspicious/noShadowRestrictedNames: it is ZeroMQ's word.
   Proxy,
+  Publisher,
   Pull,
   Push,
   Reply,
   Request,
   Router,
   Server,
+  Subscriber,
+  XPublisher,
+  XSubscriber,
 } from "threadmq";
 import { play, SMALL, text, zmq } from "../support/ground.ts";
 
@@ -273,6 +277,32 @@ describe("a proxy", () => {
       for (const socket of [control, source, sink]) socket.close();
     });
   }
+
+  test("what goes wrong at a socket costs no message: the next call is told", async () => {
+    const context = new Context(SMALL);
+    const front = new XSubscriber({ context, whenFull: "disconnect", receiveHighWaterMark: 1 });
+    const back = new XPublisher({ context });
+    const slow = new Publisher({ context, sendHighWaterMark: 1 });
+    for (const [socket, name] of [[slow, FRONT] as const, [back, BACK] as const]) {
+      socket.bindSync(name);
+    }
+    front.connect(FRONT);
+    front.subscribe("");
+    for (let i = 0; i < 5; i++) slow.sendSync("x"); // Which ends the link: it was too slow.
+    await turns();
+    const proxy = new Proxy(front, back);
+    const ended = proxy.run();
+    const subscriber = new Subscriber({ context });
+    subscriber.connect(BACK);
+    subscriber.subscribe("topic");
+    await turns();
+    assert.equal(front.topicsCount, 2);
+    assert.equal(proxy.stats().dropped, 0);
+    proxy.terminate();
+    await ended;
+    assert.throws(() => front.sendSync("\x01other"), zmq("EHOSTUNREACH", FRONT));
+    await context.terminate();
+  });
 
   test("a control socket that cannot answer is obeyed all the same", async () => {
     const context = new Context(SMALL);
