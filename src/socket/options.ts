@@ -113,7 +113,8 @@ export interface CodecOption<Out, In = Out> {
 export interface RoutingOptions {
   /**
    * `ZMQ_ROUTING_ID`: how a ROUTER at the other end calls this socket; 1 to 255 bytes, of which the
-   * first is not 0. Default: none, and each ROUTER makes one up. Takes effect for links to come.
+   * first is not 0. Default: none, and each ROUTER makes one up. May be changed for what is bound
+   * or connected later.
    */
   routingId?: string | Uint8Array;
 }
