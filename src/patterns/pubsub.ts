@@ -219,7 +219,7 @@ export interface XPublisherOptions<Out = MessageLike, In = Message>
 
 /** What the user of an XPUB hears of its subscribers, and may decide. */
 class XPublishing extends Publishing {
-  /** With `manual`: what was asked for, as against what is given. */
+  /** What was asked for while it was `manual`, as against what is given. */
   readonly #asked = new Subscriptions<Outlet>();
   /** The next message is for this one only. */
   #only: Outlet | undefined;
@@ -260,9 +260,9 @@ class XPublishing extends Publishing {
   }
 
   protected override unwant(topic: Uint8Array, outlet: Outlet): void {
-    const removal = (this.#isManual ? this.#asked : this.wishes).remove(topic, outlet);
-    const tells = removal !== "remaining" || this.#isManual || this.#tellsAll;
-    if (tells) this.#tell(UNSUBSCRIBE, topic, outlet);
+    const isAsked = this.#asked.remove(topic, outlet) !== "not found";
+    const isLast = isAsked || this.#isManual || this.wishes.remove(topic, outlet) !== "remaining";
+    if (isLast || this.#tellsAll) this.#tell(UNSUBSCRIBE, topic, outlet);
   }
 
   protected override returned(topic: Uint8Array, outlet: Outlet): void {
@@ -271,11 +271,12 @@ class XPublishing extends Publishing {
 
   protected override unwantAll(outlet: Outlet): void {
     const gone = (topic: Uint8Array) => this.#tell(UNSUBSCRIBE, topic, outlet);
-    if (!this.#isManual) this.wishes.removeAll(outlet, gone, this.#tellsAll);
-    else {
-      this.wishes.removeAll(outlet);
-      this.#asked.removeAll(outlet, gone, true);
-    }
+    const taken = (topic: Uint8Array) => {
+      this.wishes.remove(topic, outlet); // It may have been given, and is told once.
+      gone(topic);
+    };
+    this.#asked.removeAll(outlet, taken, true);
+    this.wishes.removeAll(outlet, this.#isManual ? undefined : gone, this.#tellsAll);
   }
 
   protected override greet({ writer }: Outlet): void {
