@@ -163,9 +163,6 @@ export abstract class Receiver<M = Message> extends Direction {
     this.waits?.pump();
   }
 
-  /** A pipe's other end has changed. */
-  changed(_pipe: Pipe): void {}
-
   /** Takes what has arrived in a pipe, and then no more; then `done`. */
   drain(pipe: Pipe, done: () => void): void {
     this.#ends.set(pipe, done);
@@ -184,8 +181,6 @@ export abstract class Receiver<M = Message> extends Direction {
     this.#ends.delete(pipe);
     this.fq.remove(pipe);
   }
-
-  memoryFreed(): void {}
 
   /** The next message as it came, to be passed on. */
   takePassing(lease?: Lease): readonly unknown[] | undefined {
