@@ -531,7 +531,7 @@ export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<O
   }
 
   /** How many messages a publisher has dropped immediately before this one, for lack of room. */
-  missedBefore(message: In): number {
+  missedBefore(message: In | LeasedPart[]): number {
     return missedBefore(message as object);
   }
 
