@@ -98,8 +98,8 @@ export interface Binder {
 }
 
 /**
- * Who is at the other end of a pipe: all of it is of one socket. (Whoever reads these one by one, as
- * binders come and go, may take the number of one and the id of another.)
+ * Who is at the other end of a pipe: all of it is of one socket. (Whoever reads these one by one,
+ * as binders come and go, may take the number of one and the id of another.)
  */
 export interface Presence {
   readonly state: EndState;
