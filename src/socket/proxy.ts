@@ -210,7 +210,10 @@ export class Proxy {
    */
   constructor(front: Socket, back: Socket, options: ProxyOptions = {}) {
     checkObject(options, "Give the options of a proxy as an object: { capture, control }.");
-    const { capture, control } = options;
+    const { capture, control, ...rest } = options;
+    for (const name of Object.keys(rest)) {
+      throw invalid(`A proxy has no option ${name}; it has capture and control.`);
+    }
     this.frontEnd = front;
     this.backEnd = back;
     this.#sockets = [front, back];

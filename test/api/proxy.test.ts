@@ -415,7 +415,8 @@ describe("a proxy", () => {
   test("what is no socket, or no options, is an EINVAL", () => {
     const make = (...args: unknown[]) => new Proxy(...(args as [Pull, Push]));
     const { front, back } = line(new Context(SMALL));
-    for (const args of [[], [undefined, back], [front], [front, null], [front, back, null]]) {
+    const bad = [[], [undefined, back], [front], [front, null], [front, back, null]];
+    for (const args of [...bad, [front, back, []], [front, back, { captur: back }]]) {
       assert.throws(() => make(...args), zmq("EINVAL"));
     }
   });
