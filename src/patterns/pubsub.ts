@@ -91,7 +91,10 @@ export interface SubscriberOptions<In = Message>
     SubscribeOptions,
     ConflateOption,
     CodecOption<never, In> {
-  /** `ZMQ_INVERT_MATCHING`: receives what is not subscribed to. Default false. */
+  /**
+   * `ZMQ_INVERT_MATCHING`: receives what is not subscribed to, of publishers that have it set, too;
+   * of others, nothing. Default false.
+   */
   invertMatching?: boolean;
 }
 

@@ -158,7 +158,10 @@ export interface PublishOptions {
    * `send` waits. Default false: that subscriber loses it, and sees how many it has lost.
    */
   noDrop?: boolean;
-  /** `ZMQ_INVERT_MATCHING`: sends to those who have not subscribed. Default false. */
+  /**
+   * `ZMQ_INVERT_MATCHING`: sends to those who have not subscribed; who must have it set, too, to
+   * receive that. Default false.
+   */
   invertMatching?: boolean;
 }
 
