@@ -202,8 +202,8 @@ class Upstream extends Receiver<Message> {
     return this.#notices.has(message) ? message : super.decode(codec, message);
   }
 
-  override get ready(): boolean {
-    return this.#head < this.#queue.length || super.ready;
+  protected override get arrived(): boolean {
+    return this.#head < this.#queue.length;
   }
 
   override get aside(): number {
@@ -221,7 +221,7 @@ class Upstream extends Receiver<Message> {
   }
 
   protected override park(): boolean {
-    return !this.ready;
+    return !this.arrived;
   }
 
   protected override take(): Message | undefined {

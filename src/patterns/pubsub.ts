@@ -92,7 +92,10 @@ export interface SubscriberOptions<In = Message>
     SubscribeOptions,
     ConflateOption,
     CodecOption<never, In> {
-  /** `ZMQ_INVERT_MATCHING`: receives what is not subscribed to. Default false. */
+  /**
+   * `ZMQ_INVERT_MATCHING`: receives what is not subscribed to, of publishers that have it set, too;
+   * of others, nothing. Default false.
+   */
   invertMatching?: boolean;
 }
 
@@ -220,7 +223,7 @@ export interface XPublisherOptions<Out = MessageLike, In = Message>
 
 /** What the user of an XPUB hears of its subscribers, and may decide. */
 class XPublishing extends Publishing {
-  /** With `manual`: what was asked for, as against what is given. */
+  /** What was asked for while it was `manual`, as against what is given. */
   readonly #asked = new Subscriptions<Outlet>();
   /** The next message is for this one only. */
   #only: Outlet | undefined;
@@ -261,9 +264,9 @@ class XPublishing extends Publishing {
   }
 
   protected override unwant(topic: Uint8Array, outlet: Outlet): void {
-    const removal = (this.#isManual ? this.#asked : this.wishes).remove(topic, outlet);
-    const tells = removal !== "remaining" || this.#isManual || this.#tellsAll;
-    if (tells) this.#tell(UNSUBSCRIBE, topic, outlet);
+    const isAsked = this.#asked.remove(topic, outlet) !== "not found";
+    const isLast = isAsked || this.#isManual || this.wishes.remove(topic, outlet) !== "remaining";
+    if (isLast || this.#tellsAll) this.#tell(UNSUBSCRIBE, topic, outlet);
   }
 
   protected override returned(topic: Uint8Array, outlet: Outlet): void {
@@ -272,11 +275,12 @@ class XPublishing extends Publishing {
 
   protected override unwantAll(outlet: Outlet): void {
     const gone = (topic: Uint8Array) => this.#tell(UNSUBSCRIBE, topic, outlet);
-    if (!this.#isManual) this.wishes.removeAll(outlet, gone, this.#tellsAll);
-    else {
-      this.wishes.removeAll(outlet);
-      this.#asked.removeAll(outlet, gone, true);
-    }
+    const taken = (topic: Uint8Array) => {
+      this.wishes.remove(topic, outlet); // It may have been given, and is told once.
+      gone(topic);
+    };
+    this.#asked.removeAll(outlet, taken, true);
+    this.wishes.removeAll(outlet, this.#isManual ? undefined : gone, this.#tellsAll);
   }
 
   protected override greet({ writer }: Outlet): void {
@@ -399,27 +403,16 @@ export interface XSubscriberOptions<Out = MessageLike, In = Message>
 /** The sending half of XSUB: parts that are subscriptions are not sent, but take effect. */
 class SubscriptionSender extends Distributor {
   readonly #change: (isWanted: boolean, topic: Uint8Array) => void;
-  /** Whether the message is one that is passed on: no codec has made it. */
-  #isPassing = false;
 
   constructor(core: SocketCore, change: (isWanted: boolean, topic: Uint8Array) => void) {
     super(core);
     this.#change = change;
   }
 
-  override pass(message: readonly unknown[]): boolean {
-    this.#isPassing = true;
-    try {
-      return super.pass(message);
-    } finally {
-      this.#isPassing = false;
-    }
-  }
-
   protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
     const { codec, onlyFirstSubscribe } = this.core.options;
-    // What stands for a value may begin with any byte.
-    if (codec !== undefined && !this.#isPassing) return super.prepare(message, options);
+    // What stands for a value may begin with any byte. What is passed on no codec has made.
+    if (codec !== undefined && !this.passing) return super.prepare(message, options);
     const left: Part[] = [];
     const changes: Uint8Array[] = [];
     for (const [index, part] of partsOf(message).entries()) {
@@ -542,7 +535,7 @@ export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<O
   }
 
   /** How many messages a publisher has dropped immediately before this one, for lack of room. */
-  missedBefore(message: In): number {
+  missedBefore(message: In | LeasedPart[]): number {
     return missedBefore(message as object);
   }
 

@@ -142,6 +142,11 @@ class RequestSender extends Balancer {
     return true;
   }
 
+  /** A request has an envelope, and is noted. */
+  override passRecords(): false {
+    return false;
+  }
+
   override get ready(): boolean {
     return this.#mayAsk && super.ready;
   }
@@ -184,8 +189,8 @@ class ReplyReceiver extends Receiver<Message> {
     while (this.fq.receive() !== undefined);
   }
 
-  override get ready(): boolean {
-    return this.#dialogue.asked !== undefined && (this.#dialogue.lost || super.ready);
+  protected override get arrived(): boolean {
+    return this.#dialogue.asked !== undefined && (this.#dialogue.lost || super.arrived);
   }
 
   /** Before a request nobody is waited for: what comes unasked is thrown away. */
@@ -377,8 +382,8 @@ class RequestReceiver extends Receiver<Message> {
     throw outOfTurn("Send the reply to the last request first.", this.core.address);
   }
 
-  override get ready(): boolean {
-    return this.#obligation.due === undefined && super.ready;
+  protected override get arrived(): boolean {
+    return this.#obligation.due === undefined && super.arrived;
   }
 
   /** Before the reply nothing is received: the sending half says when that is over. */

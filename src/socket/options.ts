@@ -122,7 +122,8 @@ export type CodecUnlessMessage<Options extends CodecOption<never, unknown>> =
 export interface RoutingOptions {
   /**
    * `ZMQ_ROUTING_ID`: how a ROUTER at the other end calls this socket; 1 to 255 bytes, of which the
-   * first is not 0. Default: none, and each ROUTER makes one up. Takes effect for links to come.
+   * first is not 0. Default: none, and each ROUTER makes one up. May be changed for what is bound
+   * or connected later.
    */
   routingId?: string | Uint8Array;
 }
@@ -166,7 +167,10 @@ export interface PublishOptions {
    * `send` waits. Default false: that subscriber loses it, and sees how many it has lost.
    */
   noDrop?: boolean;
-  /** `ZMQ_INVERT_MATCHING`: sends to those who have not subscribed. Default false. */
+  /**
+   * `ZMQ_INVERT_MATCHING`: sends to those who have not subscribed; who must have it set, too, to
+   * receive that. Default false.
+   */
   invertMatching?: boolean;
 }
 

@@ -149,8 +149,9 @@ export abstract class Receiver<M = Message> extends Direction {
       // What the taker does may have this tried again, while it is done.
       if (isOver || !taker.wanted()) return true;
       this.check();
-      if (!this.ready || this.waiting.pause()) return undefined;
-      if (this.#codec !== undefined) this.#tellUndecoded();
+      const isDue = this.#undecoded !== undefined || this.ready;
+      if (!isDue || this.waiting.pause()) return undefined;
+      this.#tellUndecoded();
       const message = this.takePassing();
       if (message === undefined) return undefined;
       const value = this.#codec === undefined ? message : this.#valueOf(message, this.#codec);
@@ -165,9 +166,6 @@ export abstract class Receiver<M = Message> extends Direction {
     this.fq.attach(pipe);
     this.waits?.pump();
   }
-
-  /** A pipe's other end has changed. */
-  changed(_pipe: Pipe): void {}
 
   /** Takes what has arrived in a pipe, and then no more; then `done`. */
   drain(pipe: Pipe, done: () => void): void {
@@ -187,8 +185,6 @@ export abstract class Receiver<M = Message> extends Direction {
     this.#ends.delete(pipe);
     this.fq.remove(pipe);
   }
-
-  memoryFreed(): void {}
 
   /** The next message as it came, to be passed on. */
   takePassing(lease?: Lease): readonly unknown[] | undefined {
@@ -269,9 +265,18 @@ export abstract class Receiver<M = Message> extends Direction {
     return lost;
   }
 
+  /** What could not be decoded is an error to tell, and nothing that can be taken. */
+  override get answers(): boolean {
+    return this.#undecoded !== undefined || super.answers;
+  }
+
   get ready(): boolean {
-    if (this.#returned !== undefined) return true;
-    return this.#undecoded !== undefined || this.fq.has(this.wants);
+    return this.#returned !== undefined || this.arrived;
+  }
+
+  /** Whether a message has come that is to be handed out now. What was put back had come before. */
+  protected get arrived(): boolean {
+    return this.fq.has(this.wants);
   }
 
   protected override park(): boolean {

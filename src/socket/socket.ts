@@ -341,7 +341,7 @@ export abstract class Socket {
       // What waited and went on now may have run code that let go of the pipe.
       if (name === "immediate" && this.#inproc.pipes.has(pipe)) this.#pattern.peerChanged(pipe);
     }
-    if (name === "receiveHighWaterMark") this.#inproc.changeLimit();
+    if (name === "receiveHighWaterMark" || name === "conflate") this.#inproc.changeLimit();
     this.#pattern.optionSet(name);
   }
 

@@ -49,10 +49,8 @@ export class Ways implements Pattern {
     };
   }
 
-  /** The socket is about to connect. */
   connecting(_endpoint: string, _alias: Uint8Array | undefined): void {}
 
-  /** Why a pipe that has come to one of our names is refused; 0 if it is not. */
   admit(_pipe: Pipe): number {
     return 0;
   }
@@ -85,7 +83,6 @@ export class Ways implements Pattern {
     if (pipe.side === "connecter" || pipe.peerState !== GONE) {
       this.#passOver(pipe);
       this.#probe(pipe);
-      this.receiver?.changed(pipe);
       this.sender?.changed(pipe);
       return;
     }
@@ -135,7 +132,6 @@ export class Ways implements Pattern {
 
   memoryFreed(): void {
     this.sender?.memoryFreed();
-    this.receiver?.memoryFreed();
   }
 
   optionSet(_name: OptionName): void {}

@@ -114,8 +114,8 @@ export class Fq {
     while (messages.length < max) {
       if (rotation.active === 1 && this.#draining.length === 0) {
         // From one pipe all at once: its room is given back once.
-        this.last = rotation.pipes[0] as Pipe;
-        const reader = this.last.reader as PipeReader;
+        const pipe = rotation.pipes[0] as Pipe;
+        const reader = pipe.reader as PipeReader;
         const before = messages.length;
         while (messages.length < max) {
           if (reader.readRun(messages, max - messages.length) > 0) continue;
@@ -123,7 +123,9 @@ export class Fq {
           if (message === undefined) break;
           messages.push(message);
         }
-        if (messages.length > before) this.#release(reader);
+        if (messages.length === before) return;
+        this.last = pipe;
+        this.#release(reader);
         return;
       }
       const message = this.receive();

@@ -8,15 +8,20 @@ import {
   Client,
   Context,
   Dealer,
+  json,
   Pair,
   // biome-ignore lint/suspicious/noShadowRestrictedNames: it is ZeroMQ's word.
   Proxy,
+  Publisher,
   Pull,
   Push,
   Reply,
   Request,
   Router,
   Server,
+  Subscriber,
+  XPublisher,
+  XSubscriber,
 } from "threadmq";
 import { play, SMALL, text, zmq } from "../support/ground.ts";
 
@@ -296,6 +301,49 @@ describe("a proxy", () => {
     });
   }
 
+  test("what goes wrong at a socket costs no message: the next call is told", async () => {
+    const context = new Context(SMALL);
+    const front = new XSubscriber({ context, whenFull: "disconnect", receiveHighWaterMark: 1 });
+    const back = new XPublisher({ context });
+    const slow = new Publisher({ context, sendHighWaterMark: 1 });
+    for (const [socket, name] of [[slow, FRONT] as const, [back, BACK] as const]) {
+      socket.bindSync(name);
+    }
+    front.connect(FRONT);
+    front.subscribe("");
+    for (let i = 0; i < 5; i++) slow.sendSync("x"); // Which ends the link: it was too slow.
+    await turns();
+    const proxy = new Proxy(front, back);
+    const ended = proxy.run();
+    const subscriber = new Subscriber({ context });
+    subscriber.connect(BACK);
+    subscriber.subscribe("topic");
+    await turns();
+    assert.equal(front.topicsCount, 2);
+    assert.equal(proxy.stats().dropped, 0);
+    proxy.terminate();
+    await ended;
+    assert.throws(() => front.sendSync("\x01other"), zmq("EHOSTUNREACH", FRONT));
+    await context.terminate();
+  });
+
+  test("a control socket that cannot answer is obeyed all the same", async () => {
+    const context = new Context(SMALL);
+    const { front, back } = line(context);
+    const [control, boss] = [new Channel({ context }), new Channel({ context })];
+    control.bindSync(CONTROL);
+    boss.connect(CONTROL);
+    const proxy = new Proxy(front, back, { control });
+    const ended = proxy.run();
+    for (const command of ["STATISTICS", "PAUSE"]) boss.sendSync(command);
+    await turns();
+    assert.equal(proxy.paused, true);
+    boss.sendSync("TERMINATE");
+    await ended;
+    assert.equal(boss.tryReceive(), undefined);
+    await context.terminate();
+  });
+
   test("a socket that closes, a context that ends; and what cannot be a proxy", async () => {
     const context = new Context(SMALL);
     const { front, back, source } = line(context);
@@ -346,6 +394,30 @@ describe("a proxy", () => {
     await context.terminate();
   });
 
+  test("nor does an error of a codec, which the next call is still to be told", async () => {
+    const context = new Context(SMALL);
+    const source = new Push({ context });
+    const front = new Pull<number>({ context, codec: json() });
+    const back = new Push({ context });
+    const sink = new Pull({ context });
+    source.bindSync(FRONT);
+    front.connect(FRONT);
+    back.bindSync(BACK);
+    sink.connect(BACK);
+    source.sendManySync(["1", "{"]);
+    assert.deepEqual(front.receiveManySync(), [1]);
+    const proxy = new Proxy(front, back);
+    const ended = proxy.run();
+    await turns();
+    source.sendSync("2");
+    assert.equal(`${await sink.receive()}`, "2");
+    proxy.terminate();
+    await ended;
+    assert.equal(front.readable, true);
+    await assert.rejects(front.receive(), zmq("EBADMSG"));
+    await context.terminate();
+  });
+
   test("nor one that goes back to where it came from, and finds no room there", async () => {
     const context = new Context(SMALL);
     const here = new Channel({ context, sendHighWaterMark: 1 });
@@ -366,7 +438,8 @@ describe("a proxy", () => {
   test("what is no socket, or no options, is an EINVAL", () => {
     const make = (...args: unknown[]) => new Proxy(...(args as [Pull, Push]));
     const { front, back } = line(new Context(SMALL));
-    for (const args of [[], [undefined, back], [front], [front, null], [front, back, null]]) {
+    const bad = [[], [undefined, back], [front], [front, null], [front, back, null]];
+    for (const args of [...bad, [front, back, []], [front, back, { captur: back }]]) {
       assert.throws(() => make(...args), zmq("EINVAL"));
     }
   });

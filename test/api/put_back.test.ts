@@ -7,7 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { Pull, Push, XPublisher, XSubscriber } from "threadmq";
+import { Pull, Push, Subscriber, XPublisher, XSubscriber } from "threadmq";
 import { toReadable } from "threadmq/node-streams";
 import { play, zmq } from "../support/ground.ts";
 import { PATIENCE } from "../support/stage.ts";
@@ -102,4 +102,21 @@ play("what has gone back to an XPUB is the next that it gives, to a stream too",
   assert.deepEqual([xpub.stats().pipes, xpub.stats().queuedIn], [0, 1]);
   xpub.close();
   assert.deepEqual([xpub.stats().queuedIn, xpub.stats().dropped], [0, 1]);
+});
+
+play("what goes back to an XPUB is there for the next stream, and readable", async (g) => {
+  const publisher = new XPublisher({ context: g.context });
+  const subscriber = new Subscriber({ context: g.context });
+  publisher.bindSync("inproc://x");
+  subscriber.connect("inproc://x");
+  const first = toReadable(publisher);
+  subscriber.subscribe("a");
+  await once(first, "readable");
+  first.destroy();
+  await once(first, "close");
+  assert.equal(publisher.readable, true);
+  const second = toReadable(publisher);
+  const [message] = await once(second, "data", { signal: AbortSignal.timeout(PATIENCE) });
+  assert.equal(`${message}`, "\x01a");
+  second.destroy();
 });
