@@ -193,7 +193,7 @@ function thrPrograms(size: number): Program[] {
     ["post", "rivals/postmessage_thr.js", "one", 800e3],
     ["post-batch", "rivals/postmessage_thr.js", "batch", 1.5e6],
     ["ring-view", RING, "view", 20e6],
-    ["ring-copied", RING, "copied", 10e6],
+    ...RINGS,
   ];
   return briefs.map((brief) => programOf("thr", size, brief));
 }
@@ -294,12 +294,23 @@ function pubPrograms(size: number, subscribers: number): Program[] {
     ["libzmq-copy", "pub.c", "copy", counts.copy],
     ["libzmq-message", "pub.c", "message", counts.message],
     ["zeromqjs", "rivals/zeromqjs_pub.js", "await", counts.zeromqjs],
+    ...(isBounded(size, subscribers) ? RINGS : []),
   ];
   return briefs.map(([id, program, variant, count]) => ({
     ...programOf("pub", size, [pubId(size, subscribers, id), program, variant, count]),
     more: [subscribers],
   }));
 }
+
+/** Where one thread has to make so many messages that this alone is a bound. */
+function isBounded(size: number, subscribers: number): boolean {
+  return size <= INLINE && subscribers > 1;
+}
+
+const RINGS: Brief[] = [
+  ["ring-copied", RING, "copied", 10e6],
+  ["ring-awaited", RING, "awaited", 5e6],
+];
 
 function forPub<T>(make: (size: number, subscribers: number) => T[]): T[] {
   return Object.entries(PUBLICATIONS).flatMap(([size, counts]) =>
@@ -377,6 +388,7 @@ function thrRows(): Row[] {
     row("post-batch", "`postMessage`, arrays of 256", [LIBZMQ]),
     row("ring-view", "bare ring, read in place", [LIBZMQ]),
     row("ring-copied", "bare ring, copied out to Buffers", [LIBZMQ]),
+    row("ring-awaited", "bare ring, the same by `for await`", [LIBZMQ]),
   ];
 }
 
@@ -506,6 +518,12 @@ function pubRows(size: number, subscribers: number): Row[] {
     row("libzmq-copy", `libzmq in C ${to}: \`zmq_send\`, \`zmq_recv\``, []),
     row("libzmq-message", `libzmq in C ${to}: \`zmq_msg_t\``, [copy]),
     row("zeromqjs", `zeromq.js ${to}: \`await send\`, \`for await\``, [copy]),
+    ...(isBounded(size, subscribers)
+      ? [
+          row("ring-copied", `bare ring to 1, ${size} B, copied out to Buffers`, [copy]),
+          row("ring-awaited", `bare ring to 1, ${size} B, the same by \`for await\``, [copy]),
+        ]
+      : []),
   ];
 }
 

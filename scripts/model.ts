@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * model — runs the models by themselves, with options; `npm test` runs them too, with a bound.
+ * model — runs the models by themselves, with options; `npm test` runs them too, and of those with
+ * two unforced switches a part, if there are many.
  *
- *     npm run model                            as in npm test: at most two unforced switches
+ *     npm run model                            all interleavings with at most two unforced switches
  *     npm run model -- --all                   all interleavings, up to a minute for each program
  *     npm run model -- --all --seconds=600 lock    the same, longer, of files that contain a word
  *     npm run model -- --switches=3
@@ -26,7 +27,7 @@ for (const name of readdirSync(sources).sort()) {
   if (!name.endsWith(".model.ts")) continue;
   if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
   const file = join(folder, name.replace(/\.ts$/, ".js"));
-  const run = ["--enable-source-maps", file, ...options];
+  const run = ["--enable-source-maps", file, "--runs=Infinity", ...options];
   const { status } = spawnSync(process.execPath, run, { stdio: "inherit" });
   worst = Math.max(worst, status ?? 1);
 }

@@ -55,8 +55,9 @@ const { status } = spawnSync(
     "--test",
     "--test-concurrency=1",
     `--test-timeout=${FILE_TIMEOUT_MS}`,
-    // The closing lines of tap are the same in every version of Node, and a program can read them.
-    `--test-reporter=${process.stdout.isTTY ? "spec" : "tap"}`,
+    // The closing lines of tap are the same in every version of Node, and a program can read them;
+    // before them are the failures. `spec` shows these at its end by itself.
+    `--test-reporter=${process.stdout.isTTY ? "spec" : new URL("tap.js", import.meta.url)}`,
     "--test-reporter-destination=stdout",
     ...options,
     ...chosen,

@@ -24,6 +24,7 @@ export {
   type BalanceOption,
   type Codec,
   type CodecOption,
+  type CodecUnlessMessage,
   type ConflateOption,
   type DuplexOptions,
   DuplexSocket,

@@ -9,8 +9,9 @@
  *
  * One that does not flow (`readable` and `read`, `for await`, or paused while it asked) says that
  * it has something before that is read: so there one message can wait in the stream. If the stream
- * is destroyed then, it goes back to the socket, which gives it next; if the socket is closed
- * before that, it is lost, though it counts as received.
+ * is destroyed then, it goes back to the socket, which gives it next, and it does not count as
+ * received; if the socket is closed before that, it is dropped, and counts so. With `acknowledge`
+ * another socket gets it, unless another call of this one has acknowledged it meanwhile.
  *
  * @packageDocumentation
  */

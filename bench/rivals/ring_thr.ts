@@ -89,23 +89,34 @@ function sender({ size, count, warmup, control, ring }: Data): void {
   }
 }
 
-/** Calls `take` with the address of each message's slot, until it returns true. */
-function receive({ size, control }: Data, take: (at: number) => boolean): void {
-  const stride = strideOf(size);
-  const slots = slotsOf(size);
-  let written = 0;
-  let published = 0;
-  for (let number = 0; ; number++) {
-    if (number === written) {
-      Atomics.store(control, READ, number);
-      published = number;
-      while (number === written) written = Atomics.load(control, WRITTEN);
-    }
-    if (take((number % slots) * stride)) return;
-    if (number - published === PUBLISH_EVERY) {
-      Atomics.store(control, READ, number);
-      published = number;
-    }
+/** The receiver's end. */
+class Slots {
+  readonly #control: Int32Array;
+  readonly #stride: number;
+  readonly #slots: number;
+  #number = -1;
+  #written = 0;
+  #published = 0;
+
+  constructor({ size, control }: Data) {
+    this.#control = control;
+    this.#stride = strideOf(size);
+    this.#slots = slotsOf(size);
+  }
+
+  /** The address of the next message's slot; with that the one before is given back. */
+  next(): number {
+    const number = ++this.#number;
+    if (number === this.#written) {
+      this.#publish();
+      while (number === this.#written) this.#written = Atomics.load(this.#control, WRITTEN);
+    } else if (number - this.#published > PUBLISH_EVERY) this.#publish();
+    return (number % this.#slots) * this.#stride;
+  }
+
+  #publish(): void {
+    Atomics.store(this.#control, READ, this.#number);
+    this.#published = this.#number;
   }
 }
 
@@ -158,15 +169,26 @@ async function receiver(args: Arguments): Promise<void> {
   const ring = new Int32Array(new SharedArrayBuffer(words * 4));
   const data: Data = { ...args, control, ring };
   await startThread(import.meta.url, data);
+  const slots = new Slots(data);
+  const copier = new Copier(ring);
   const meter = new Meter(args);
   if (args.variant === "view") {
-    receive(data, (at) => meter.lookAt(ring[at], ring[at + HEAD]));
+    let isOver = false;
+    while (!isOver) {
+      const at = slots.next();
+      isOver = meter.lookAt(ring[at], ring[at + HEAD]);
+    }
+  } else if (args.variant === "copied") {
+    let isOver = false;
+    while (!isOver) {
+      const [part] = copier.copy(slots.next());
+      isOver = meter.look(part);
+    }
   } else {
-    const copier = new Copier(ring);
-    receive(data, (at) => {
-      const [part] = copier.copy(at);
-      return meter.look(part);
-    });
+    const next = () => Promise.resolve({ value: copier.copy(slots.next()), done: false });
+    for await (const [part] of { [Symbol.asyncIterator]: () => ({ next }) }) {
+      if (meter.look(part)) break;
+    }
   }
   report(meter.figures());
 }

@@ -8,7 +8,7 @@ export const TASKS: string = "inproc://tasks";
 export const RESULTS: string = "inproc://results";
 
 export const WORKER_COUNT = 2;
-export const TASK_COUNT = 12;
+export const TASK_COUNT = 30;
 /** So low that the source has to wait. */
 export const HIGH_WATER_MARK = 1;
 /** How long a worker is busy with a task. */

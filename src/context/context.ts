@@ -71,7 +71,10 @@ export interface ContextStats {
   endpoints: number;
   /** Links between two sockets, those that wait for a bind included. */
   pipes: number;
-  /** Messages: `sent` = `received` + `queued` + `dropped`, when no thread is in a call. */
+  /**
+   * Messages: `sent` = `received` + `queued` + `dropped`, when no thread is in a call. Received is
+   * here what was taken out of its pipe for good, whatever its socket has done with it.
+   */
   messages: { sent: number; received: number; queued: number; dropped: number };
 }
 

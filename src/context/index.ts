@@ -33,4 +33,4 @@ export {
 export { type ManagedSocket, type Membership, terminated, threadEnded } from "./membership.ts";
 export { noMemory } from "./names.ts";
 export * from "./peers.ts";
-export type { Binder, BinderSeen, Registry } from "./registry.ts";
+export type { Binder, Presence, Registry } from "./registry.ts";

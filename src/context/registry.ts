@@ -98,10 +98,10 @@ export interface Binder {
 }
 
 /**
- * Who is at the binder's end of a pipe: all of it is of one binder. (Whoever reads these one by
- * one, as binders come and go, may take the number of one and the id of another.)
+ * Who is at the other end of a pipe: all of it is of one socket. (Whoever reads these one by one,
+ * as binders come and go, may take the number of one and the id of another.)
  */
-export interface BinderSeen {
+export interface Presence {
   readonly state: EndState;
   /** Which of the binders of the pipe; if nobody is there, which is to come. */
   readonly binding: number;
@@ -255,7 +255,7 @@ export class Registry extends Names {
   }
 
   /** Who is at the binder's end of a pipe. */
-  binderOf(pipe: Addr): BinderSeen {
+  binderOf(pipe: Addr): Presence {
     return this.lock.hold(() => {
       const words = this.words;
       const entry = words[pipe + PIPE_ENTRY];

@@ -6,6 +6,7 @@ import { ATTACHED, HAS_PEER, type MessageLike } from "../pipe/index.ts";
 import {
   Balancer,
   type CodecOption,
+  type CodecUnlessMessage,
   type DuplexOptions,
   DuplexSocket,
   FairReceiver,
@@ -62,14 +63,14 @@ export interface PairOptions<Out = MessageLike, In = Received<Out>>
  * ```
  */
 export class Pair<Out = MessageLike, In = Received<Out>> extends DuplexSocket<Out, In> {
-  constructor(options: PairOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<PairOptions<Out, In>>) {
     super(PAIR, options, ["codec"], (core) => new Exclusive(core, false));
   }
 }
 
 /** CHANNEL: a PAIR whose messages have one part (RFC 52, `ZMQ_CHANNEL`). */
 export class Channel<Out = OnePart, In = Received<Out>> extends DuplexSocket<Out, In> {
-  constructor(options: PairOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<PairOptions<Out, In>>) {
     super(CHANNEL, options, ["codec"], (core) => new Exclusive(core, true));
   }
 }

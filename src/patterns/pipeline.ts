@@ -9,6 +9,7 @@ import {
   type BalanceOption,
   Balancer,
   type CodecOption,
+  type CodecUnlessMessage,
   type ConflateOption,
   defineOptions,
   FairReceiver,
@@ -60,7 +61,7 @@ abstract class SharingSocket<Out> extends SendingSocket<Out> {
  * ```
  */
 export class Push<Out = MessageLike> extends SharingSocket<Out> {
-  constructor(options: PushOptions<Out> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<PushOptions<Out>>) {
     super(PUSH, options, false);
   }
 }
@@ -90,7 +91,7 @@ export class Pull<In = Message> extends ReceivingSocket<In> {
   /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
   declare conflate: boolean;
 
-  constructor(options: PullOptions<In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<PullOptions<In>>) {
     const known = ["codec", "acknowledge", "conflate"] as const;
     super(PULL, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
   }
@@ -122,7 +123,7 @@ export class Pull<In = Message> extends ReceivingSocket<In> {
 
 /** SCATTER: a PUSH whose messages have one part (RFC 49, `ZMQ_SCATTER`). */
 export class Scatter<Out = OnePart> extends SharingSocket<Out> {
-  constructor(options: PushOptions<Out> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<PushOptions<Out>>) {
     super(SCATTER, options, true);
   }
 }
@@ -142,7 +143,7 @@ export class Gather<In = Message> extends ReceivingSocket<In> {
   /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
   declare conflate: boolean;
 
-  constructor(options: GatherOptions<In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<GatherOptions<In>>) {
     const known = ["codec", "conflate"] as const;
     super(GATHER, options, known, (core) => new Ways(core, { receiver: new FairReceiver(core) }));
   }

@@ -4,6 +4,7 @@ import {
   ABSENT,
   isAttended,
   LET_GO,
+  type Mark,
   type Message,
   type Pipe,
   type PipeReader,
@@ -140,17 +141,19 @@ export class Distributor extends Sender<Outgoing> implements DistOwner {
   }
 }
 
-/** What is to be received, and who has said it; by a message in which pipe, if by one. */
+/** What is to be received, and who has said it. */
 interface Arrival {
   readonly message: Message;
   readonly from: Outlet | undefined;
+  /** In which pipe it has come, if it is a message, and how far that was read then. */
   readonly pipe: Pipe | undefined;
+  readonly mark: Mark | undefined;
 }
 
 /**
  * The receiving half of those who publish: it reads what comes at once, so that a subscription
  * takes effect although nobody asks for messages. Messages that an XSUB sends to an XPUB wait here;
- * their room is given back when all of their pipe were taken.
+ * the room of each is given back when it is taken.
  */
 class Upstream extends Receiver<Message> {
   /** Hears the control records. Set by who understands them. */
@@ -161,8 +164,6 @@ class Upstream extends Receiver<Message> {
   readonly #notices = new WeakMap<object, Outlet>();
   readonly #queue: Arrival[] = [];
   #head = 0;
-  /** How many messages of a pipe wait here. */
-  readonly #waiting = new Map<Pipe, number>();
   /** Where the last message came from. It may be gone. */
   from: Outlet | undefined;
   readonly #dist: Dist;
@@ -189,26 +190,38 @@ class Upstream extends Receiver<Message> {
     done();
   }
 
-  override removed(pipe: Pipe): void {
-    this.#waiting.delete(pipe);
-  }
+  override removed(_pipe: Pipe): void {}
 
   /** Something is to be received that was in no message, and is for no codec. */
   add(message: Message, from: Outlet): void {
     this.#notices.set(message, from);
-    this.#queue.push({ message, from, pipe: undefined });
+    this.#queue.push({ message, from, pipe: undefined, mark: undefined });
   }
 
   protected override decode(codec: Codec<unknown>, message: Message): unknown {
     return this.#notices.has(message) ? message : super.decode(codec, message);
   }
 
-  protected override get hasCome(): boolean {
+  protected override get arrived(): boolean {
     return this.#head < this.#queue.length;
   }
 
+  override get aside(): number {
+    const isAside = ({ pipe, mark }: Arrival) => {
+      if (pipe === undefined) return false;
+      return !this.core.pipes.has(pipe) || pipe.reader?.isReleased(mark as Mark) === true;
+    };
+    return super.aside + this.#queue.slice(this.#head).filter(isAside).length;
+  }
+
+  override closed(): number {
+    const lost = super.closed();
+    this.#queue.length = this.#head = 0;
+    return lost;
+  }
+
   protected override park(): boolean {
-    return !this.hasCome;
+    return !this.arrived;
   }
 
   protected override take(): Message | undefined {
@@ -219,10 +232,10 @@ class Upstream extends Receiver<Message> {
       this.#queue.splice(0, this.#head);
       this.#head = 0;
     }
-    const { message, from, pipe } = entry;
+    const { message, from, pipe, mark } = entry;
     this.from = from;
     this.count(1);
-    if (pipe !== undefined) this.#taken(pipe);
+    if (pipe !== undefined && this.core.pipes.has(pipe)) pipe.reader?.releaseUpTo(mark as Mark);
     return message;
   }
 
@@ -239,18 +252,12 @@ class Upstream extends Receiver<Message> {
     do {
       for (let message = reader.read(); message !== undefined; message = reader.read()) {
         if (!this.#keeps) continue;
-        this.#queue.push({ message, from: this.#dist.outlet(pipe), pipe });
-        this.#waiting.set(pipe, (this.#waiting.get(pipe) ?? 0) + 1);
+        const from = this.#dist.outlet(pipe);
+        this.#queue.push({ message, from, pipe, mark: reader.mark });
       }
-      if (!this.#waiting.has(pipe)) reader.release();
+      if (!this.#keeps) reader.release();
     } while (!reader.sleep());
     this.pump();
-  }
-
-  #taken(pipe: Pipe): void {
-    const left = (this.#waiting.get(pipe) ?? 0) - 1;
-    if (left > 0) this.#waiting.set(pipe, left);
-    else if (this.#waiting.delete(pipe)) pipe.reader?.release();
   }
 }
 

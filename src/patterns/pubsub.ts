@@ -12,6 +12,7 @@ import {
 } from "../pipe/index.ts";
 import {
   type CodecOption,
+  type CodecUnlessMessage,
   type ConflateOption,
   type DuplexOptions,
   DuplexSocket,
@@ -79,7 +80,7 @@ export class Publisher<Out = MessageLike> extends SendingSocket<Out> {
   /** `ZMQ_INVERT_MATCHING`; see {@link PublishOptions.invertMatching}. Takes effect at once. */
   declare invertMatching: boolean;
 
-  constructor(options: PublisherOptions<Out> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<PublisherOptions<Out>>) {
     const known = ["codec", "conflate", "noDrop", "invertMatching"] as const;
     super(PUB, options, known, (core) => new Publishing(core, new Subscriptions(), false));
   }
@@ -91,7 +92,10 @@ export interface SubscriberOptions<In = Message>
     SubscribeOptions,
     ConflateOption,
     CodecOption<never, In> {
-  /** `ZMQ_INVERT_MATCHING`: receives what is not subscribed to. Default false. */
+  /**
+   * `ZMQ_INVERT_MATCHING`: receives what is not subscribed to, of publishers that have it set, too;
+   * of others, nothing. Default false.
+   */
   invertMatching?: boolean;
 }
 
@@ -125,7 +129,7 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
   readonly #prefixes: Prefixes;
   readonly #ways: Subscribing;
 
-  constructor(options: SubscriberOptions<In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<SubscriberOptions<In>>) {
     const prefixes = new Prefixes();
     const known = ["codec", "conflate", "whenFull", "invertMatching"] as const;
     super(SUB, options, known, (core) => {
@@ -219,7 +223,7 @@ export interface XPublisherOptions<Out = MessageLike, In = Message>
 
 /** What the user of an XPUB hears of its subscribers, and may decide. */
 class XPublishing extends Publishing {
-  /** With `manual`: what was asked for, as against what is given. */
+  /** What was asked for while it was `manual`, as against what is given. */
   readonly #asked = new Subscriptions<Outlet>();
   /** The next message is for this one only. */
   #only: Outlet | undefined;
@@ -260,9 +264,9 @@ class XPublishing extends Publishing {
   }
 
   protected override unwant(topic: Uint8Array, outlet: Outlet): void {
-    const removal = (this.#isManual ? this.#asked : this.wishes).remove(topic, outlet);
-    const tells = removal !== "remaining" || this.#isManual || this.#tellsAll;
-    if (tells) this.#tell(UNSUBSCRIBE, topic, outlet);
+    const isAsked = this.#asked.remove(topic, outlet) !== "not found";
+    const isLast = isAsked || this.#isManual || this.wishes.remove(topic, outlet) !== "remaining";
+    if (isLast || this.#tellsAll) this.#tell(UNSUBSCRIBE, topic, outlet);
   }
 
   protected override returned(topic: Uint8Array, outlet: Outlet): void {
@@ -271,11 +275,12 @@ class XPublishing extends Publishing {
 
   protected override unwantAll(outlet: Outlet): void {
     const gone = (topic: Uint8Array) => this.#tell(UNSUBSCRIBE, topic, outlet);
-    if (!this.#isManual) this.wishes.removeAll(outlet, gone, this.#tellsAll);
-    else {
-      this.wishes.removeAll(outlet);
-      this.#asked.removeAll(outlet, gone, true);
-    }
+    const taken = (topic: Uint8Array) => {
+      this.wishes.remove(topic, outlet); // It may have been given, and is told once.
+      gone(topic);
+    };
+    this.#asked.removeAll(outlet, taken, true);
+    this.wishes.removeAll(outlet, this.#isManual ? undefined : gone, this.#tellsAll);
   }
 
   protected override greet({ writer }: Outlet): void {
@@ -341,7 +346,7 @@ export class XPublisher<Out = MessageLike, In = Message> extends DuplexSocket<
   /** `ZMQ_XPUB_MANUAL_LAST_VALUE`; see {@link XPublisherOptions.manualLastValue}. */
   declare manualLastValue: boolean;
 
-  constructor(options: XPublisherOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<XPublisherOptions<Out, In>>) {
     const own = ["verbosity", "manual", "manualLastValue", "welcomeMessage"] as const;
     const known = ["codec", "noDrop", "invertMatching", ...own] as const;
     super(XPUB, options, known, (core) => new XPublishing(core));
@@ -398,27 +403,16 @@ export interface XSubscriberOptions<Out = MessageLike, In = Message>
 /** The sending half of XSUB: parts that are subscriptions are not sent, but take effect. */
 class SubscriptionSender extends Distributor {
   readonly #change: (isWanted: boolean, topic: Uint8Array) => void;
-  /** Whether the message is one that is passed on: no codec has made it. */
-  #isPassing = false;
 
   constructor(core: SocketCore, change: (isWanted: boolean, topic: Uint8Array) => void) {
     super(core);
     this.#change = change;
   }
 
-  override pass(message: readonly unknown[]): boolean {
-    this.#isPassing = true;
-    try {
-      return super.pass(message);
-    } finally {
-      this.#isPassing = false;
-    }
-  }
-
   protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
     const { codec, onlyFirstSubscribe } = this.core.options;
-    // What stands for a value may begin with any byte.
-    if (codec !== undefined && !this.#isPassing) return super.prepare(message, options);
+    // What stands for a value may begin with any byte. What is passed on no codec has made.
+    if (codec !== undefined && !this.passing) return super.prepare(message, options);
     const left: Part[] = [];
     const changes: Uint8Array[] = [];
     for (const [index, part] of partsOf(message).entries()) {
@@ -489,7 +483,7 @@ export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<O
   readonly #prefixes: Prefixes;
   readonly #ways: Subscribing;
 
-  constructor(options: XSubscriberOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<XSubscriberOptions<Out, In>>) {
     const known = ["codec", "whenFull", "onlyFirstSubscribe", "verboseUnsubscribe"] as const;
     const prefixes = new Prefixes();
     super(XSUB, options, known, (core) => {
@@ -541,7 +535,7 @@ export class XSubscriber<Out = MessageLike, In = Message> extends DuplexSocket<O
   }
 
   /** How many messages a publisher has dropped immediately before this one, for lack of room. */
-  missedBefore(message: In): number {
+  missedBefore(message: In | LeasedPart[]): number {
     return missedBefore(message as object);
   }
 

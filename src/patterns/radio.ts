@@ -6,6 +6,7 @@ import { type Message, type MessageLike, type Part, partsOf, prepare } from "../
 import {
   type Codec,
   type CodecOption,
+  type CodecUnlessMessage,
   checkOnePart,
   decodeBody,
   defineOptions,
@@ -82,7 +83,7 @@ export class Radio<Out = OnePart> extends SendingSocket<Out, GroupSendOptions> {
   /** `ZMQ_XPUB_NODROP`; see {@link PublishOptions.noDrop}. Takes effect at once. */
   declare noDrop: boolean;
 
-  constructor(options: RadioOptions<Out> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<RadioOptions<Out>>) {
     super(RADIO, options, ["codec", "noDrop"], (core) => {
       return new Publishing(core, new Groups(), false, new GroupSender(core));
     });
@@ -154,7 +155,7 @@ export class Dish<In = ReceivedPart> extends ReceivingSocket<
   readonly #memberships: Memberships;
   readonly #ways: Subscribing;
 
-  constructor(options: DishOptions<In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<DishOptions<In>>) {
     const memberships = new Memberships();
     super(DISH, options, ["codec", "whenFull"], (core) => {
       const receiver = new GroupReceiver(core, memberships);

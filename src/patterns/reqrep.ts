@@ -17,6 +17,7 @@ import {
 import {
   Balancer,
   type CodecOption,
+  type CodecUnlessMessage,
   type DuplexOptions,
   defineOptions,
   type Outgoing,
@@ -129,11 +130,6 @@ class RequestSender extends Balancer {
     return true;
   }
 
-  /** A request is more than its records: it has an envelope, and its reply is waited for. */
-  override passRecords(): boolean {
-    return false;
-  }
-
   override flush(): void {
     super.flush();
     if (!this.#hasAsked) return;
@@ -153,6 +149,11 @@ class RequestSender extends Balancer {
     this.#dialogue.ask(this.lb.last as Pipe, this.#label);
     this.#hasAsked = true;
     return true;
+  }
+
+  /** A request has an envelope, and is noted. */
+  override passRecords(): false {
+    return false;
   }
 
   override get ready(): boolean {
@@ -197,8 +198,8 @@ class ReplyReceiver extends Receiver<Message> {
     while (this.fq.receive() !== undefined);
   }
 
-  protected override get hasCome(): boolean {
-    return this.#dialogue.asked !== undefined && (this.#dialogue.lost || super.hasCome);
+  protected override get arrived(): boolean {
+    return this.#dialogue.asked !== undefined && (this.#dialogue.lost || super.arrived);
   }
 
   /** Before a request nobody is waited for: what comes unasked is thrown away. */
@@ -356,7 +357,7 @@ export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocke
   /** `ZMQ_REQ_RELAXED`; see {@link RequestOptions.relaxed}. Takes effect at once. */
   declare relaxed: boolean;
 
-  constructor(options: RequestOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<RequestOptions<Out, In>>) {
     const known = ["codec", "routingId", "probeRouter", "correlate", "relaxed"] as const;
     super(REQ, options, known, (core) => new RequestWays(core));
   }
@@ -391,8 +392,8 @@ class RequestReceiver extends Receiver<Message> {
     throw outOfTurn("Send the reply to the last request first.", this.core.address);
   }
 
-  protected override get hasCome(): boolean {
-    return this.#obligation.due === undefined && super.hasCome;
+  protected override get arrived(): boolean {
+    return this.#obligation.due === undefined && super.arrived;
   }
 
   /** Before the reply nothing is received: the sending half says when that is over. */
@@ -502,7 +503,7 @@ export interface ReplyOptions<Out = MessageLike, In = Received<Out>>
  * ```
  */
 export class Reply<Out = MessageLike, In = Received<Out>> extends RoutedSocket<Out, In> {
-  constructor(options: ReplyOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<ReplyOptions<Out, In>>) {
     super(REP, options, ["codec", "routingId"], (core) => {
       const obligation = new Obligation();
       const receiver = new RequestReceiver(core, obligation);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { ZmqError } from "../base/index.ts";
-import { type BinderSeen, DEALER, ROUTER } from "../context/index.ts";
+import { DEALER, type Presence, ROUTER } from "../context/index.ts";
 import { type Addr, WORD_BYTES } from "../memory/index.ts";
 import {
   ABSENT,
@@ -21,6 +21,7 @@ import {
   type BalanceOption,
   Balancer,
   type CodecOption,
+  type CodecUnlessMessage,
   type ConflateOption,
   checkRoutingId,
   type DuplexOptions,
@@ -72,7 +73,7 @@ export class Dealer<Out = MessageLike, In = Received<Out>> extends ProbingSocket
   /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
   declare balance: Balance;
 
-  constructor(options: DealerOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<DealerOptions<Out, In>>) {
     const known = ["codec", "routingId", "probeRouter", "conflate", "balance"] as const;
     super(DEALER, options, known, (core) => {
       return new Ways(core, { sender: new Balancer(core), receiver: new FairReceiver(core) });
@@ -126,7 +127,7 @@ class Peers {
   }
 
   /** Who is at the other end of a pipe, in one look. */
-  look(pipe: Pipe): BinderSeen {
+  look(pipe: Pipe): Presence {
     if (pipe.side === "connecter") return this.#core.member.registry.binderOf(pipe.at);
     const { peerState: state, binding, connecterId: id } = pipe;
     return { state, binding, since: 0, id };
@@ -137,7 +138,7 @@ class Peers {
    *
    * @param isThere Whether messages can be sent there, not only received.
    */
-  add(pipe: Pipe, { binding, since, id: own }: BinderSeen, isThere: boolean): void {
+  add(pipe: Pipe, { binding, since, id: own }: Presence, isThere: boolean): void {
     const id = pipe.peerId ?? (own.length > 0 ? own : this.#makeUp());
     this.remove(pipe);
     const known = this.#known.get(pipe) ?? [];
@@ -208,7 +209,7 @@ class RouterWays extends Ways {
     return this.#admit(pipe, this.#peers.look(pipe));
   }
 
-  #admit(pipe: Pipe, { state, id }: BinderSeen): number {
+  #admit(pipe: Pipe, { state, id }: Presence): number {
     const other = isAttended(state) ? this.#peers.namesake(pipe, id) : undefined;
     if (other === undefined) return 0;
     if (!this.core.options.handover) return SAME_ID;
@@ -379,7 +380,7 @@ export class Router<Out = MessageLike, In = Received<Out>> extends ProbingSocket
   /** `ZMQ_ROUTER_HANDOVER`; see {@link RouterOptions.handover}. Takes effect at once. */
   declare handover: boolean;
 
-  constructor(options: RouterOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<RouterOptions<Out, In>>) {
     const known = ["codec", "routingId", "probeRouter", "mandatory", "handover"] as const;
     super(ROUTER, options, known, (core) => new RouterWays(core));
   }

@@ -9,6 +9,7 @@ import {
   Balancer,
   type Codec,
   type CodecOption,
+  type CodecUnlessMessage,
   checkOnePart,
   type DuplexOptions,
   DuplexSocket,
@@ -45,7 +46,7 @@ export class Client<Out = OnePart, In = Received<Out>> extends DuplexSocket<Out,
   /** How messages are shared out; see {@link BalanceOption.balance}. Takes effect at once. */
   declare balance: Balance;
 
-  constructor(options: ClientOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<ClientOptions<Out, In>>) {
     super(CLIENT, options, ["codec", "balance"], (core) => {
       const sender = new Balancer(core, { onePart: true });
       return new Ways(core, { sender, receiver: new FairReceiver(core) });
@@ -171,7 +172,7 @@ export class Server<Out = OnePart, In = ReceivedBody<Out>> extends DuplexSocket<
   In,
   LeasedNumberedMessage
 > {
-  constructor(options: ServerOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<ServerOptions<Out, In>>) {
     super(SERVER, options, ["codec"], (core) => new NumberingWays(core));
   }
 }
@@ -187,7 +188,7 @@ export class Peer<Out = OnePart, In = ReceivedBody<Out>> extends DuplexSocket<
   In,
   LeasedNumberedMessage
 > {
-  constructor(options: ServerOptions<Out, In> = {}) {
+  constructor(...[options = {}]: CodecUnlessMessage<ServerOptions<Out, In>>) {
     super(PEER, options, ["codec"], (core) => new NumberingWays(core));
   }
 

@@ -149,6 +149,14 @@ for (const end of ["writer", "reader"] as const) {
       rig.end();
     });
 
+    it("has no use for a swap, and says so", () => {
+      const rig = createRig(end, { swap: 1000 });
+      rig.send("1");
+      assert.equal(rig.writer.hasSwapFor("2"), false);
+      assert.equal(rig.writer.store("2"), false);
+      rig.end();
+    });
+
     it("keeps the newest when the writer has left, and frees it with the pipe", () => {
       const rig = createRig(end);
       rig.send("1", "2");

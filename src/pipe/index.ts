@@ -52,7 +52,7 @@ export {
   readBytes,
 } from "./pipe.ts";
 export { isPublished, Publication, settlePublication } from "./publication.ts";
-export type { PipeReader } from "./reader.ts";
+export type { Mark, PipeReader } from "./reader.ts";
 export type { Kept } from "./records.ts";
 export { isRedelivered, standsFor } from "./redelivered.ts";
 export { repairPipeReader, repairPipeWriter } from "./repair.ts";

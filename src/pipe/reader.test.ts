@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assertFreed, createArena, createPair, createThread } from "../testing/index.ts";
 import { PIPE_OUT } from "./layout.ts";
-import { PipeReader } from "./reader.ts";
+import { type Mark, PipeReader } from "./reader.ts";
 import { Slab } from "./slab.ts";
 
 function createRig() {
@@ -190,11 +190,49 @@ describe("a reader", () => {
     const rig = createRig();
     rig.write("a", "b", "c");
     textOf(rig.reader);
+    rig.reader.release();
+    textOf(rig.reader); // Which is read, and not released.
     rig.binder.leave();
     const back = rig.connecter.readBack(new Slab(rig.sender.host));
     assert.deepEqual([textOf(back), textOf(back), textOf(back)], ["b", "c", undefined]);
     back.release();
     assert.equal(rig.connecter.queuedOut, 0);
+    rig.connecter.leave();
+  });
+
+  it("releases messages one by one, though it has read far ahead of them", () => {
+    const rig = createRig();
+    const large = "x".repeat(5000);
+    const texts = Array.from({ length: 400 }, (_, i) => (i % 3 === 0 ? `${i} ${large}` : `${i}`));
+    rig.write(...texts);
+    const marks: Mark[] = [];
+    for (const text of texts) {
+      assert.equal(textOf(rig.reader), text);
+      marks.push(rig.reader.mark);
+    }
+    for (const [index, mark] of marks.entries()) {
+      assert.equal(rig.reader.queued, texts.length - index);
+      assert.equal(rig.reader.isReleased(mark), false);
+      rig.reader.releaseUpTo(mark);
+      assert.equal(rig.reader.isReleased(mark), true);
+      rig.reader.releaseUpTo(marks[0] as Mark); // Which is nothing.
+    }
+    assert.equal(rig.connecter.queuedOut, 0);
+    rig.end();
+  });
+
+  it("leaves what it has read, and has not released, to the next", () => {
+    const rig = createRig();
+    rig.write("a", "b".repeat(5000), "c", "d");
+    textOf(rig.reader);
+    textOf(rig.reader);
+    const { mark } = rig.reader;
+    textOf(rig.reader);
+    rig.reader.releaseUpTo(mark);
+    rig.binder.leave();
+    const next = rig.connecter.readBack(new Slab(rig.sender.host));
+    assert.deepEqual([textOf(next), textOf(next), textOf(next)], ["c", "d", undefined]);
+    next.release();
     rig.connecter.leave();
   });
 });

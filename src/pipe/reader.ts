@@ -52,6 +52,12 @@ export interface ReaderOptions {
   readonly conflate?: boolean;
 }
 
+/** How far a lane was read: to which record, and how many messages. */
+export interface Mark {
+  readonly front: Addr;
+  readonly read: number;
+}
+
 /**
  * reader — the end of a lane that messages come out of.
  *
@@ -314,12 +320,30 @@ export class PipeReader extends MessageReader {
     if (messages === 0 && !this.#controlled) return;
     this.#release();
     if (messages === 0) return;
-    const note = this.lane + LANE_RECEIVED;
-    if (this.#counter === 0) this.arena.words[note] = this.#read;
-    else this.#count(messages, note);
+    this.#count(messages);
     if (!this.#celled) return;
     this.#celled = false;
     this.#cell.free();
+  }
+
+  /** How far it was read. */
+  get mark(): Mark {
+    return { front: this.front, read: (this.#read + this.#unreleased * ONE) | 0 };
+  }
+
+  /** Whether the room of all that was read by then was given back. */
+  isReleased({ read }: Mark): boolean {
+    return ((read - this.#read) | 0) <= 0;
+  }
+
+  /** Gives back the room of the messages read by then, if not of later ones. */
+  releaseUpTo(mark: Mark): void {
+    const messages = ((mark.read - this.#read) | 0) / ONE;
+    if (messages === this.#unreleased) this.release();
+    else if (messages > 0) {
+      this.#release(mark.front, messages);
+      this.#count(messages);
+    }
   }
 
   /** Leaves a chunk that has nothing more in it, if the writer has gone on in another. */
@@ -328,17 +352,25 @@ export class PipeReader extends MessageReader {
     if (this.passed && this.#unreleased === 0) this.#release();
   }
 
-  /** Ends the role. What was not acknowledged is left to the next reader, who will know. */
+  /**
+   * Ends the role. Messages that were read and not released are left to the next reader; who will
+   * know, if they were to be acknowledged.
+   */
   leave(): void {
     if (this.acknowledges) {
       repairCellReader(this.arena, this.pool, this.lane, this.#read);
       markRedelivered(this.arena.words, this.lane);
-    } else this.release();
+    } else if (this.#unreleased === 0) this.release();
     this.highWaterMark = NO_READER;
   }
 
   /** Counts what was released: as received, or as dropped, which is older. */
-  #count(messages: number, note: Addr): void {
+  #count(messages: number): void {
+    const note = this.lane + LANE_RECEIVED;
+    if (this.#counter === 0) {
+      this.arena.words[note] = this.#read;
+      return;
+    }
     const received = messages - this.#dropped;
     if (this.#dropped > 0) {
       const counter = slotAt(this.thread.slot) + SLOT_DROPPED;
@@ -378,14 +410,15 @@ export class PipeReader extends MessageReader {
     this.thread.post(this.#writerBlock, PIPE_TERM); // Who has sent them counts them, too.
   }
 
-  #release(): void {
+  /** Everything before a record: so many messages. */
+  #release(front: Addr = this.front, messages: number = this.#unreleased): void {
     const words = this.arena.words;
-    const by = this.#unreleased * ONE;
-    this.#unreleased = 0;
-    this.#controlled = false;
-    this.#noteNext(this.front, by);
+    const by = messages * ONE;
+    this.#unreleased -= messages;
+    if (front === this.front) this.#controlled = false;
+    this.#noteNext(front, by);
     this.#read = (this.#read + by) | 0;
-    this.giveBack();
+    this.giveBack(front);
     this.#taking?.table.end(this.#taking);
     this.#taking = undefined;
     // Nothing is in the application's hands; and we may go on to where we would not meet `handed`.

@@ -303,7 +303,7 @@ export class PipeWriter extends MessageWriter {
   /** Whether `store` would find room for a message. */
   hasSwapFor(message: MessageLike | Prepared): boolean {
     const limit = this.#owner?.swap ?? 0;
-    if (limit === 0) return false;
+    if (limit === 0 || this.#conflates) return false;
     const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
     const parts = prepared instanceof Prepared ? prepared.parts : [prepared];
     return (this.#swap?.used ?? 0) + Swap.sizeOf(parts) <= limit;

@@ -543,16 +543,19 @@ export class YpipeReader {
     if (bodies) this.passed = true;
   }
 
-  /** Gives back all that was taken: the next holder of the role, if there is one, begins here. */
-  giveBack(): void {
+  /**
+   * Gives back what was taken, up to a record: the next holder of the role, if there is one, begins
+   * there.
+   */
+  giveBack(to: Addr = this.#front): void {
     const words = this.arena.words;
     if (!this.passed) {
-      words[this.lane + LANE_FRONT] = this.#front;
+      words[this.lane + LANE_FRONT] = to;
       return;
     }
-    passTo(words, this.lane, this.#front);
+    passTo(words, this.lane, to);
     freePassed(this.arena, this.pool, this.lane);
-    this.passed = false;
+    this.passed = to !== this.#front;
   }
 
   /**

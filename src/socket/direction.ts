@@ -51,6 +51,8 @@ export abstract class Direction {
   protected waits: Waiting | undefined;
   /** How many messages have gone this way. */
   passed = 0;
+  /** Whether what is being done is to pass a message on: a mishap is for the next call. */
+  protected passing = false;
 
   protected constructor(core: SocketCore, way: Way) {
     this.core = core;
@@ -147,7 +149,8 @@ export abstract class Direction {
 
   protected check(): void {
     if (this.#failure !== undefined) throw this.#failure();
-    const error = this.#mishap?.take();
+    if (this.#mishap === undefined || this.passing) return;
+    const error = this.#mishap.take();
     this.#mishap = undefined;
     if (error !== undefined) throw error;
   }

@@ -94,7 +94,7 @@ export class SocketEvents {
   readonly #listeners = new Map<SocketEventType, Set<SocketEventListener>>();
   /** Links of which we know that somebody is at the other end. */
   readonly #linked = new WeakSet<Pipe>();
-  /** Whether somebody has received, and will again. */
+  /** Whether somebody has received: then events are kept although there are listeners. */
   #isReceived = false;
   #lost = 0;
   #closed = false;

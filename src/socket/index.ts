@@ -42,6 +42,7 @@ export {
   type BalanceOption,
   type Codec,
   type CodecOption,
+  type CodecUnlessMessage,
   type ConflateOption,
   checkRoutingId,
   defineOptions,

@@ -109,11 +109,21 @@ export interface CodecOption<Out, In = Out> {
   codec?: Codec<Out, In>;
 }
 
+/** What is sent, and received, where nothing is made of it. */
+type Plain = Codec<MessageLike, Message & ReceivedPart>;
+
+/** What a constructor is given: options, with a codec if what is sent or received is no message. */
+export type CodecUnlessMessage<Options extends CodecOption<never, unknown>> =
+  Plain extends Required<Options>["codec"]
+    ? [options?: Options]
+    : [optionsWithCodec: Options & Required<Pick<Options, "codec">>];
+
 /** An option of sockets that ROUTERs know by an id. */
 export interface RoutingOptions {
   /**
    * `ZMQ_ROUTING_ID`: how a ROUTER at the other end calls this socket; 1 to 255 bytes, of which the
-   * first is not 0. Default: none, and each ROUTER makes one up. Takes effect for links to come.
+   * first is not 0. Default: none, and each ROUTER makes one up. May be changed for what is bound
+   * or connected later.
    */
   routingId?: string | Uint8Array;
 }
@@ -157,7 +167,10 @@ export interface PublishOptions {
    * `send` waits. Default false: that subscriber loses it, and sees how many it has lost.
    */
   noDrop?: boolean;
-  /** `ZMQ_INVERT_MATCHING`: sends to those who have not subscribed. Default false. */
+  /**
+   * `ZMQ_INVERT_MATCHING`: sends to those who have not subscribed; who must have it set, too, to
+   * receive that. Default false.
+   */
   invertMatching?: boolean;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { ZmqError } from "../base/index.ts";
+import { checkObject, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE, type Thread } from "../command/index.ts";
 import { membershipOf, REP } from "../context/index.ts";
 import type { Direction } from "./direction.ts";
@@ -32,9 +32,9 @@ export interface ProxyOptions {
   /**
    * Hears `PAUSE`, `RESUME`, `TERMINATE` and `STATISTICS`, as that of `zmq_proxy_steerable`.
    *
-   * The last is answered, if the socket sends, by eight numbers of 64 bits, as the machine has
-   * them: messages and bytes received and sent by the front, and by the back. A REP answers the
-   * others too, with an empty part.
+   * The last is answered, if the socket sends messages of several parts, by eight numbers of 64
+   * bits, as the machine has them: messages and bytes received and sent by the front, and by the
+   * back. A REP answers the others too, with an empty part.
    */
   control?: Socket;
 }
@@ -159,11 +159,11 @@ function bytesOf(message: readonly unknown[]): number {
   return bytes;
 }
 
-/** False if there is no room for a copy, or it cannot be sent there. */
-function copy(message: readonly unknown[], capture: Sender<unknown>): boolean {
+/** Sends a copy of the parts. False if there is no room for it, or it cannot be sent there. */
+function copy(message: readonly unknown[], to: Sender<unknown>): boolean {
   try {
     const parts = message.filter((part) => part instanceof Uint8Array);
-    return capture.goes && capture.pass(parts);
+    return to.goes && to.pass(parts);
   } catch (error) {
     if (error instanceof ZmqError) return false;
     throw error;
@@ -209,10 +209,11 @@ export class Proxy {
    *   or `control` does not receive, or if not all are sockets of one context; EBADF, ETERM.
    */
   constructor(front: Socket, back: Socket, options: ProxyOptions = {}) {
-    if (typeof options !== "object" || options === null) {
-      throw invalid("Give the options of a proxy as an object: { capture, control }.");
+    checkObject(options, "Give the options of a proxy as an object: { capture, control }.");
+    const { capture, control, ...rest } = options;
+    for (const name of Object.keys(rest)) {
+      throw invalid(`A proxy has no option ${name}; it has capture and control.`);
     }
-    const { capture, control } = options;
     this.frontEnd = front;
     this.backEnd = back;
     this.#sockets = [front, back];
@@ -367,9 +368,10 @@ export class Proxy {
       if (text === "PAUSE") this.#paused = true;
       else if (text === "RESUME") this.#paused = false;
       else if (text === "TERMINATE") this.#terminated = true;
-      if (sender === undefined || !sender.goes) continue; // Whoever asks does not listen.
-      if (text === "STATISTICS") sender.pass(numbersOf(this.stats()));
-      else if (control.type === REP) sender.pass([new Uint8Array(0)]);
+      if (sender === undefined) continue;
+      // Where that cannot be, whoever asks does not listen, or takes one part and no more.
+      if (text === "STATISTICS") copy(numbersOf(this.stats()), sender);
+      else if (control.type === REP) copy([new Uint8Array(0)], sender);
       sender.flush();
     }
   }

@@ -16,8 +16,8 @@ const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 /** Who is given a message in the step in which it is taken. What he does may call anything. */
 export interface Taker<M> {
   wanted(): boolean;
-  /** @param message As it was before it was decoded; so it can be put back. */
-  take(value: M, message: readonly unknown[]): void;
+  /** @param putBack Puts the message back, of which he has made no use. Once. */
+  take(value: M, putBack: () => void): void;
 }
 
 /**
@@ -37,6 +37,9 @@ export abstract class Receiver<M = Message> extends Direction {
   #unused: Lease | undefined;
   /** Messages that were taken and put back: the next ones. */
   #returned: (readonly unknown[])[] | undefined;
+  /** Those that are in no pipe any more, of all that were ever put back. */
+  readonly #homeless = new WeakSet<readonly unknown[]>();
+  #isClosed = false;
 
   constructor(core: SocketCore) {
     super(core, WAY);
@@ -146,13 +149,15 @@ export abstract class Receiver<M = Message> extends Direction {
       // What the taker does may have this tried again, while it is done.
       if (isOver || !taker.wanted()) return true;
       this.check();
-      if (!this.ready || this.waiting.pause()) return undefined;
-      if (this.#codec !== undefined) this.#tellUndecoded();
+      const isDue = this.#undecoded !== undefined || this.ready;
+      if (!isDue || this.waiting.pause()) return undefined;
+      this.#tellUndecoded();
       const message = this.takePassing();
       if (message === undefined) return undefined;
       const value = this.#codec === undefined ? message : this.#valueOf(message, this.#codec);
       isOver = true;
-      taker.take(value as M, message);
+      const { acknowledged } = this.fq;
+      taker.take(value as M, () => this.putBack(message, acknowledged));
       return true;
     }, options);
   }
@@ -161,9 +166,6 @@ export abstract class Receiver<M = Message> extends Direction {
     this.fq.attach(pipe);
     this.waits?.pump();
   }
-
-  /** A pipe's other end has changed. */
-  changed(_pipe: Pipe): void {}
 
   /** Takes what has arrived in a pipe, and then no more; then `done`. */
   drain(pipe: Pipe, done: () => void): void {
@@ -184,17 +186,13 @@ export abstract class Receiver<M = Message> extends Direction {
     this.fq.remove(pipe);
   }
 
-  memoryFreed(): void {}
-
-  /** The next message as it came, to be passed on: also one that could not be decoded. */
+  /** The next message as it came, to be passed on. */
   takePassing(lease?: Lease): readonly unknown[] | undefined {
-    const undecoded = this.#undecoded;
-    this.#undecoded = undefined;
-    if (undecoded !== undefined) return undecoded.received;
     const returned = this.#returned;
     if (returned === undefined) return this.take(lease) as readonly unknown[] | undefined;
     const message = returned.pop();
     if (returned.length === 0) this.#returned = undefined;
+    this.count(1);
     return message;
   }
 
@@ -204,7 +202,7 @@ export abstract class Receiver<M = Message> extends Direction {
    * @returns how many; 0 if the next one is to be taken.
    */
   passRecords(to: Sender<unknown>, most: number, add: (bytes: number) => void): number {
-    if (this.#isAhead) return 0;
+    if (this.#returned !== undefined) return 0;
     const { arena } = this.thread;
     const moved = this.fq.pass(most, (at, size, pipe) => {
       const front = this.frontOf(pipe);
@@ -231,22 +229,49 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   /**
-   * Puts back a message that could not be passed on, or was not read: it is the next again. Who
-   * follows is not told: it may be the one who has put it back, who would try for ever.
+   * Puts back a message that could not be passed on, or was not read: it is the next again, and not
+   * received. Who follows is not told: it may be the one who has put it back, who would try for
+   * ever.
+   *
+   * If the socket closes before it is received, another gets it where its room was not given back,
+   * which is so while it is not acknowledged; else it is dropped.
+   *
+   * @param acknowledged How often messages had been acknowledged when it was taken.
    */
-  putBack(message: readonly unknown[]): void {
+  putBack(message: readonly unknown[], acknowledged: number = this.fq.acknowledged): void {
+    this.count(-1);
+    if (!this.core.options.acknowledge || this.fq.acknowledged !== acknowledged) {
+      this.#homeless.add(message);
+    }
+    if (this.#isClosed) {
+      if (this.#homeless.has(message)) this.core.dropped(1, "closed");
+      return;
+    }
     this.#returned ??= [];
     this.#returned.push(message);
     if (this.pending > 0) this.pump();
   }
 
-  get ready(): boolean {
-    return this.#isAhead || this.hasCome;
+  /** How many messages are in no pipe any more, and still to be received. */
+  get aside(): number {
+    return this.#returned?.filter((message) => this.#homeless.has(message)).length ?? 0;
   }
 
-  /** Whether there is something before all that is to come: it was taken already. */
-  get #isAhead(): boolean {
-    return this.hasReturned || this.#undecoded !== undefined;
+  /** The socket has closed. Returns how many messages are lost that are in no pipe. */
+  closed(): number {
+    const lost = this.aside;
+    this.#isClosed = true;
+    this.#returned = undefined;
+    return lost;
+  }
+
+  /** What could not be decoded is an error to tell, and nothing that can be taken. */
+  override get answers(): boolean {
+    return this.#undecoded !== undefined || super.answers;
+  }
+
+  get ready(): boolean {
+    return this.hasReturned || this.arrived;
   }
 
   /** Whether a message was put back, and is the next one. */
@@ -254,8 +279,8 @@ export abstract class Receiver<M = Message> extends Direction {
     return this.#returned !== undefined;
   }
 
-  /** Whether a message has come that can be taken now. */
-  protected get hasCome(): boolean {
+  /** Whether a message has come that is to be handed out now. What was put back had come before. */
+  protected get arrived(): boolean {
     return this.fq.has(this.wants);
   }
 

@@ -17,8 +17,10 @@ import { Socket, type SocketCore } from "./socket.ts";
 import { END, iterate, type WaitOptions } from "./waiting.ts";
 import type { Ways } from "./ways.ts";
 
-/** A socket that receives `In`; of which `Body` is what a codec makes, if not all of it; and by a
- * lease `Leased`. */
+/**
+ * A socket that receives `In`; of which `Body` is what a codec makes, if not all of it; and by a
+ * lease `Leased`.
+ */
 export abstract class ReceivingSocket<
   In = Message,
   Body = In,

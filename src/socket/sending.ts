@@ -84,8 +84,13 @@ export abstract class Sender<P = Outgoing> extends Direction {
     const [first, second] = message;
     const isTold = message.length === 2 && !(second instanceof Uint8Array);
     const parts = message.length === 1 || isTold ? first : message;
-    const prepared = this.prepare(parts as MessageLike, isTold ? (second as object) : undefined);
-    if (!this.write(prepared)) return false;
+    this.passing = true;
+    try {
+      const prepared = this.prepare(parts as MessageLike, isTold ? (second as object) : undefined);
+      if (!this.write(prepared)) return false;
+    } finally {
+      this.passing = false;
+    }
     this.count(1);
     return true;
   }

@@ -92,9 +92,9 @@ export abstract class SendingSocket<
 
   /**
    * Waits until all that was sent has been received by the peers, and nothing is left with us: then
-   * the socket, its thread, or the process may end without anybody missing anything. Not waited
-   * for are sends that are called later. Of links that were let go of (`disconnect`, `unbind`),
-   * what has reached shared memory is the peer's; what is still in a swap is waited for.
+   * the socket, its thread, or the process may end without anybody missing anything. What is sent
+   * meanwhile is waited for, too. Of links that were let go of (`disconnect`, `unbind`), what has
+   * reached shared memory is the peer's; what is still in a swap is waited for.
    *
    * @throws ZmqError by rejection: EAGAIN if the time is up (default: `sendTimeout`), EINVAL,
    *   EBADF, ETERM. Or the signal's reason.

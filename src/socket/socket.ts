@@ -40,7 +40,11 @@ export interface SocketStats {
   /** Messages in its pipes and swaps that its peers have not received yet, and that it has not. */
   queuedOut: number;
   queuedIn: number;
-  /** Messages it had accepted that nobody gets: by its pattern, at its close, or lost in a swap. */
+  /**
+   * Messages that nobody gets: it had accepted them, and its pattern has dropped them, or its
+   * close, or they were lost in a swap; or they had come, were in no pipe any more, and were not
+   * received when it was closed.
+   */
   dropped: number;
   /** Calls that wait. */
   pending: number;
@@ -78,6 +82,8 @@ export interface Pattern {
   referenced: boolean;
   readonly sent: number;
   readonly received: number;
+  /** Messages that are in no pipe any more, and still to be received. */
+  readonly aside: number;
 }
 
 /** What a pattern gets of its socket. */
@@ -297,7 +303,8 @@ export abstract class Socket {
       queuedOut += pipe.queuedOut;
       queuedIn += pipe.queuedIn;
     }
-    const { sent, received, pending } = this.#pattern;
+    const { sent, received, aside, pending } = this.#pattern;
+    queuedIn += aside;
     const pipes = this.#inproc.pipes.size;
     return { pipes, sent, received, queuedOut, queuedIn, dropped: this.#dropped, pending };
   }
@@ -334,7 +341,7 @@ export abstract class Socket {
       // What waited and went on now may have run code that let go of the pipe.
       if (name === "immediate" && this.#inproc.pipes.has(pipe)) this.#pattern.peerChanged(pipe);
     }
-    if (name === "receiveHighWaterMark") this.#inproc.changeLimit();
+    if (name === "receiveHighWaterMark" || name === "conflate") this.#inproc.changeLimit();
     this.#pattern.optionSet(name);
   }
 

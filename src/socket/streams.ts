@@ -46,8 +46,8 @@ export class Source<In> {
   readonly #socket: Socket;
   readonly #receiver: Receiver<In>;
   readonly #gone = new AbortController();
-  /** The last message, if it had to wait in the stream; perhaps it was read since. */
-  #waiting: readonly unknown[] | undefined;
+  /** Puts the last message back, if it had to wait in the stream; perhaps it was read since. */
+  #putBack: (() => void) | undefined;
 
   /** @throws ZmqError EINVAL if it is no socket that receives. */
   constructor(socket: Receives<In>) {
@@ -65,8 +65,8 @@ export class Source<In> {
     if (signal.aborted) return;
     const taker = {
       wanted: () => stream.wanted(),
-      take: (value: In, message: readonly unknown[]): void => {
-        this.#waiting = stream.give(value) ? undefined : message;
+      take: (value: In, putBack: () => void): void => {
+        this.#putBack = stream.give(value) ? undefined : putBack;
       },
     };
     try {
@@ -81,10 +81,10 @@ export class Source<In> {
   /** The stream is given up. @param waits Whether what it was given waits in it. */
   giveUp(reason: unknown, waits: boolean): void {
     this.#gone.abort(reason);
-    const message = this.#waiting;
-    this.#waiting = undefined;
-    if (!waits || message === undefined) return;
-    this.#receiver.putBack(message);
+    const putBack = this.#putBack;
+    this.#putBack = undefined;
+    if (!waits || putBack === undefined) return;
+    putBack();
     this.#receiver.pump(); // For those who follow: here it does come.
   }
 }

@@ -49,10 +49,8 @@ export class Ways implements Pattern {
     };
   }
 
-  /** The socket is about to connect. */
   connecting(_endpoint: string, _alias: Uint8Array | undefined): void {}
 
-  /** Why a pipe that has come to one of our names is refused; 0 if it is not. */
   admit(_pipe: Pipe): number {
     return 0;
   }
@@ -85,7 +83,6 @@ export class Ways implements Pattern {
     if (pipe.side === "connecter" || pipe.peerState !== GONE) {
       this.#passOver(pipe);
       this.#probe(pipe);
-      this.receiver?.changed(pipe);
       this.sender?.changed(pipe);
       return;
     }
@@ -121,7 +118,7 @@ export class Ways implements Pattern {
   }
 
   closed(): number {
-    return this.sender?.closed() ?? 0;
+    return (this.sender?.closed() ?? 0) + (this.receiver?.closed() ?? 0);
   }
 
   refused(error: ZmqError): void {
@@ -135,7 +132,6 @@ export class Ways implements Pattern {
 
   memoryFreed(): void {
     this.sender?.memoryFreed();
-    this.receiver?.memoryFreed();
   }
 
   optionSet(_name: OptionName): void {}
@@ -163,6 +159,10 @@ export class Ways implements Pattern {
 
   get received(): number {
     return this.receiver?.passed ?? 0;
+  }
+
+  get aside(): number {
+    return this.receiver?.aside ?? 0;
   }
 
   /** `ZMQ_PROBE_ROUTER`: an empty message lets a ROUTER know that we are there. */

@@ -43,6 +43,8 @@ export class Fq {
   readonly #passed: PipeReader[] = [];
   /** Where the last message came from. */
   last: Pipe | undefined;
+  /** How often messages were acknowledged. */
+  acknowledged = 0;
 
   constructor(onDrained: (pipe: Pipe) => void, acknowledges = false) {
     this.#onDrained = onDrained;
@@ -53,6 +55,7 @@ export class Fq {
   acknowledge(): void {
     const readers = this.#unacknowledged;
     if (readers === undefined || readers.size === 0) return;
+    this.acknowledged++;
     for (const reader of readers) reader.release();
     readers.clear();
     for (const pipe of this.#drained) this.#onDrained(pipe);
@@ -111,8 +114,8 @@ export class Fq {
     while (messages.length < max) {
       if (rotation.active === 1 && this.#draining.length === 0) {
         // From one pipe all at once: its room is given back once.
-        this.last = rotation.pipes[0] as Pipe;
-        const reader = this.last.reader as PipeReader;
+        const pipe = rotation.pipes[0] as Pipe;
+        const reader = pipe.reader as PipeReader;
         const before = messages.length;
         while (messages.length < max) {
           if (reader.readRun(messages, max - messages.length) > 0) continue;
@@ -120,7 +123,9 @@ export class Fq {
           if (message === undefined) break;
           messages.push(message);
         }
-        if (messages.length > before) this.#release(reader);
+        if (messages.length === before) return;
+        this.last = pipe;
+        this.#release(reader);
         return;
       }
       const message = this.receive();

@@ -116,6 +116,62 @@ describe("prefix table", () => {
     assert.equal([...table.entries()].length, 401);
   });
 
+  it("takes as many steps as a topic has bytes, also where all it begins with is there", () => {
+    const table = new PrefixTable<number>();
+    const long = new Uint8Array(1000).fill(97);
+    for (let length = 0; length < long.length; length++) table.set(long.subarray(0, length), 1);
+    table.match(long, () => false); // Each is compared once, as when it was added.
+    table.delete(long.subarray(0, 500));
+    table.set(long.subarray(0, 700), 2);
+    let steps = 0;
+    let found = 0;
+    const topic = new Proxy(long, {
+      get(bytes, key) {
+        steps++;
+        return Reflect.get(bytes, key, bytes);
+      },
+    });
+    table.match(topic, (value) => {
+      found += value;
+      return false;
+    });
+    assert.equal(found, 1000);
+    assert.ok(steps < 10 * long.length, `${steps}`);
+  });
+
+  it("tells long ones apart that begin alike, as those before them come and go", () => {
+    const table = new PrefixTable<string>();
+    const long = (text: string) => bytes("x".repeat(100) + text);
+    const found = (topic: string) => {
+      const seen: string[] = [];
+      table.match(long(topic), (value) => seen.push(value) < 0);
+      return seen.join();
+    };
+    const words = ["", "a", "ab", "abc", "b", "bc"];
+    for (const word of words) table.set(long(word), word || "-");
+    assert.deepEqual([found("abcd"), found("bcd"), found("ac")], ["-,a,ab,abc", "-,b,bc", "-,a"]);
+    for (const word of words) {
+      table.delete(long(word));
+      const rest = ["-", "a", "ab", "abc"].filter((one) => one !== (word || "-"));
+      assert.equal(found("abcd"), rest.join());
+      table.set(long(word), word || "-");
+      assert.equal(found("abcd"), "-,a,ab,abc");
+    }
+  });
+
+  it("does nothing to take out what is not there", () => {
+    const table = new PrefixTable<number>();
+    table.delete(bytes("a"));
+    table.set(bytes("a"), 1);
+    table.delete(bytes("b"));
+    table.delete(bytes(""));
+    assert.deepEqual([table.size, table.get(bytes("a"))], [1, 1]);
+    assert.equal(
+      table.match(bytes("abc"), () => true),
+      true,
+    );
+  });
+
   it("is what a map says, whatever comes and goes", () => {
     const key = fc.array(fc.constantFrom(0, 1, 97, 255), { maxLength: 5 });
     const wide = fc.array(fc.nat(255), { minLength: 1, maxLength: 2 });

@@ -15,7 +15,10 @@
  * that is found anything else is touched. A tree of a hundred thousand prefixes is larger than the
  * cache, and each step down is a miss or two: it took up to three times as long.
  *
- * Prefixes are kept as text of one byte a character, which engines keep in as many bytes.
+ * Prefixes are kept as text of one byte a character, which engines keep in as many bytes. One that
+ * is found is compared. Where many go on from one another (a, aa, aaa, ...), each would be compared
+ * from its first byte on, which takes the square of their length. So of long ones is remembered
+ * which other one they begin with: what a topic is known to begin with is not compared again.
  *
  * # Invariants
  *
@@ -30,6 +33,8 @@ const FACTOR = 0x01000193;
 const LEAST_PLACES = 8;
 /** So many bytes are made into text at a time. */
 const PIECE = 4096;
+/** So many bytes are compared again sooner than it is looked up that they need not be. */
+const SHORT = 64;
 
 export class PrefixTable<V> {
   /** Each table has its own, so that nobody can know which prefixes are in each other's way. */
@@ -41,6 +46,8 @@ export class PrefixTable<V> {
   readonly #lengths: number[] = [];
   /** How many prefixes have each length. */
   readonly #counts = new Map<number, number>();
+  /** With which texts those that are here begin, as far as it has been seen and is worth it. */
+  readonly #starts = new Map<string, string>();
 
   /** How many prefixes have a value. */
   get size(): number {
@@ -69,9 +76,12 @@ export class PrefixTable<V> {
     this.#lengths.splice(after < 0 ? this.#lengths.length : after, 0, prefix.length);
   }
 
-  /** Takes a prefix, which has a value, out. */
+  /** Takes a prefix out, if it has a value. */
   delete(prefix: Uint8Array): void {
-    this.#free(this.#placeOf(prefix));
+    const place = this.#placeOf(prefix);
+    if (place < 0) return;
+    this.#starts.delete(this.#texts[place] as string);
+    this.#free(place);
     this.#size--;
     this.#resize();
     const count = this.#counts.get(prefix.length) as number;
@@ -87,13 +97,18 @@ export class PrefixTable<V> {
     const lengths = this.#lengths;
     let hash = this.#seed;
     let before = 0;
+    let start = "";
     for (let i = 0; i < lengths.length; i++) {
       const length = lengths[i] as number;
       if (length > topic.length) return false;
       hash = hashOf(hash, topic, before, length);
       before = length;
-      const place = this.#find(markOf(hash), topic, length);
-      if (place >= 0 && visit(this.#values[place] as V)) return true;
+      const place = this.#find(markOf(hash), topic, length, start);
+      if (place < 0) continue;
+      const text = this.#texts[place] as string;
+      if (start.length >= SHORT && this.#known(text, start) === 0) this.#starts.set(text, start);
+      start = text;
+      if (visit(this.#values[place] as V)) return true;
     }
     return false;
   }
@@ -110,14 +125,25 @@ export class PrefixTable<V> {
     return this.#find(markOf(hashOf(this.#seed, prefix, 0, length)), prefix, length);
   }
 
-  /** Where a prefix, the first so many of these bytes, is; -1 if it is not there. */
-  #find(mark: number, bytes: Uint8Array, length: number): number {
+  /**
+   * Where a prefix, the first so many of these bytes, is; -1 if it is not there.
+   *
+   * @param start What they begin with, as far as it is known.
+   */
+  #find(mark: number, bytes: Uint8Array, length: number, start = ""): number {
     const marks = this.#marks;
     const last = marks.length - 1;
     for (let at = homeOf(mark) & last; marks[at] !== 0; at = (at + 1) & last) {
-      if (marks[at] === mark && isText(this.#texts[at] as string, bytes, length)) return at;
+      if (marks[at] !== mark) continue;
+      const text = this.#texts[at] as string;
+      if (text.length === length && isText(text, bytes, this.#known(text, start))) return at;
     }
     return -1;
+  }
+
+  /** How many bytes of a text need not be compared with those that begin with `start`. */
+  #known(text: string, start: string): number {
+    return start.length >= SHORT && this.#starts.get(text) === start ? start.length : 0;
   }
 
   #put(mark: number, text: string, value: V): void {
@@ -186,9 +212,9 @@ function homeOf(mark: number): number {
   return (mark >>> 1) ^ (mark >>> 16);
 }
 
-function isText(text: string, bytes: Uint8Array, length: number): boolean {
-  if (text.length !== length) return false;
-  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== bytes[i]) return false;
+/** Whether these bytes, which are no fewer, are what a text is from some place on. */
+function isText(text: string, bytes: Uint8Array, from: number): boolean {
+  for (let i = from; i < text.length; i++) if (text.charCodeAt(i) !== bytes[i]) return false;
   return true;
 }
 

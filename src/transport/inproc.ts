@@ -232,7 +232,7 @@ export class Inproc {
     socket.peerChanged(pipe); // The connecter may have gone meanwhile.
   }
 
-  /** The socket's own watermark has changed: pipes to come shall know. */
+  /** What peers see as the socket's watermark has changed: pipes to come shall know. */
   changeLimit(): void {
     const limit = limitOf(this.#socket.pipeOptions);
     for (const { endpoint } of this.#binds.values()) {

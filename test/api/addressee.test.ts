@@ -117,7 +117,7 @@ async function hear(g: Ground, connecter: Actor): Promise<void> {
   }
 }
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const SAID = 6;
 
 async function rebindOften(g: Ground, talk: Talk, place: Place, going: Going): Promise<void> {

@@ -178,3 +178,35 @@ export async function plain(): Promise<void> {
   await new Radio().send("text", { group: "news" });
   await new Push().send(["a", new Uint8Array(1)]);
 }
+
+export async function withoutCodec<Value>(codec: Codec<Value>): Promise<void> {
+  // @ts-expect-error A job is no message.
+  new Push<Job>();
+  // @ts-expect-error Nor is it received as one.
+  new Pull<Job>({ receiveHighWaterMark: 1 });
+  // @ts-expect-error
+  new Pair<Job, Result>({});
+  // @ts-expect-error Requests are messages, and replies are not.
+  new Request<string, Job>();
+  // @ts-expect-error
+  new Router<[id: Part, job: Job]>();
+  // @ts-expect-error
+  new Server<Job>();
+  // @ts-expect-error
+  new Radio<Job>();
+  // @ts-expect-error
+  new Dish<Job>();
+  // @ts-expect-error
+  new Scatter<number>();
+  // @ts-expect-error
+  new XPublisher<Job>();
+  // Some messages are messages, and any codec will do for its own values.
+  new Push<string[]>();
+  new Push<string>({ sendHighWaterMark: 1 });
+  new Push<unknown>();
+  new Pull<unknown>();
+  new Push<Value>({ codec });
+  new Pull<Value>({ codec, acknowledge: true });
+  new Request({ codec });
+  new Dealer<Value, Value>({ codec });
+}

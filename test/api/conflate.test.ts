@@ -190,6 +190,32 @@ play("K1: the newest is there after the sender's thread was killed, at any momen
   }
 });
 
+play("of a name that is bound, too, it changes for links to come", async (g) => {
+  const pull = new threadmq.Pull({ context: g.context, conflate: true });
+  pull.bindSync(NAME);
+  pull.conflate = false;
+  const told = new Int32Array(new SharedArrayBuffer(4));
+  const thread = g.thread();
+  await thread.run(() => {}); // It is there.
+  const sent = thread.run(
+    ({ threadmq, context }, name, words: Int32Array) => {
+      const push = new threadmq.Push({ context });
+      push.connect(name);
+      for (let n = 0; n < 3; n++) push.sendSync(String(n));
+      Atomics.store(words, 0, 1);
+      Atomics.notify(words, 0);
+    },
+    NAME,
+    told,
+  );
+  await null;
+  Atomics.wait(told, 0, 0, 10_000); // Nobody has attached the link meanwhile.
+  const got = await pull.receiveMany();
+  await sent;
+  assert.deepEqual(got.map(String), ["0", "1", "2"]);
+  pull.close();
+});
+
 play("readers that are killed take no more than what they had: the next one goes on", async (g) => {
   const push = await g.push({ conflate: true });
   await push.connect(NAME);

@@ -8,15 +8,20 @@ import {
   Client,
   Context,
   Dealer,
+  json,
   Pair,
   // biome-ignore lint/suspicious/noShadowRestrictedNames: it is ZeroMQ's word.
   Proxy,
+  Publisher,
   Pull,
   Push,
   Reply,
   Request,
   Router,
   Server,
+  Subscriber,
+  XPublisher,
+  XSubscriber,
 } from "threadmq";
 import { play, SMALL, text, zmq } from "../support/ground.ts";
 
@@ -139,6 +144,29 @@ describe("a proxy", () => {
     },
     { context: { maxMemory: 4 << 20 } },
   );
+
+  play("H1: a message that was put back is not received, and dropped at a close", async (g) => {
+    const { context } = g;
+    const { front, source } = line(context, { sendHighWaterMark: 9, receiveHighWaterMark: 9 });
+    const router = new Router({ context, mandatory: true, sendHighWaterMark: 1 });
+    router.bindSync("inproc://router");
+    const sink = new Dealer({ context, routingId: "sink", receiveHighWaterMark: 1 });
+    sink.connect("inproc://router");
+    const other = new Dealer({ context, routingId: "other" }); // For whom there is room.
+    other.connect("inproc://router");
+    source.sendManySync(Array.from({ length: 5 }, (_, i) => ["sink", `${i}`]));
+    const proxy = new Proxy(front, router);
+    const ended = proxy.run();
+    await turns();
+    proxy.terminate();
+    await ended;
+    assert.equal(router.stats().sent, 2);
+    assert.deepEqual([front.stats().received, front.stats().queuedIn], [2, 3]);
+    front.close();
+    const { received, queuedIn, dropped } = front.stats();
+    assert.deepEqual([received, queuedIn, dropped, source.stats().queuedOut], [2, 0, 1, 2]);
+    for (const socket of [router, sink, other, source]) socket.close();
+  });
 
   play("pause, resume", async (g) => {
     const { front, back, source, sink } = line(g.context);
@@ -273,6 +301,49 @@ describe("a proxy", () => {
     });
   }
 
+  test("what goes wrong at a socket costs no message: the next call is told", async () => {
+    const context = new Context(SMALL);
+    const front = new XSubscriber({ context, whenFull: "disconnect", receiveHighWaterMark: 1 });
+    const back = new XPublisher({ context });
+    const slow = new Publisher({ context, sendHighWaterMark: 1 });
+    for (const [socket, name] of [[slow, FRONT] as const, [back, BACK] as const]) {
+      socket.bindSync(name);
+    }
+    front.connect(FRONT);
+    front.subscribe("");
+    for (let i = 0; i < 5; i++) slow.sendSync("x"); // Which ends the link: it was too slow.
+    await turns();
+    const proxy = new Proxy(front, back);
+    const ended = proxy.run();
+    const subscriber = new Subscriber({ context });
+    subscriber.connect(BACK);
+    subscriber.subscribe("topic");
+    await turns();
+    assert.equal(front.topicsCount, 2);
+    assert.equal(proxy.stats().dropped, 0);
+    proxy.terminate();
+    await ended;
+    assert.throws(() => front.sendSync("\x01other"), zmq("EHOSTUNREACH", FRONT));
+    await context.terminate();
+  });
+
+  test("a control socket that cannot answer is obeyed all the same", async () => {
+    const context = new Context(SMALL);
+    const { front, back } = line(context);
+    const [control, boss] = [new Channel({ context }), new Channel({ context })];
+    control.bindSync(CONTROL);
+    boss.connect(CONTROL);
+    const proxy = new Proxy(front, back, { control });
+    const ended = proxy.run();
+    for (const command of ["STATISTICS", "PAUSE"]) boss.sendSync(command);
+    await turns();
+    assert.equal(proxy.paused, true);
+    boss.sendSync("TERMINATE");
+    await ended;
+    assert.equal(boss.tryReceive(), undefined);
+    await context.terminate();
+  });
+
   test("a socket that closes, a context that ends; and what cannot be a proxy", async () => {
     const context = new Context(SMALL);
     const { front, back, source } = line(context);
@@ -323,6 +394,30 @@ describe("a proxy", () => {
     await context.terminate();
   });
 
+  test("nor does an error of a codec, which the next call is still to be told", async () => {
+    const context = new Context(SMALL);
+    const source = new Push({ context });
+    const front = new Pull<number>({ context, codec: json() });
+    const back = new Push({ context });
+    const sink = new Pull({ context });
+    source.bindSync(FRONT);
+    front.connect(FRONT);
+    back.bindSync(BACK);
+    sink.connect(BACK);
+    source.sendManySync(["1", "{"]);
+    assert.deepEqual(front.receiveManySync(), [1]);
+    const proxy = new Proxy(front, back);
+    const ended = proxy.run();
+    await turns();
+    source.sendSync("2");
+    assert.equal(`${await sink.receive()}`, "2");
+    proxy.terminate();
+    await ended;
+    assert.equal(front.readable, true);
+    await assert.rejects(front.receive(), zmq("EBADMSG"));
+    await context.terminate();
+  });
+
   test("nor one that goes back to where it came from, and finds no room there", async () => {
     const context = new Context(SMALL);
     const here = new Channel({ context, sendHighWaterMark: 1 });
@@ -343,7 +438,8 @@ describe("a proxy", () => {
   test("what is no socket, or no options, is an EINVAL", () => {
     const make = (...args: unknown[]) => new Proxy(...(args as [Pull, Push]));
     const { front, back } = line(new Context(SMALL));
-    for (const args of [[], [undefined, back], [front], [front, null], [front, back, null]]) {
+    const bad = [[], [undefined, back], [front], [front, null], [front, back, null]];
+    for (const args of [...bad, [front, back, []], [front, back, { captur: back }]]) {
       assert.throws(() => make(...args), zmq("EINVAL"));
     }
   });

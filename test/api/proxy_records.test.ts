@@ -10,6 +10,8 @@ import {
   Proxy,
   Pull,
   Push,
+  Reply,
+  Request,
   Router,
 } from "threadmq";
 import { play } from "../support/ground.ts";
@@ -138,6 +140,26 @@ describe("a proxy", () => {
       assert.equal(`${await sink.receive({ timeout: 20_000 })}`, `${index}`);
     }
     await sending;
+    proxy.terminate();
+    await ended;
+    for (const socket of [front, back, source, sink]) socket.close();
+  });
+
+  play("to a REQ makes requests of them", async (g) => {
+    const { context } = g;
+    const [front, back] = [new Pull({ context }), new Request({ context })];
+    front.bindSync(FRONT);
+    back.bindSync(BACK);
+    const proxy = new Proxy(front, back);
+    const ended = proxy.run();
+    const [source, sink] = [new Push({ context }), new Reply({ context })];
+    source.connect(FRONT);
+    sink.connect(BACK);
+    source.sendManySync(["first", "second"]);
+    assert.equal(`${await sink.receive({ timeout: 20_000 })}`, "first");
+    await sink.send("answer");
+    assert.equal(`${await back.receive({ timeout: 20_000 })}`, "answer");
+    assert.equal(`${await sink.receive({ timeout: 20_000 })}`, "second");
     proxy.terminate();
     await ended;
     for (const socket of [front, back, source, sink]) socket.close();

@@ -78,7 +78,7 @@ for (const [sender, hearer] of [
   });
 }
 
-play("XSUB: what a dead XPUB had not received to the last is the next binder's", async (g) => {
+play("XSUB: what a dead XPUB had not received is the next binder's", async (g) => {
   const xsub = await g.open("XSubscriber");
   await xsub.connect(NAME);
   const thread = g.thread();
@@ -91,5 +91,39 @@ play("XSUB: what a dead XPUB had not received to the last is the next binder's",
   await thread.kill();
   const next = await g.open("XPublisher");
   await next.bind(NAME);
-  assert.deepEqual(await next.receive(3), ["2", "3", "4"], "what had been received again, too");
+  assert.deepEqual(await next.drain(), ["3", "4"]);
+});
+
+play("XSUB: what an XPUB that closes had not received is the next binder's", async (g) => {
+  const xsub = await g.open("XSubscriber");
+  await xsub.connect(NAME);
+  const first = await g.open("XPublisher", {}, g.thread());
+  await first.bind(NAME);
+  await xsub.send(["0", "1", "2"]);
+  assert.deepEqual(await first.receive(1), ["0"]);
+  assert.equal((await first.call("stats")).queuedIn, 2, "they were heard");
+  await first.close();
+  const next = await g.open("XPublisher");
+  await next.bind(NAME);
+  await xsub.send(["3"]);
+  assert.deepEqual(await next.drain(), ["1", "2", "3"]);
+});
+
+play("F2: XSUB: an XPUB gives room back with each message that it receives", async (g) => {
+  const xpub = await g.open("XPublisher", { receiveHighWaterMark: 2 });
+  await xpub.bind(NAME);
+  const xsub = await g.open("XSubscriber", { sendHighWaterMark: 2 }, g.thread());
+  await xsub.connect(NAME);
+  await xsub.call("subscribe", "topic");
+  assert.deepEqual(await xpub.receive(1), ["\x01topic"]);
+  const large = "x".repeat(10_000);
+  for (let next = 0; next < 300; next++) {
+    await xsub.send([next % 3 === 0 ? [`${next}`, large] : [`${next}`]]);
+    if (next % 5 === 0) await xsub.call("subscribe", "topic"); // Which is told, but no message.
+    if (next < 3) continue;
+    assert.equal((await xpub.get("readable")) && (await xpub.call("stats")).queuedIn, 4);
+    const [message] = await xpub.receive(1);
+    assert.equal(message?.split("|")[0], `${next - 3}`);
+  }
+  assert.equal((await xsub.call("stats")).dropped, 0);
 });

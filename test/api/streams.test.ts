@@ -476,23 +476,6 @@ describe("Node's streams", () => {
     assert.equal(pull.tryReceive(), 1);
   });
 
-  play("a message that went back from a stream is not acknowledged by that", async (g) => {
-    const push = new Push({ context: g.context });
-    push.bindSync("inproc://x");
-    const pull = new Pull({ context: g.context, acknowledge: true });
-    pull.connect("inproc://x");
-    await push.sendMany(["1", "2"]);
-    const stream = toReadable(pull);
-    await once(stream, "readable");
-    stream.destroy();
-    pull.acknowledge(); // Of what was handed out; but nobody has that one.
-    pull.close();
-    const next = new Pull({ context: g.context, acknowledge: true });
-    next.connect("inproc://x");
-    const messages = [await next.receive(PATIENT), await next.receive(PATIENT)];
-    assert.deepEqual(messages.map(String), ["1", "2"]);
-  });
-
   play("a stream that flows does not keep the event loop from its turn", async (g) => {
     const push = new Push({ context: g.context, sendHighWaterMark: 0 });
     const pull = new Pull({ context: g.context, receiveHighWaterMark: 0 });

@@ -134,14 +134,14 @@ for (const distance of DISTANCES) {
 
   describe(`F3, ${distance}`, () => {
     for (const when of ["before the bind", "after the bind"] as const) {
-      play(`100,000 subscriptions ${when}, with the least watermarks: none is lost`, async (g) => {
+      play(`40,000 subscriptions ${when}, with the least watermarks: none is lost`, async (g) => {
         const marks = { sendHighWaterMark: 1, receiveHighWaterMark: 1 };
         const xpub = await g.open("XPublisher", marks);
         if (when === "after the bind") await xpub.bind(NAME);
         const place = far(g, distance);
         const sub = await g.open("Subscriber", { receiveHighWaterMark: 1 }, place);
         await sub.connect(NAME);
-        const topics = Array.from({ length: 100_000 }, (_, i) => `topic ${i};`);
+        const topics = Array.from({ length: 40_000 }, (_, i) => `topic ${i};`);
         for (let i = 0; i < topics.length; i += 20_000) {
           await sub.call("subscribe", ...topics.slice(i, i + 20_000));
         }
@@ -149,7 +149,7 @@ for (const distance of DISTANCES) {
         await sub.call("stats"); // It hears that somebody is there, and says all.
         assert.equal(await xpub.get("topicsCount"), topics.length);
         assert.deepEqual(g.conserved(), { sent: 0, received: 0, queued: 0, dropped: 0 });
-        for (const i of [0, 9_999, 10_000, 10_001, 50_000, 99_999]) {
+        for (const i of [0, 9_999, 10_000, 10_001, 39_999]) {
           await xpub.send([`topic ${i};`]);
           assert.deepEqual(await sub.receive(1), [`topic ${i};`]);
         }
@@ -233,7 +233,7 @@ describe("a subscriber closed before the bind", () => {
 
 const ROUNDS = 3000;
 /** Where the machine has other things to do, fewer must do. */
-const LONG_ENOUGH_MS = 8000;
+const LONG_ENOUGH_MS = 4000;
 
 /** What both threads know of each other, in shared words. */
 const ROUND = 0;

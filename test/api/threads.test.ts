@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { play, type Thread } from "../support/ground.ts";
+import { PATIENCE } from "../support/stage.ts";
 
 const ENDS: Record<string, (thread: Thread) => Promise<unknown>> = {
   "by process.exit": (thread) => thread.run(() => process.exit(0)).catch(() => {}),
@@ -68,7 +69,7 @@ for (const [how, end] of Object.entries(ENDS)) {
 }
 
 play(
-  "200 threads come, talk, and go: afterwards all is as before",
+  "60 threads come, talk, and go: afterwards all is as before",
   async (g) => {
     const pull = await g.pull();
     await pull.bind("inproc://in");
@@ -79,7 +80,7 @@ play(
       return { used: memory.used, threads, sockets, endpoints, pipes };
     };
     let before = figures();
-    for (let round = 0; round < 50; round++) {
+    for (let round = 0; round < 15; round++) {
       const threads = Array.from({ length: 4 }, () => g.thread());
       const talk = (thread: Thread) =>
         thread.run(async ({ threadmq, context }) => {
@@ -112,5 +113,5 @@ play(
     g.conserved();
     assert.deepEqual(figures(), before);
   },
-  { timeout: 60_000 },
+  { timeout: 10 * PATIENCE },
 );

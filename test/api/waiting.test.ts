@@ -9,6 +9,7 @@ import { getEventListeners } from "node:events";
 import { describe, test } from "node:test";
 import { Context, type Message, Pull, Push } from "threadmq";
 import { play, SMALL, Thread, zmq } from "../support/ground.ts";
+import { PATIENCE } from "../support/stage.ts";
 
 interface Pair {
   context: Context;
@@ -87,7 +88,7 @@ async function refusedInAThread(name: string): Promise<void> {
     NO_TIMES,
   );
   const late = new Promise((_, reject) => {
-    setTimeout(() => reject(new Error("it blocks for ever")), 2000).unref();
+    setTimeout(() => reject(new Error("it blocks for ever")), PATIENCE).unref();
   });
   try {
     assert.deepEqual(

@@ -11,18 +11,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { describe } from "node:test";
-import {
-  type Context,
-  json,
-  // biome-ignore lint/suspicious/noShadowRestrictedNames: it is ZeroMQ's word.
-  Proxy,
-  Pull,
-  Push,
-  Reply,
-  Request,
-  Subscriber,
-  XPublisher,
-} from "threadmq";
+import { type Context, Reply, Request, Subscriber, XPublisher } from "threadmq";
 import { toReadable } from "threadmq/node-streams";
 import { type Ground, play, zmq } from "../support/ground.ts";
 import { putBack, RECEIVING, type Seen, type WayToReceive } from "../support/ways.ts";
@@ -436,26 +425,6 @@ describe("what was taken already is the next", () => {
       for (const subscriber of [one, other]) subscriber.close();
     },
   );
-
-  play("a proxy passes on, as it came, what was not told to be no value", async (g) => {
-    const { context } = g;
-    using source = new Push({ context });
-    using front = new Pull({ context, codec: json() });
-    using back = new Push({ context });
-    using sink = new Pull({ context });
-    front.bindSync(NAME);
-    source.connect(NAME);
-    back.bindSync("inproc://behind");
-    sink.connect("inproc://behind");
-    source.sendManySync(["1", "{", "2"]);
-    assert.deepEqual(front.receiveManySync(), [1]);
-    const proxy = new Proxy(front, back);
-    const ended = proxy.run();
-    for (const text of ["{", "2"]) assert.equal(`${await sink.receive()}`, text);
-    proxy.terminate();
-    await ended;
-    assert.equal(front.stats().received, 3);
-  });
 
   for (const way of ["tryReceive", "receive", "receiveMany of all", "leases", "as a poller says"]) {
     play(`a request, and a reply, that were put back: by ${way}`, async (g) => {

@@ -520,6 +520,20 @@ describe("libzmq's suite: XPUB decides by hand", () => {
     });
   }
 
+  play("what was asked for by hand is taken back so, though that is over", async (g) => {
+    const { xpub, sub } = await one(g, { manual: true });
+    await sub.call("subscribe", "A", "B", "C");
+    assert.deepEqual(await xpub.receive(3), ["\x01A", "\x01B", "\x01C"]);
+    await xpub.call("subscribe", "A");
+    await xpub.set("manual", false);
+    await sub.call("subscribe", "D");
+    await sub.call("unsubscribe", "B");
+    assert.deepEqual(await xpub.receive(2), ["\x01D", "\0B"]);
+    await sub.close();
+    assert.deepEqual((await xpub.drain()).sort(), ["\0A", "\0C", "\0D"]);
+    assert.equal(await xpub.get("topicsCount"), 0);
+  });
+
   play("manualLastValue: the first send goes to the last, the next to all", async (g) => {
     const { xpub, sub } = await one(g, { manualLastValue: true });
     const [other] = (await several(g, 1, "Subscriber")) as [Actor];

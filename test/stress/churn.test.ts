@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Random } from "../support/random.ts";
 import { churn } from "./churn.ts";
 
-const WORKERS = 200;
+const WORKERS = 50;
 
 test(`O2: ${WORKERS} threads come and go in every way, and nothing is left`, async (t) => {
   const { seed } = new Random();

@@ -17,7 +17,7 @@ const VISITOR: URL = new URL("./visitor.js", import.meta.url);
 /** How many are there at a time. */
 const ABREAST = 4;
 /** After so many, what is used again has been there. */
-const WARM_UP = 40;
+const WARM_UP = 20;
 
 /** How a visit ends. */
 export const ENDS = ["returns", "exits", "fails", "is killed", "is killed at once"] as const;

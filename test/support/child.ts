@@ -13,7 +13,7 @@ export interface Outcome {
 }
 
 /** The lines may import "threadmq". A program that does not end is killed: `signal` is then set. */
-export function runProgram(lines: string, timeout = 10_000): Promise<Outcome> {
+export function runProgram(lines: string, timeout = 30_000): Promise<Outcome> {
   const cwd = dirname(fileURLToPath(import.meta.url));
   const args = ["--input-type=module", "--eval", lines];
   return new Promise((resolve) => {

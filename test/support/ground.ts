@@ -100,46 +100,73 @@ export class Actor {
   }
 }
 
+/** So many tests a worker stands in for: what it remembers of their contexts takes memory. */
+const MOST_TESTS = 20;
+
 /** A worker that stands in for the test. */
 export class Thread implements Place {
   readonly name = "another thread";
-  readonly worker: Worker;
+  readonly #worker: Worker;
   readonly #exit: Promise<number>;
   readonly #waiting = new Map<number, { resolve(value: any): void; reject(e: unknown): void }>();
   #last = 0;
   #over = false;
+  /** Whether it has done what only its end undoes. */
+  #isUsed = false;
+  #tests = 1;
 
   constructor(context: Context | null, { resourceLimits, below }: Start = {}) {
     const handle = context === null ? null : context.handle;
     const limits = resourceLimits === undefined ? {} : { resourceLimits };
-    this.worker =
+    this.#isUsed = resourceLimits !== undefined || below !== undefined;
+    this.#worker =
       below === undefined
         ? new Worker(WORKER, { workerData: handle, ...limits })
         : new Worker(PARENT, { workerData: { handle, joins: below === "a member" } });
-    this.#exit = new Promise((resolve) => this.worker.once("exit", resolve));
-    this.worker.on("message", ({ number, value, error }) => {
+    this.#exit = new Promise((resolve) => this.#worker.once("exit", resolve));
+    this.#worker.on("message", ({ number, value, error }) => {
       const call = this.#waiting.get(number);
       this.#waiting.delete(number);
       if (error === undefined) call?.resolve(value);
       else call?.reject(error);
     });
-    this.worker.once("error", (error) => this.#fail(error));
-    this.worker.once("exit", () => this.#fail(new Error("the thread has ended")));
-    this.worker.unref();
+    this.#worker.once("error", (error) => this.#fail(error));
+    this.#worker.once("exit", () => this.#fail(new Error("the thread has ended")));
+    this.#worker.unref();
+  }
+
+  get worker(): Worker {
+    this.#isUsed = true;
+    return this.#worker;
+  }
+
+  /**
+   * Whether it may stand in for another test: it has only opened sockets and called them, all calls
+   * have returned, and it lives.
+   */
+  get isAsNew(): boolean {
+    return !this.#over && !this.#isUsed && this.#waiting.size === 0 && this.#tests < MOST_TESTS;
+  }
+
+  /** Goes on in another context. */
+  enter({ handle }: Context): void {
+    this.#tests++;
+    this.do({ what: "enter", args: [handle] }).catch(() => {});
   }
 
   do(call: Call): Promise<any> {
+    if (call.what === "run") this.#isUsed = true;
     if (this.#over) return Promise.reject(new Error("the thread has ended"));
     return new Promise((resolve, reject) => {
-      this.worker.ref();
+      this.#worker.ref();
       const settled = () => {
-        if (this.#waiting.size === 0) this.worker.unref();
+        if (this.#waiting.size === 0) this.#worker.unref();
       };
       this.#waiting.set(++this.#last, {
         resolve: (value) => [resolve(value), settled()],
         reject: (error) => [reject(error), settled()],
       });
-      this.worker.postMessage({ number: this.#last, call });
+      this.#worker.postMessage({ number: this.#last, call });
     });
   }
 
@@ -159,13 +186,13 @@ export class Thread implements Place {
 
   /** Kills it: no code of its own runs any more. If it is below another, kills that. */
   async kill(): Promise<void> {
-    await this.worker.terminate();
+    await this.#worker.terminate();
     await this.ended;
   }
 
   /** When it has ended, by whatever. */
   get ended(): Promise<number> {
-    this.worker.ref();
+    this.#worker.ref();
     return this.#exit;
   }
 
@@ -175,6 +202,9 @@ export class Thread implements Place {
     this.#waiting.clear();
   }
 }
+
+/** Threads that others have left as new: to start one takes as long as many tests do. */
+const resting: Thread[] = [];
 
 export class Ground {
   readonly context: Context;
@@ -190,9 +220,11 @@ export class Ground {
     this.here = { name: "this thread", do: async (call) => stage.do(call) };
   }
 
-  /** A new thread that knows the context. */
-  thread(start: Start = {}): Thread {
-    const thread = new Thread(this.context, start);
+  /** A thread that knows the context: a new one, or one that is as new. */
+  thread(start?: Start): Thread {
+    let thread = start === undefined ? resting.pop() : undefined;
+    if (thread === undefined) thread = new Thread(this.context, start);
+    else thread.enter(this.context);
     this.#threads.push(thread);
     return thread;
   }
@@ -225,12 +257,14 @@ export class Ground {
       for (const actor of this.#actors) await actor.close().catch(() => {});
       this.conserved();
     }
-    for (const thread of this.#threads) await thread.end();
+    const used = this.#threads.filter(({ isAsNew }) => !isAsNew);
+    await Promise.all(used.map((thread) => thread.end()));
     await this.context.terminate({ timeout: PATIENCE });
     const { sockets, messages } = this.context.stats();
     assert.equal(sockets, 0, "no socket is left");
     const { sent, received, queued, dropped } = messages;
     assert.equal(sent, received + queued + dropped, "H1, after the end");
+    resting.push(...this.#threads.filter(({ isAsNew }) => isAsNew));
   }
 }
 

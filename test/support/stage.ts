@@ -38,7 +38,7 @@ export interface Scene {
 }
 
 export interface Call {
-  readonly what: "open" | "call" | "get" | "set" | "send" | "receive" | "run";
+  readonly what: "enter" | "open" | "call" | "get" | "set" | "send" | "receive" | "run";
   readonly id?: number;
   readonly args: readonly any[];
 }

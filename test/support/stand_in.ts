@@ -5,11 +5,13 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Context, context } from "threadmq";
 import { type Call, Stage } from "./stage.ts";
 
-const stage = new Stage(workerData === null ? context : Context.from(workerData));
+let stage = new Stage(workerData === null ? context : Context.from(workerData));
 
 parentPort?.on("message", async ({ number, call }: { number: number; call: Call }) => {
   try {
-    parentPort?.postMessage({ number, value: await stage.do(call) });
+    if (call.what === "enter") stage = new Stage(Context.from(call.args[0]));
+    const value = call.what === "enter" ? undefined : await stage.do(call);
+    parentPort?.postMessage({ number, value });
   } catch (error) {
     // A clone of an error keeps its class only if it is one of the language.
     const { name, message, stack, ...rest } = error as Error;

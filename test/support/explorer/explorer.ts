@@ -10,8 +10,9 @@
  * says what it is about to do and waits for its turn (participant.ts). One thread runs at a time,
  * from one operation to the next; so a run is decided by who goes on at each operation, and can be
  * repeated.
- * The search goes through these decisions (search.ts): with at most two unforced switches in the
- * ordinary run, all of them with `--all`.
+ * The search goes through these decisions (search.ts): in the ordinary run with at most two
+ * unforced switches, of which it makes a part if there are thousands; all of those with
+ * `npm run model`, and all there are with `--all`.
  *
  * Plain accesses are watched for data races by vector clocks (races.ts). That is what makes the
  * rest sound: where there is no race, ECMA-262 promises that nothing can happen but interleavings
@@ -70,6 +71,8 @@ export { Env, forbidden, ok, type Program, type Row, rare } from "./program.ts";
 
 /** The ordinary run's bound, which is loom's and crossbeam's too. */
 const SWITCHES = 2;
+/** Of a program that has more, the ordinary run makes so many, unless there is a fault in it. */
+const RUNS = 2500;
 /** How long `--all` stays with one program. It says so if that was not enough. */
 const SECONDS = 60;
 
@@ -78,6 +81,7 @@ const { values: options } = parseArgs({
     all: { type: "boolean", default: false },
     seconds: { type: "string", default: String(SECONDS) },
     switches: { type: "string", default: String(SWITCHES) },
+    runs: { type: "string", default: String(RUNS) },
     program: { type: "string" },
     planted: { type: "string" },
     schedule: { type: "string" },
@@ -89,6 +93,7 @@ interface Options {
   all: boolean;
   seconds: string;
   switches: string;
+  runs: string;
   program?: string;
   planted?: string;
   schedule?: string;
@@ -113,7 +118,7 @@ export function model<Shared>(title: string, program: Program<Shared>): void {
   if (options.planted === undefined) {
     test(title, async (t) => {
       const { found, seconds, report } = await explore(named);
-      const end = found.unfinished ? " and no end" : "";
+      const end = found.unfinished ? " and there are more" : "";
       t.diagnostic(`${found.runs} interleavings, ${seconds.toFixed(2)} s${end}`);
       if (program.complaint !== undefined) {
         assert.match(String(report), program.complaint);
@@ -179,10 +184,12 @@ async function explore(
   try {
     const began = performance.now();
     const verdict = verdictOf(program);
+    const isKnown = fault !== undefined || program.complaint !== undefined;
+    const runs = isKnown ? undefined : Number(options.runs);
     const found =
       options.all && fault === undefined
         ? await all(exploration, Number(options.seconds), verdict)
-        : await bounded(exploration, Number(options.switches), verdict);
+        : await bounded(exploration, Number(options.switches), verdict, runs);
     const seconds = (performance.now() - began) / 1000;
     let report: string | undefined;
     if (found.failure !== undefined) {

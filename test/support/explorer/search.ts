@@ -5,7 +5,8 @@
  *
  * `bounded` runs each interleaving that has at most so many unforced switches: leaving a thread
  * that could have gone on. Most bugs need one or two. There is no reduction in it, hence nothing to
- * trust.
+ * trust. Where that would take too long it runs all that have fewer, and of those that have so many
+ * some at random, other ones each time.
  *
  * `all` runs at least one of each set of interleavings that differ only in the order of independent
  * operations: those on different words, or two loads. It looks where in a run two dependent
@@ -17,6 +18,7 @@
  */
 import assert from "node:assert/strict";
 import { setImmediate as immediate } from "node:timers/promises";
+import { Random } from "../random.ts";
 import { DEATH, DEATHS, DIES, EITHER, independent, MAX_THREADS, MOURN, OLD } from "./control.ts";
 import type { Decision, Exploration, Pending, Run } from "./exploration.ts";
 import { participant } from "./participant.ts";
@@ -26,7 +28,7 @@ export interface Findings {
   /** Runs that were cut off as equivalent to others. */
   redundant: number;
   readonly outcomes: Map<string, { count: number; first: number[] }>;
-  /** Whether the time was up before the end. */
+  /** Whether there is more that has not been run. */
   unfinished: boolean;
   failure: { readonly what: string; readonly schedule: number[] } | undefined;
 }
@@ -73,9 +75,12 @@ function bits(mask: number): number[] {
   return CHOICES.filter((choice) => (mask & (1 << choice)) !== 0);
 }
 
-/** A run to be made: its first choices, how many switches are in them, where the last is made. */
+/** A run to be made: as one that was made, but for the choice at a step. */
 interface Start {
-  readonly prefix: readonly number[];
+  readonly made: readonly number[];
+  readonly step: number;
+  readonly choice: number;
+  /** How many switches there are up to that step. */
   readonly used: number;
   readonly from: Decision | undefined;
 }
@@ -83,16 +88,20 @@ interface Start {
 /** So often a search lets the event loop run: what has been found so far is printed then. */
 const BREATH_MS = 1000;
 
+/** @param runs After so many no more are made of those that have as many switches as they may. */
 export async function bounded(
   exploration: Exploration,
   switches: number,
   verdict: Verdict,
+  runs: number = Number.POSITIVE_INFINITY,
 ): Promise<Findings> {
   const found = findings();
-  const todo: Start[] = [{ prefix: [], used: 0, from: undefined }];
+  const todo = new Todo(runs < Number.POSITIVE_INFINITY ? switches : 0);
   let breathed = performance.now();
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    const { prefix, from } = next;
+  for (let next: Start | undefined = FIRST; next !== undefined; next = todo.next()) {
+    const from: Decision | undefined = next.from;
+    const prefix: number[] =
+      from === undefined ? [] : [...next.made.slice(0, next.step), next.choice];
     if (performance.now() > breathed + BREATH_MS) {
       participant.dead = true; // What past runs have left to the event loop touches nothing.
       await immediate();
@@ -108,15 +117,48 @@ export async function bounded(
     for (let step = prefix.length; step < made.length; step++) {
       const decision = run.decisions[step] as Decision;
       const previous = made[step - 1];
-      for (const other of bits(decision.enabled)) {
-        if (other === made[step]) continue;
-        const used = next.used + (unforced(decision, previous, other) ? 1 : 0);
-        if (used <= switches)
-          todo.push({ prefix: [...made.slice(0, step), other], used, from: decision });
+      for (const choice of bits(decision.enabled)) {
+        if (choice === made[step]) continue;
+        const used = next.used + (unforced(decision, previous, choice) ? 1 : 0);
+        if (used <= switches) todo.add({ made, step, choice, used, from: decision });
       }
     }
+    found.unfinished = found.runs >= runs && todo.isDownToTheLast;
+    if (found.unfinished) break;
   }
   return found;
+}
+
+const FIRST: Start = { made: [], step: 0, choice: 0, used: 0, from: undefined };
+
+/** Runs to be made. */
+class Todo {
+  readonly #levels: Start[][];
+  readonly #random = new Random();
+
+  /** @param last Those with fewer switches than that come first. */
+  constructor(last: number) {
+    this.#levels = Array.from({ length: last + 1 }, () => []);
+  }
+
+  get isDownToTheLast(): boolean {
+    return this.#levels.findIndex((level) => level.length > 0) === this.#levels.length - 1;
+  }
+
+  add(start: Start): void {
+    this.#levels[Math.min(start.used, this.#levels.length - 1)]?.push(start);
+  }
+
+  next(): Start | undefined {
+    const level = this.#levels.find(({ length }) => length > 0);
+    if (level === undefined || this.#levels.length === 1) return level?.pop();
+    // Which of them is of no matter, unless it comes to an end before all had their turn.
+    const at = this.#random.next(level.length);
+    const start = level[at] as Start;
+    level[at] = level.at(-1) as Start;
+    level.pop();
+    return start;
+  }
 }
 
 /** A decision on the path that is being explored. */
