@@ -101,6 +101,8 @@ class RequestSender extends Balancer {
   readonly #replies: ReplyReceiver;
   /** Of the message that was prepared last: there is never another on its way. */
   #label: Uint8Array | undefined;
+  /** There is a request, which is still to be told. */
+  #hasAsked = false;
 
   constructor(core: SocketCore, dialogue: Dialogue, replies: ReplyReceiver) {
     super(core, { returns: false });
@@ -125,8 +127,14 @@ class RequestSender extends Balancer {
   protected override put(message: Outgoing): boolean {
     if (!this.write(message)) return false;
     this.flush();
-    this.#replies.pump(); // Who waits for the reply was not parked before.
     return true;
+  }
+
+  override flush(): void {
+    super.flush();
+    if (!this.#hasAsked) return;
+    this.#hasAsked = false;
+    this.#replies.pump(); // Who waits for the reply was not parked before.
   }
 
   protected override park(): boolean {
@@ -139,6 +147,7 @@ class RequestSender extends Balancer {
     // What has come was for another request: nobody can have seen this one yet.
     this.#replies.discard();
     this.#dialogue.ask(this.lb.last as Pipe, this.#label);
+    this.#hasAsked = true;
     return true;
   }
 
