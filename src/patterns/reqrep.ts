@@ -101,7 +101,7 @@ class RequestSender extends Balancer {
   readonly #replies: ReplyReceiver;
   /** Of the message that was prepared last: there is never another on its way. */
   #label: Uint8Array | undefined;
-  /** A reply is waited for now, which those who do are still to be told. */
+  /** There is a request, which is still to be told. */
   #hasAsked = false;
 
   constructor(core: SocketCore, dialogue: Dialogue, replies: ReplyReceiver) {

@@ -57,6 +57,19 @@ function brief(part: Uint8Array): string {
 }
 
 describe("publication", () => {
+  it("throws before it begins if bytes of the message are gone, also for one lane", () => {
+    const rig = createRig(2);
+    for (const lanes of [1, 2]) {
+      const part = new Uint8Array(8);
+      const message = prepare([part, "b"], rig.sender.pool);
+      structuredClone(part, { transfer: [part.buffer] });
+      assert.throws(() => rig.publication.begin(message, lanes), { code: "EINVAL" });
+    }
+    assert.deepEqual(rig.publish("a"), [true, true]);
+    assert.deepEqual([rig.take(0), rig.take(1)], ["a", "a"]);
+    rig.end();
+  });
+
   it("gives each lane the same message, small or large, of one part or many", () => {
     const rig = createRig(3);
     const large = "x".repeat(LARGE);

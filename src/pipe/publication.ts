@@ -90,12 +90,13 @@ export class Publication {
     this.#kept = undefined;
     this.#failed = false;
     this.#isSingle = lanes === 1;
+    const isPrepared = message instanceof Prepared;
+    if (isPrepared) message.check();
     if (this.#isSingle) return;
-    if (!(message instanceof Prepared)) {
+    if (!isPrepared) {
       this.#records.setOne(message);
       return;
     }
-    message.check();
     this.#failed = !this.#allocate(message.parts, lanes);
     if (this.#failed) this.end();
     else this.#records.set(message.parts, this.#bodies, INLINE_BYTES);

@@ -260,21 +260,26 @@ for (const distance of DISTANCES) {
       });
     }
 
-    play("L1: a receive that has begun meanwhile gets the reply, and at once", async (g) => {
-      const options = { routingId: "me", relaxed: true, sendHighWaterMark: 1 };
-      const req = await g.open("Request", options);
-      const router = await g.open("Router", { receiveHighWaterMark: 1 }, far(g, distance));
-      await link(router, req);
-      await req.send(["1", "2"]); // There is no room for more.
-      await router.send([["me", "", "unasked"]]);
-      assert.deepEqual(await req.receive(1), ["unasked"]);
-      const sending = req.send(["3"]);
-      const receiving = req.call("receive"); // It would look again when its time is over.
-      assert.deepEqual(await router.receive(3), ["me||1", "me||2", "me||3"]);
-      await sending;
-      await router.send([["me", "", "re 3"]]);
-      assert.equal(`${await receiving}`, "re 3");
-    });
+    for (const [call, ...messages] of [
+      ["send", "3"],
+      ["sendMany", ["3"]],
+    ] as const) {
+      play(`L1: a receive that has begun meanwhile gets the reply, at once: ${call}`, async (g) => {
+        const options = { routingId: "me", relaxed: true, sendHighWaterMark: 1 };
+        const req = await g.open("Request", options);
+        const router = await g.open("Router", { receiveHighWaterMark: 1 }, far(g, distance));
+        await link(router, req);
+        await req.send(["1", "2"]); // There is no room for more.
+        await router.send([["me", "", "unasked"]]);
+        assert.deepEqual(await req.receive(1), ["unasked"]);
+        const sending = req.call(call, ...messages);
+        const receiving = req.call("receive"); // It would look again when its time is over.
+        assert.deepEqual(await router.receive(3), ["me||1", "me||2", "me||3"]);
+        await sending;
+        await router.send([["me", "", "re 3"]]);
+        assert.equal(`${await receiving}`, "re 3");
+      });
+    }
   });
 
   for (const next of ["the next request is sent", "that is told"]) {
