@@ -10,7 +10,8 @@
  *   server        CLIENT, SERVER and PEER
  *   publishing    to all that want it, and who that is
  *   subscribing   what is wanted, and that publishers know it
- *     pubsub      PUB, SUB, XPUB and XSUB
+ *     pubsub      PUB and SUB
+ *     xpubsub     XPUB and XSUB
  *     radio       RADIO and DISH
  */
 export { Channel, Pair, type PairOptions } from "./pair.ts";
@@ -24,15 +25,10 @@ export {
   Scatter,
 } from "./pipeline.ts";
 export {
-  type Prefix,
   Publisher,
   type PublisherOptions,
   Subscriber,
   type SubscriberOptions,
-  XPublisher,
-  type XPublisherOptions,
-  XSubscriber,
-  type XSubscriberOptions,
 } from "./pubsub.ts";
 export {
   Dish,
@@ -57,3 +53,10 @@ export {
   Server,
   type ServerOptions,
 } from "./server.ts";
+export type { Prefix } from "./subscribing.ts";
+export {
+  XPublisher,
+  type XPublisherOptions,
+  XSubscriber,
+  type XSubscriberOptions,
+} from "./xpubsub.ts";

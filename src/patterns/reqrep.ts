@@ -426,11 +426,6 @@ class RequestReceiver extends Receiver<Message> {
     const labels = request.splice(0, empty + 1).slice(0, empty);
     return [...labels.map((part) => (isView(part) ? slab.part(part) : part)), ""];
   }
-
-  protected override takeMany(messages: Message[]): void {
-    const message = this.take();
-    if (message !== undefined) messages.push(message);
-  }
 }
 
 class ReplySender extends Routing {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 
+import { ZmqError } from "../base/index.ts";
 import { MemoryWish, type Thread } from "../command/index.ts";
 import {
   ABSENT,
+  bytesOf,
   checkControl,
   isAttended,
   type Lease,
@@ -27,6 +29,9 @@ import {
   type Wants,
   WHEN_FULL,
 } from "../strategy/index.ts";
+
+/** What a topic may begin with. Text is compared as UTF-8. */
+export type Prefix = string | ArrayBufferView;
 
 /** How many messages were dropped immediately before a message. */
 const missed = new WeakMap<object, number>();
@@ -265,3 +270,19 @@ export class Subscribing extends Ways {
 /** So much is said where nobody hears it; then it is left until somebody comes. */
 const MOST_UNHEARD = 10_000;
 const FORGET: Uint8Array = aboutNumber(FORGET_ALL, NOBODY);
+
+const EVERYTHING = new Uint8Array(0);
+const encoder = new TextEncoder();
+
+/** All prefixes as bytes of our own. @throws ZmqError EINVAL if one of them is none. */
+export function toTopics(prefixes: readonly unknown[]): Uint8Array[] {
+  return prefixes.length === 0 ? [EVERYTHING] : prefixes.map(toBytes);
+}
+
+function toBytes(prefix: unknown): Uint8Array {
+  if (typeof prefix === "string") return encoder.encode(prefix);
+  if (ArrayBuffer.isView(prefix)) return bytesOf(prefix).slice();
+  throw new ZmqError("EINVAL", {
+    hint: "A prefix is a string, or a Buffer, typed array or DataView.",
+  });
+}
