@@ -94,7 +94,6 @@ class Party {
     for (const { reader } of this.pipes) {
       for (let message = reader?.read(); message; message = reader?.read())
         texts.push(`${message}`);
-      reader?.release();
     }
     return texts;
   }

@@ -216,6 +216,7 @@ class Upstream extends Receiver<Message> {
 
   override closed(): number {
     const lost = super.closed();
+    for (const { reader } of this.core.pipes) reader?.forgo();
     this.#queue.length = this.#head = 0;
     return lost;
   }

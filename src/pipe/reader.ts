@@ -352,15 +352,18 @@ export class PipeReader extends MessageReader {
     if (this.passed && this.#unreleased === 0) this.#release();
   }
 
-  /**
-   * Ends the role. Messages that were read and not released are left to the next reader; who will
-   * know, if they were to be acknowledged.
-   */
+  /** What was read, and not released, is left to the next reader. The role ends now. */
+  forgo(): void {
+    this.#unreleased = 0;
+    this.#controlled = false;
+  }
+
+  /** Ends the role. What was not acknowledged is left to the next reader, who will know. */
   leave(): void {
     if (this.acknowledges) {
       repairCellReader(this.arena, this.pool, this.lane, this.#read);
       markRedelivered(this.arena.words, this.lane);
-    } else if (this.#unreleased === 0) this.release();
+    } else this.release();
     this.highWaterMark = NO_READER;
   }
 

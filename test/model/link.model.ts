@@ -255,7 +255,7 @@ model("another binder comes while the first one leaves: it gets the pipe and wha
   planted: {
     "how far the first has read is not kept": {
       file: "queue/ypipe.js",
-      replace: "words[this.lane + LANE_FRONT] = this.#front;",
+      replace: "words[this.lane + LANE_FRONT] = to;",
       by: "",
     },
     "a pipe whose binder leaves is not assigned to the next": {
