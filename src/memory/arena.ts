@@ -142,9 +142,15 @@ export function count(arena: Arena, at: Addr, by: number): void {
 /**
  * The same, and notes in a word that it is counted. Nothing is called between the two: an engine
  * stops a thread where functions begin and end.
+ *
+ * @param at Which counter; 0: none, it is only noted.
  */
 export function countAndNote(arena: Arena, at: Addr, by: number, note: Addr, value: number): void {
   const words = arena.words;
+  if (at === 0) {
+    words[note] = value;
+    return;
+  }
   const low = (words[at] + by) | 0;
   words[at] = low;
   words[note] = value;

@@ -190,8 +190,6 @@ class Upstream extends Receiver<Message> {
     done();
   }
 
-  override removed(_pipe: Pipe): void {}
-
   /** Something is to be received that was in no message, and is for no codec. */
   add(message: Message, from: Outlet): void {
     this.#notices.set(message, from);

@@ -30,8 +30,7 @@ export function repairPipeWriter(arena: Arena, pool: Pool, lane: Addr, counter: 
   const words = arena.words;
   const written = words[lane + LANE_WRITTEN];
   const uncounted = ((written - words[lane + LANE_SENT]) | 0) / ONE;
-  if (counter === 0) words[lane + LANE_SENT] = written;
-  else countAndNote(arena, counter, uncounted, lane + LANE_SENT, written);
+  countAndNote(arena, counter, uncounted, lane + LANE_SENT, written);
 }
 
 /** Finishes what a dead reader was about, and counts as received what it has released. */
@@ -45,8 +44,7 @@ export function repairPipeReader(arena: Arena, pool: Pool, lane: Addr, counter: 
     add(words, lane + LANE_READ, (now - read) | 0); // The writer is told in any case.
   }
   const uncounted = Math.max(0, ((now - words[lane + LANE_RECEIVED]) | 0) / ONE);
-  if (counter === 0) words[lane + LANE_RECEIVED] = now;
-  else countAndNote(arena, counter, uncounted, lane + LANE_RECEIVED, now);
+  countAndNote(arena, counter, uncounted, lane + LANE_RECEIVED, now);
   repairCellReader(arena, pool, lane, now);
   markRedelivered(words, lane);
 }

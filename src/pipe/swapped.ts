@@ -28,7 +28,5 @@ export function countSwapped(
   messages: number,
 ): void {
   const note = lane + LANE_SWAPPED;
-  const now = arena.words[note] + more;
-  if (counter === 0) arena.words[note] = now;
-  else countAndNote(arena, counter, messages, note, now);
+  countAndNote(arena, counter, messages, note, arena.words[note] + more);
 }

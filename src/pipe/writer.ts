@@ -461,8 +461,7 @@ export class PipeWriter extends MessageWriter {
       const [at, by] = [this.#bookAt, this.#bookBy];
       noteBoth(arena, at, words[at] + moved * by, note, words[note] + moved * ONE);
     }
-    if (messages === 0 || this.#counter === 0) words[note] = this.written;
-    else countAndNote(arena, this.#counter, messages, note, this.written);
+    countAndNote(arena, this.#counter, messages, note, this.written);
   }
 
   /** Puts a message into the cell: the reader can take it at once. False if there is no memory. */

@@ -115,11 +115,9 @@ model("who sends, has a swap, and dies at each step: all is counted once", {
   planted: {
     "that a message is in the swap is said before it is counted": {
       file: "pipe/swapped.js",
-      replace: "        countAndNote(arena, counter, messages, note, now);",
-      by: `{
-        arena.words[note] = now;
-        countAndNote(arena, counter, messages, note, now);
-      }`,
+      replace: "countAndNote(arena, counter, messages, note, arena.words[note] + more);",
+      by: `arena.words[note] += more;
+        countAndNote(arena, counter, messages, note, arena.words[note]);`,
     },
     "what came from the swap is counted with the rest": {
       file: "pipe/writer.js",
@@ -175,11 +173,9 @@ model("who mourns a sender dies at each step: all is counted once", {
   planted: {
     "that what was shown is counted is said before it is": {
       file: "pipe/repair.js",
-      replace: "        countAndNote(arena, counter, uncounted, lane + LANE_SENT, written);",
-      by: `{
-        words[lane + LANE_SENT] = written;
-        countAndNote(arena, counter, uncounted, lane + LANE_SENT, written);
-      }`,
+      replace: "countAndNote(arena, counter, uncounted, lane + LANE_SENT, written);",
+      by: `words[lane + LANE_SENT] = written;
+        countAndNote(arena, counter, uncounted, lane + LANE_SENT, written);`,
     },
   },
 } as Program<Shared>);
