@@ -273,6 +273,7 @@ function requestPrograms(size: number): Program[] {
 
 function brokerPrograms(): Program[] {
   const briefs: Brief[] = [
+    ["many", "threadmq/broker.js", "many", 1e6],
     ["turn", "threadmq/broker.js", "turn", 1e6],
     ["await", "threadmq/broker.js", "await", 1e6],
     ["libzmq-turn", "broker.c", "turn", 3e6],
@@ -288,6 +289,7 @@ function pubPrograms(size: number, subscribers: number): Program[] {
   const counts = PUBLICATIONS[size][subscribers];
   const briefs: Brief[] = [
     ["many", file, "many", counts.ours],
+    ["many-await", file, "many-await", counts.ours],
     ["one", file, "one", counts.ours],
     ["one-await", file, "one-await", counts.ours],
     ...(size > INLINE ? [["lease", file, "lease", counts.lease] as Brief] : []),
@@ -323,6 +325,8 @@ const pubId = (size: number, subscribers: number, name: string): string =>
 
 function subsPrograms({ subscriptions }: PlanOptions): Program[] {
   const briefs: Brief[] = [
+    ["many", "threadmq/subs.js", "many", 2e6],
+    ["many-await", "threadmq/subs.js", "many-await", 2e6],
     ["one", "threadmq/subs.js", "one", 1e6],
     ["one-await", "threadmq/subs.js", "one-await", 1e6],
     ["libzmq-copy", "subs.c", "copy", 1.5e6],
@@ -335,6 +339,7 @@ function subsPrograms({ subscriptions }: PlanOptions): Program[] {
 function proxyPrograms(size: number): Program[] {
   const briefs: [Brief, more: number[]][] = [
     [["many", THR, "many", 4e6], [1]],
+    [["many-await", THR, "many-await", 4e6], [1]],
     [["one", THR, "one", 4e6], [1]],
     [["one-await", THR, "one-await", 3e6], [1]],
     [
@@ -486,6 +491,7 @@ function brokerRows(): Row[] {
   const [turn, poll, known] = ["broker/libzmq-turn", "broker/libzmq-poll", "broker/zeromqjs"];
   const promises = rateTargets([poll], known);
   return [
+    row("many", "**ThreadMQ**, blocking, clients in batches", [turn], ...rateTargets([turn])),
     row("turn", "**ThreadMQ**, blocking, sockets in turn", [turn], ...rateTargets([turn])),
     row("await", "**ThreadMQ**, promises", [turn, poll, known], ...promises),
     row("libzmq-turn", "libzmq in C, blocking, sockets in turn"),
@@ -505,6 +511,12 @@ function pubRows(size: number, subscribers: number): Row[] {
     rowOf("pub", "rate", "rate")(pubId(size, subscribers, id), title, beside, ...some);
   return [
     row("many", `**ThreadMQ** ${to}: \`sendManySync\`, \`receiveManySync\``, libzmq, ...targets),
+    row(
+      "many-await",
+      `**ThreadMQ** ${to}: \`await sendMany\`, \`await receiveMany\``,
+      [...libzmq, known],
+      ...rateTargets(libzmq, known),
+    ),
     row("one", `**ThreadMQ** ${to}: \`sendSync\`, \`receiveSync\``, libzmq, ...targets),
     row(
       "one-await",
@@ -533,6 +545,13 @@ function subsRows(): Row[] {
   const of = (figure: string, what: string): Row[] => {
     const row = rowOf("subs", figure, "rate");
     return [
+      row("many", `**ThreadMQ**, in batches: ${what}`, [copy], ...rateTargets([copy])),
+      row(
+        "many-await",
+        `**ThreadMQ**, promises, in batches: ${what}`,
+        [copy, known],
+        ...rateTargets([copy], known),
+      ),
       row("one", `**ThreadMQ**, blocking: ${what}`, [copy], ...rateTargets([copy])),
       row(
         "one-await",
@@ -555,6 +574,12 @@ function proxyRows(): Row[] {
   const targets = rateTargets([copy]);
   return [
     row("many", "**ThreadMQ** by proxy: `sendManySync`, `receiveManySync`", [copy], ...targets),
+    row(
+      "many-await",
+      "**ThreadMQ** by proxy: `await sendMany`, `await receiveMany`",
+      [copy, known],
+      ...rateTargets([copy], known),
+    ),
     row("one", "**ThreadMQ** by proxy: `sendSync`, `receiveSync`", [copy], ...targets),
     row(
       "one-await",

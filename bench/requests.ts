@@ -36,7 +36,8 @@ class Client {
   readonly #index: number;
   readonly #share: number;
   readonly #size: number;
-  readonly #outgoing: Outgoing;
+  /** Those that may go together. */
+  readonly #outgoing: Outgoing[];
   readonly #answered: Uint8Array;
   readonly #clock: Clock;
   #asked = 0;
@@ -46,8 +47,8 @@ class Client {
     this.#index = index;
     this.#share = (warmup + count) / CLIENTS;
     this.#size = size;
-    this.#outgoing = new Outgoing(size);
-    this.#outgoing.body.writeInt32LE(index, 4);
+    this.#outgoing = Array.from({ length: WINDOW }, () => new Outgoing(size));
+    for (const { body } of this.#outgoing) body.writeInt32LE(index, 4);
     this.#answered = new Uint8Array(this.#share);
     this.#clock = clock;
   }
@@ -63,7 +64,16 @@ class Client {
   }
 
   request(): [null, Buffer] {
-    return [null, this.#outgoing.numbered(this.#asked++)];
+    return [null, this.#outgoing[0].numbered(this.#asked++)];
+  }
+
+  /** So many, at most {@link WINDOW}; fewer if there are no more to be sent. */
+  requests(count: number): [null, Buffer][] {
+    const left = Math.min(count, this.#share - this.#asked);
+    return Array.from({ length: left }, (_, i) => [
+      null,
+      this.#outgoing[i].numbered(this.#asked++),
+    ]);
   }
 
   replied([empty, body]: Uint8Array[]): void {

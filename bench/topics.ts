@@ -43,27 +43,38 @@ export function subscriptionsOf({ subscriptions }: SubsArguments): string[] {
   );
 }
 
-/** One buffer, into which each publication is written before it is sent. */
+/** Publications of a batch. */
+const BATCH = 256;
+
+/** Buffers into which publications are written before they are sent: one, or those of a batch. */
 export class Publications {
-  readonly #body: Buffer;
-  readonly #word: Int32Array;
+  readonly #bodies: Buffer[];
   readonly #topics: number;
 
   constructor({ size, subscriptions }: SubsArguments) {
-    this.#body = Buffer.alloc(size);
-    this.#body.write("topic-");
-    this.#word = new Int32Array(this.#body.buffer, this.#body.byteOffset + TOPIC_BYTES, 1);
+    this.#bodies = Array.from({ length: BATCH }, () => Buffer.alloc(size, "topic-"));
     this.#topics = 2 * subscriptions;
   }
 
   numbered(number: number): Buffer {
+    return this.#write(this.#bodies[0], number);
+  }
+
+  /** The next publications, of which the first has this number; not beyond `end`. */
+  batch(first: number, end: number): Buffer[] {
+    const bodies = this.#bodies.slice(0, end - first);
+    for (const [i, body] of bodies.entries()) this.#write(body, first + i);
+    return bodies;
+  }
+
+  #write(body: Buffer, number: number): Buffer {
     let topic = (number * STRIDE) % this.#topics;
     for (let i = TOPIC_BYTES - 1; i >= DIGITS_FROM; i--) {
       const rest = Math.floor(topic / 10);
-      this.#body[i] = 48 + topic - rest * 10;
+      body[i] = 48 + topic - rest * 10;
       topic = rest;
     }
-    this.#word[0] = number;
-    return this.#body;
+    body.writeInt32LE(number, TOPIC_BYTES);
+    return body;
   }
 }

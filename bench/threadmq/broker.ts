@@ -6,6 +6,8 @@
  *      turn     sendSync, receiveSync; each thread waits at its sockets in turn. A client has
  *               always asked, so its reply comes; the proxy's DEALER deals in turn, so the next
  *               request is the next worker's
+ *      many     the same, but that a client receives all replies that there are, and sends as many
+ *               requests, together
  *      await    each socket has a loop of promises of its own, side by side in one thread
  *
  * The proxy blocks its thread in the first, and is in its thread's event loop in the second.
@@ -34,6 +36,10 @@ import {
 } from "../requests.ts";
 import { startProxy } from "./start_proxy.ts";
 
+function isBlocking({ variant }: Arguments): boolean {
+  return variant !== "await";
+}
+
 function workInTurn(reps: Reply[], args: Arguments): void {
   const orders = reps.map(() => new Order(args));
   for (let done = 0; done < args.warmup + args.count; done++) {
@@ -48,8 +54,8 @@ async function work(args: Arguments): Promise<void> {
   for (const rep of reps) rep.connect("inproc://back");
   ready();
   const over = told();
-  if (args.variant === "turn") workInTurn(reps, args);
-  await workAll(args.variant === "turn" ? [] : reps, args, over);
+  if (isBlocking(args)) workInTurn(reps, args);
+  else await workAll(reps, args, over);
   for (const rep of reps) rep.close();
 }
 
@@ -65,13 +71,28 @@ function askInTurn(dealers: Dealer[], clients: Clients): void {
   }
 }
 
+function askTogether(dealers: Dealer[], clients: Clients): void {
+  const ask = (index: number, count: number): void => {
+    dealers[index].sendManySync(clients.all[index].requests(count));
+  };
+  for (let i = 0; i < CLIENTS; i++) ask(i, WINDOW);
+  for (let index = 0; clients.all.some(({ hasReply }) => hasReply); index = (index + 1) % CLIENTS) {
+    const client = clients.all[index];
+    if (!client.hasReply) continue;
+    const replies = dealers[index].receiveManySync(WINDOW);
+    for (const reply of replies) client.replied(reply);
+    ask(index, replies.length);
+  }
+}
+
 async function main(args: Arguments): Promise<void> {
-  const endProxy = await startProxy({ isBroker: true, blocks: args.variant === "turn" });
+  const endProxy = await startProxy({ isBroker: true, blocks: isBlocking(args) });
   const worker = await startThread(import.meta.url, args);
   const dealers = Array.from({ length: CLIENTS }, () => new Dealer());
   for (const dealer of dealers) dealer.connect("inproc://front");
   const clients = new Clients(args);
   if (args.variant === "turn") askInTurn(dealers, clients);
+  else if (args.variant === "many") askTogether(dealers, clients);
   else await askAll(dealers, clients);
   for (const dealer of dealers) dealer.close();
   worker.postMessage("over");

@@ -5,6 +5,7 @@
  * number; COUNT are publications, and the rate is of deliveries.
  *
  *      many        sendManySync; receiveManySync(512) at each Subscriber in turn
+ *      many-await  await sendMany; await receiveMany(512) at each Subscriber, side by side
  *      one         sendSync; receiveSync, as many at each Subscriber as pub.c takes in turn
  *      one-await   await send; a `for await` for each Subscriber, side by side
  *      lease       as one, by receiveLeaseSync; each is released when it was looked at
@@ -44,6 +45,16 @@ const receivers: Readonly<Record<string, Receiver>> = {
         for (const message of sub.receiveManySync(RECEIVE_MAX)) isOver[i] = meter.look(message[0]);
       }
     }
+  },
+
+  async "many-await"(subs, meters) {
+    await Promise.all(
+      subs.map(async (sub, i) => {
+        for (let isOver = false; !isOver; ) {
+          for (const [part] of await sub.receiveMany(RECEIVE_MAX)) isOver = meters[i].look(part);
+        }
+      }),
+    );
   },
 
   one(subs, meters, args) {

@@ -4,6 +4,8 @@
  * subs — what matching costs ThreadMQ: one Subscriber of the main thread with many subscriptions, a
  * Publisher in a worker; see topics.ts.
  *
+ *      many        sendManySync; receiveManySync(512)
+ *      many-await  await sendMany; await receiveMany(512)
  *      one         sendSync; receiveSync
  *      one-await   await send; for await
  *
@@ -24,6 +26,59 @@ import {
 } from "../topics.ts";
 
 const ENDPOINT = "inproc://subs";
+const RECEIVE_MAX = 512;
+
+/** Looks at the next message. True if it is the last. */
+type Look = (part: Uint8Array) => boolean;
+
+type Publish = (
+  pub: Publisher,
+  publications: Publications,
+  from: number,
+  to: number,
+) => void | Promise<void>;
+
+const publishers: Readonly<Record<string, Publish>> = {
+  many(pub, publications, from, to) {
+    for (let i = from; i < to; ) {
+      const batch = publications.batch(i, to);
+      pub.sendManySync(batch);
+      i += batch.length;
+    }
+  },
+
+  async "many-await"(pub, publications, from, to) {
+    for (let i = from; i < to; ) {
+      const batch = publications.batch(i, to);
+      await pub.sendMany(batch);
+      i += batch.length;
+    }
+  },
+
+  one(pub, publications, from, to) {
+    for (let i = from; i < to; i++) pub.sendSync(publications.numbered(i));
+  },
+
+  async "one-await"(pub, publications, from, to) {
+    for (let i = from; i < to; i++) await pub.send(publications.numbered(i));
+  },
+};
+
+async function receive(sub: Subscriber, variant: string, look: Look): Promise<void> {
+  if (variant === "one-await") {
+    for await (const [part] of sub) if (look(part)) break;
+  } else if (variant === "one") {
+    while (!look(sub.receiveSync()[0]));
+  } else {
+    for (let isOver = false; !isOver; ) {
+      const isBlocking = variant === "many";
+      const messages = isBlocking
+        ? sub.receiveManySync(RECEIVE_MAX)
+        : await sub.receiveMany(RECEIVE_MAX);
+      for (const [part] of messages) isOver = look(part);
+    }
+  }
+}
 
 async function publisher(args: SubsArguments): Promise<void> {
   const pub = new Publisher({ noDrop: true });
@@ -31,15 +86,13 @@ async function publisher(args: SubsArguments): Promise<void> {
   ready();
   const publications = new Publications(args);
   const total = args.warmup + args.count;
-  const isAwait = args.variant === "one-await";
   let began = 0;
   for (const [from, to] of [
     [0, args.warmup],
     [args.warmup, total],
   ]) {
     began = performance.now();
-    if (isAwait) for (let i = from; i < to; i++) await pub.send(publications.numbered(i));
-    else for (let i = from; i < to; i++) pub.sendSync(publications.numbered(i));
+    await publishers[args.variant](pub, publications, from, to);
   }
   parentPort?.postMessage((performance.now() - began) / 1e3);
   pub.close();
@@ -52,13 +105,9 @@ async function main(args: SubsArguments): Promise<void> {
   const worker = await startThread(import.meta.url, args);
   const published = new Promise<number>((resolve) => worker.once("message", resolve));
   const meter = new Meter(arriving(args));
-  const look = (part: Uint8Array): boolean =>
-    meter.lookAt(part.length, wordOf(part, TOPIC_BYTES) / 2);
-  if (args.variant === "one-await") {
-    for await (const [part] of sub) if (look(part)) break;
-  } else {
-    while (!look(sub.receiveSync()[0]));
-  }
+  await receive(sub, args.variant, (part) => {
+    return meter.lookAt(part.length, wordOf(part, TOPIC_BYTES) / 2);
+  });
   sub.close();
   report({ rate: args.count / (await published), delivered: meter.figures().rate });
 }

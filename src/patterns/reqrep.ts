@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { ZmqError } from "../base/index.ts";
+import { type ReceivedPart, ZmqError } from "../base/index.ts";
 import { REP, REQ } from "../context/index.ts";
 import {
   ABSENT,
@@ -9,7 +9,6 @@ import {
   type Lease,
   type Message,
   type MessageLike,
-  type Part,
   type Pipe,
   prepare,
   REFUSED,
@@ -55,7 +54,7 @@ interface Asked {
 }
 
 /** The envelope of a request that comes straight from who has asked. */
-const BARE: readonly Part[] = [""];
+const BARE: (string | Uint8Array)[] = [""];
 
 /** Whether the other end of a pipe is still the one it was. */
 function isThere({ pipe, binding }: Asked, core: SocketCore): boolean {
@@ -365,7 +364,7 @@ export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocke
 
 /** What the two halves of a REP share: whom the last request came from, and its envelope. */
 class Obligation {
-  due: (Asked & { readonly envelope: readonly Part[] }) | undefined;
+  due: (Asked & { readonly envelope: readonly (string | Uint8Array)[] }) | undefined;
   /** Called when there is a request to reply to. */
   onDue: () => void = () => {};
 }
@@ -417,18 +416,18 @@ class RequestReceiver extends Receiver<Message> {
   }
 
   /** Takes the envelope off a request, up to the empty part. It outlasts a lease. */
-  #open(request: Message, empty: number): readonly Part[] {
-    if (empty === 0) {
-      request.shift();
-      return BARE;
+  #open(request: Message, empty: number): readonly (string | Uint8Array)[] {
+    const envelope = empty === 0 ? BARE : new Array<string | Uint8Array>(empty + 1).fill("");
+    for (let i = 0; i < empty; i++) {
+      const label = request.shift() as ReceivedPart;
+      envelope[i] = isView(label) ? this.core.member.slab.part(label) : label;
     }
-    const { slab } = this.core.member;
-    const labels = request.splice(0, empty + 1).slice(0, empty);
-    return [...labels.map((part) => (isView(part) ? slab.part(part) : part)), ""];
+    request.shift();
+    return envelope;
   }
 }
 
-class ReplySender extends Routing {
+class ReplySender extends Routing<Asked> {
   readonly #obligation: Obligation;
   readonly #requests: RequestReceiver;
   protected readonly drops = true;
@@ -442,21 +441,25 @@ class ReplySender extends Routing {
     obligation.onDue = () => this.pump();
   }
 
-  protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Routed {
+  protected override prepare(
+    message: MessageLike,
+    _options: WaitOptions | undefined,
+  ): Routed<Asked> {
     this.enter();
     const { due } = this.#obligation;
     if (due === undefined) throw outOfTurn("Receive a request first.", this.core.address);
-    return {
-      pipe: () => (isThere(due, this.core) ? due.pipe : undefined),
-      message: prepare(message, this.thread.pool, due.envelope),
-    };
+    return { to: due, message: prepare(message, this.thread.pool, due.envelope) };
+  }
+
+  protected find(asked: Asked): Pipe | undefined {
+    return isThere(asked, this.core) ? asked.pipe : undefined;
   }
 
   protected override addressee(): number | undefined {
     return this.#obligation.due?.binding;
   }
 
-  protected override write(message: Routed): boolean {
+  protected override write(message: Routed<Asked>): boolean {
     super.write(message); // What cannot be sent is dropped: whoever has asked has gone, or is slow.
     this.#obligation.due = undefined;
     this.#replied = true;

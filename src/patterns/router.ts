@@ -121,9 +121,10 @@ class Peers {
     return other.peerId !== undefined || isAttended(other.peerState) ? other : undefined;
   }
 
-  /** Whether who is at the other end now is known. */
-  knows(pipe: Pipe): boolean {
-    return this.#last(pipe)?.binding === pipe.binding;
+  /** Who is at the other end now, if that is known. */
+  present(pipe: Pipe): Known | undefined {
+    const last = this.#last(pipe);
+    return last?.binding === pipe.binding ? last : undefined;
   }
 
   /** Who is at the other end of a pipe, in one look. */
@@ -237,7 +238,7 @@ class RouterWays extends Ways {
     if (pipe.draining) return undefined;
     const { peerState } = pipe;
     const isNamed = pipe.peerId !== undefined;
-    if (this.#peers.knows(pipe) || (peerState === ABSENT && !isNamed)) {
+    if (this.#peers.present(pipe) || (peerState === ABSENT && !isNamed)) {
       if (!isAttended(peerState) && !isNamed) this.forget(pipe);
       return undefined;
     }
@@ -279,19 +280,19 @@ class RouterReceiver extends Receiver<Message> {
     const message = super.take(lease);
     if (message === undefined) return undefined;
     const pipe = this.fq.last as Pipe;
-    if (!this.#peers.knows(pipe)) this.meet(pipe); // The command is on its way.
+    if (!this.#peers.present(pipe)) this.meet(pipe); // The command is on its way.
     message.unshift(this.core.member.slab.part(this.#peers.senderOf(pipe)));
     return message;
   }
 
   /** Who has sent a message to a binder of ours is known only when it is released. */
   protected override frontOf(pipe: Pipe): Uint8Array | null {
-    return pipe.side === "binder" && this.#peers.knows(pipe) ? this.#peers.senderOf(pipe) : null;
+    return pipe.side === "binder" ? (this.#peers.present(pipe)?.id ?? null) : null;
   }
 }
 
 /** The sending half: the first part says to whom. */
-class RouterSender extends Routing {
+class RouterSender extends Routing<string | Uint8Array> {
   readonly #peers: Peers;
 
   constructor(core: SocketCore, peers: Peers) {
@@ -303,7 +304,10 @@ class RouterSender extends Routing {
     return !this.core.options.mandatory;
   }
 
-  protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Routed {
+  protected override prepare(
+    message: MessageLike,
+    _options: WaitOptions | undefined,
+  ): Routed<string | Uint8Array> {
     const parts = Array.isArray(message) ? (message as readonly Part[]) : [];
     const id = parts[0];
     // The id is read when the message goes: if its length throws, it is to be here, not then.
@@ -312,8 +316,11 @@ class RouterSender extends Routing {
       const hint = "A ROUTER's message is an array: a peer's routing id, and at least one part.";
       throw new ZmqError("EINVAL", { hint });
     }
-    const { pool } = this.thread;
-    return { pipe: () => this.#peers.find(id), message: prepare(parts.slice(1), pool) };
+    return { to: id, message: prepare(parts.slice(1), this.thread.pool) };
+  }
+
+  protected find(id: string | Uint8Array): Pipe | undefined {
+    return this.#peers.find(id);
   }
 
   /** A name of the user's own is for whoever is there. */

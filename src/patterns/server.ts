@@ -118,7 +118,7 @@ class NumberedReceiver extends Receiver<NumberedMessage> {
   }
 }
 
-class NumberedSender extends Routing {
+class NumberedSender extends Routing<number> {
   readonly #numbers: Numbers;
   protected readonly drops = false;
 
@@ -127,15 +127,21 @@ class NumberedSender extends Routing {
     this.#numbers = numbers;
   }
 
-  protected override prepare(message: MessageLike, options: WaitOptions | undefined): Routed {
+  protected override prepare(
+    message: MessageLike,
+    options: WaitOptions | undefined,
+  ): Routed<number> {
     checkOnePart(message);
     const { routingId } = (options ?? {}) as Partial<PeerNumber>;
     if (typeof routingId !== "number") {
       const hint = "Say whom it is for: send(part, { routingId }), as it came with a message.";
       throw new ZmqError("EINVAL", { hint });
     }
-    const { pipes } = this.#numbers;
-    return { pipe: () => pipes.get(routingId), message: prepare(message, this.thread.pool) };
+    return { to: routingId, message: prepare(message, this.thread.pool) };
+  }
+
+  protected find(routingId: number): Pipe | undefined {
+    return this.#numbers.pipes.get(routingId);
   }
 
   protected override unreachable(): void {

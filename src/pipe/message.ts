@@ -233,18 +233,18 @@ export function partsOf(message: MessageLike): readonly Part[] {
   return Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
 }
 
-const NOTHING: readonly Part[] = [];
+const NOTHING: readonly (string | Uint8Array)[] = [];
 
 /**
  * Looks at a message, once, before it waits for a peer or for memory.
  *
- * @param front Parts that are to come before it.
+ * @param front Parts that are to come before it: our own, of which nothing is to be asked.
  * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
  */
 export function prepare(
   message: MessageLike,
   pool: Pool,
-  front: readonly Part[] = NOTHING,
+  front: readonly (string | Uint8Array)[] = NOTHING,
 ): Uint8Array | Prepared {
   const before = front.length;
   if (before === 0 && isSimple(message)) return message;
@@ -254,7 +254,8 @@ export function prepare(
   let size = 0;
   let isLarge = false;
   for (let i = 0; i < count; i++) {
-    const part = toPart(i < before ? front[i] : isList ? message[i - before] : message);
+    const ours = i < before ? front[i] : undefined;
+    const part = ours ?? toPart(isList ? message[i - before] : message);
     parts[i] = part;
     const fits = part.length <= INLINE_BYTES;
     size += fits ? recordWords(part.length) : REFERENCE_WORDS;

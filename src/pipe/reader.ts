@@ -208,10 +208,15 @@ export class PipeReader extends MessageReader {
     return at - this.front;
   }
 
-  /** The next message, of so many words, was taken as it lies. */
-  skip(size: number): void {
+  /**
+   * The next message, of so many words, was taken as it lies.
+   *
+   * @returns whether it is the first since the last release.
+   */
+  skip(size: number): boolean {
     this.#run.forget();
     this.#handOut(this.front + size, false);
+    return this.#unreleased === 1;
   }
 
   /** Whether there is something to read. Looking does not put the pipe to sleep. */

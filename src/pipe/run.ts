@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import type { Host } from "../base/index.ts";
+import type { Host, ReceivedPart } from "../base/index.ts";
 import type { Addr, Arena } from "../memory/index.ts";
 import { FLAGS, LENGTH, MORE, RECORD_HEAD, REDELIVERED, recordWords } from "../queue/index.ts";
 import { LOOP_WORDS, type Message } from "./message.ts";
@@ -107,20 +107,40 @@ export class Run {
   #readParts(): Message | undefined {
     const words = this.#words;
     const first = this.#next;
-    const message: Message = [];
-    for (let at = first; at + RECORD_HEAD <= this.#end; ) {
-      const length = words[at + LENGTH];
-      const flags = words[at + FLAGS];
-      const next = at + recordWords(length);
-      if ((flags & ~(MORE | REDELIVERED)) !== 0 || next > this.#end) break;
-      message.push(new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length));
-      if ((flags & MORE) === 0) {
-        if ((words[first + FLAGS] & REDELIVERED) !== 0) markAsRedelivered(message);
-        this.#next = next;
-        return message;
-      }
-      at = next;
+    let next = first;
+    let count = 0;
+    for (let more = true; more; count++) {
+      if (next + RECORD_HEAD > this.#end) return undefined;
+      const flags = words[next + FLAGS];
+      next += recordWords(words[next + LENGTH]);
+      if ((flags & ~(MORE | REDELIVERED)) !== 0 || next > this.#end) return undefined;
+      more = (flags & MORE) !== 0;
     }
-    return undefined;
+    const message = this.#partsFrom(first, count);
+    if ((words[first + FLAGS] & REDELIVERED) !== 0) markAsRedelivered(message);
+    this.#next = next;
+    return message;
+  }
+
+  /** So many parts. The first three by a literal: an array that grows takes room for many more. */
+  #partsFrom(first: number, count: number): Message {
+    if (count === 1) return [this.#partAt(first)];
+    const second = this.#after(first);
+    if (count === 2) return [this.#partAt(first), this.#partAt(second)];
+    let at = this.#after(second);
+    const message = [this.#partAt(first), this.#partAt(second), this.#partAt(at)];
+    while (message.length < count) {
+      at = this.#after(at);
+      message.push(this.#partAt(at));
+    }
+    return message;
+  }
+
+  #partAt(at: number): ReceivedPart {
+    return new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, this.#words[at + LENGTH]);
+  }
+
+  #after(at: number): number {
+    return at + recordWords(this.#words[at + LENGTH]);
   }
 }

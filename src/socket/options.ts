@@ -301,6 +301,10 @@ export function defineOptions(prototype: object, ...names: OptionName[]): void {
   }
 }
 
+const DEFAULTS = Object.fromEntries(
+  Object.entries(TABLE).map(([name, { initial }]) => [name, initial]),
+) as Record<OptionName, unknown>;
+
 /** The options of a new socket: what was given, checked, and the defaults. */
 export function readOptions(
   given: object,
@@ -308,8 +312,7 @@ export function readOptions(
   socketName: string,
 ): OptionValues {
   checkObject(given, `Give the options of a ${socketName} as an object.`);
-  const values = {} as Record<OptionName, unknown>;
-  for (const [name, { initial }] of Object.entries(TABLE)) values[name as OptionName] = initial;
+  const values: Record<OptionName, unknown> = { ...DEFAULTS };
   for (const [name, value] of Object.entries(given)) {
     if (name === "context" || value === undefined) continue;
     if (!known.includes(name as OptionName)) {

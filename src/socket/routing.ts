@@ -7,9 +7,9 @@ import { Unshown } from "../strategy/index.ts";
 import { type Outgoing, Sender } from "./sending.ts";
 import type { Claims } from "./waiting.ts";
 
-/** A message, and where it is to go; undefined if nobody is there. */
-export interface Routed {
-  readonly pipe: () => Pipe | undefined;
+/** A message, and whom it is for. */
+export interface Routed<To> {
+  readonly to: To;
   readonly message: Outgoing;
 }
 
@@ -29,7 +29,7 @@ class PipeClaims implements Claims {
   last: PipeWriter | undefined;
 
   has(writer: PipeWriter): boolean {
-    return this.#claimed.has(writer);
+    return this.#claimed.size > 0 && this.#claimed.has(writer); // As a rule nobody waits.
   }
 
   begin(): void {
@@ -74,7 +74,7 @@ class PipeClaims implements Claims {
  * peer that is gone left unread is dropped: it was for nobody else, not for the next binder of a
  * name either (pipe/addressee.ts). Everything dropped is counted.
  */
-export abstract class Routing extends Sender<Routed> {
+export abstract class Routing<To> extends Sender<Routed<To>> {
   /** Pipes that were full when a message for them was tried. */
   readonly #full = new Set<PipeWriter>();
   readonly #unshown = new Unshown();
@@ -86,6 +86,9 @@ export abstract class Routing extends Sender<Routed> {
   readonly #wish = new MemoryWish(this.thread);
 
   override readonly personal = true;
+
+  /** The pipe to whom a message is for, when it goes; undefined if that one is not there. */
+  protected abstract find(to: To): Pipe | undefined;
 
   /** Which binder of a pipe a message is for, if it is not for whoever is there. */
   protected addressee(_pipe: Pipe): number | undefined {
@@ -102,8 +105,8 @@ export abstract class Routing extends Sender<Routed> {
     return this.#claims;
   }
 
-  protected write({ pipe: find, message }: Routed): boolean {
-    const pipe = find();
+  protected write({ to, message }: Routed<To>): boolean {
+    const pipe = this.find(to);
     const writer = this.#writerTo(pipe);
     if (writer === undefined) {
       this.unreachable();

@@ -166,8 +166,7 @@ export class Fq {
       const size = reader.plainSize;
       if (size > 0) {
         if (!move(reader.front, size, pipe)) break;
-        reader.skip(size);
-        if (this.#passed.at(-1) !== reader) this.#passed.push(reader);
+        if (reader.skip(size)) this.#passed.push(reader);
         moved++;
         tries = rotation.active;
         rotation.advance();
