@@ -31,13 +31,12 @@ import {
   report,
   startThread,
 } from "../child.ts";
+import { BY_WORDS, Copier, HEAD, strideOf } from "./ring.ts";
 
 /** Slots of the ring; fewer when they are large, so that it has at most 4 MiB. */
 const SLOTS = 4096;
 const RING_BYTES = 4 * 2 ** 20;
 const PUBLISH_EVERY = 64;
-const BY_WORDS = 128;
-const SLAB = 65536;
 
 /** Words of the control block, each in a cache line pair of its own. */
 const WRITTEN = 0;
@@ -46,14 +45,6 @@ const READ = 32;
 interface Data extends Arguments {
   control: Int32Array<SharedArrayBuffer>;
   ring: Int32Array<SharedArrayBuffer>;
-}
-
-/** Words of a slot before its body, which so begins at a multiple of eight bytes. */
-const HEAD = 2;
-
-/** Words from one slot to the next. */
-function strideOf(size: number): number {
-  return Math.ceil((size + HEAD * 4) / 16) * 4;
 }
 
 function slotsOf(size: number): number {
@@ -117,49 +108,6 @@ class Slots {
   #publish(): void {
     Atomics.store(this.#control, READ, this.#number);
     this.#published = this.#number;
-  }
-}
-
-/** A Buffer by `new` alone: Buffer.from would look at its arguments first. */
-class PooledBuffer extends Uint8Array<ArrayBuffer> {}
-Object.setPrototypeOf(PooledBuffer.prototype, Buffer.prototype);
-
-/** Copies messages out of the ring into Buffers that share slabs. */
-class Copier {
-  readonly #ring: Int32Array;
-  readonly #bytes: Uint8Array;
-  #slab = new ArrayBuffer(0);
-  #words = new Int32Array(this.#slab);
-  #used = 0;
-
-  constructor(ring: Int32Array<SharedArrayBuffer>) {
-    this.#ring = ring;
-    this.#bytes = new Uint8Array(ring.buffer);
-  }
-
-  copy(at: number): Uint8Array[] {
-    const length = this.#ring[at];
-    if (length > SLAB / 8) {
-      const own = Buffer.allocUnsafeSlow(length);
-      own.set(this.#bytes.subarray((at + HEAD) * 4, (at + HEAD) * 4 + length));
-      return [own];
-    }
-    if (this.#used + length > this.#slab.byteLength) this.#newSlab();
-    const from = this.#used;
-    this.#used = (from + length + 7) & ~7;
-    if (length <= BY_WORDS) {
-      const to = from >> 2;
-      for (let i = 0; i < (length + 3) >> 2; i++) this.#words[to + i] = this.#ring[at + HEAD + i];
-    } else {
-      this.#words.set(this.#ring.subarray(at + HEAD, at + HEAD + ((length + 3) >> 2)), from >> 2);
-    }
-    return [new PooledBuffer(this.#slab, from, length)];
-  }
-
-  #newSlab(): void {
-    this.#slab = new ArrayBuffer(SLAB);
-    this.#words = new Int32Array(this.#slab);
-    this.#used = 0;
   }
 }
 
