@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-import { type ReceivedPart, ZmqError } from "../base/index.ts";
+import { ZmqError } from "../base/index.ts";
 import { REP, REQ } from "../context/index.ts";
 import {
   ABSENT,
   DRAINING,
-  isView,
+  Envelope,
   type Lease,
   type Message,
   type MessageLike,
@@ -53,8 +53,9 @@ interface Asked {
   readonly binding: number;
 }
 
-/** The envelope of a request that comes straight from who has asked. */
-const BARE: (string | Uint8Array)[] = [""];
+const EMPTY = new Uint8Array(0);
+/** The envelope of a request that has no number. */
+const BARE = Envelope.of(EMPTY);
 
 /** Whether the other end of a pipe is still the one it was. */
 function isThere({ pipe, binding }: Asked, core: SocketCore): boolean {
@@ -117,7 +118,7 @@ class RequestSender extends Balancer {
       throw outOfTurn(hint, this.core.address);
     }
     const label = correlate ? this.#dialogue.makeLabel() : undefined;
-    const envelope = label === undefined ? BARE : [label, ""];
+    const envelope = label === undefined ? BARE : Envelope.of(label, EMPTY);
     const request = prepare(message, this.thread.pool, envelope);
     this.#label = label;
     return request;
@@ -364,7 +365,8 @@ export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocke
 
 /** What the two halves of a REP share: whom the last request came from, and its envelope. */
 class Obligation {
-  due: (Asked & { readonly envelope: readonly (string | Uint8Array)[] }) | undefined;
+  due: Asked | undefined;
+  readonly envelope: Envelope = new Envelope();
   /** Called when there is a request to reply to. */
   onDue: () => void = () => {};
 }
@@ -403,27 +405,29 @@ class RequestReceiver extends Receiver<Message> {
   protected override take(lease?: Lease): Message | undefined {
     const obligation = this.#obligation;
     if (obligation.due !== undefined) return undefined; // Another receive was before this one.
-    for (let request = this.fq.receive(lease); request; request = this.fq.receive(lease)) {
-      const empty = endOfEnvelope(request);
-      if (empty < 0) continue;
+    for (;;) {
+      const request = this.#next(lease);
+      if (request === undefined) return undefined;
+      if (obligation.envelope.size === 0 && !this.#open(request)) continue;
       const pipe = this.fq.last as Pipe;
-      obligation.due = { pipe, binding: pipe.origin, envelope: this.#open(request, empty) };
+      obligation.due = { pipe, binding: pipe.origin };
       this.count(1);
       obligation.onDue();
       return request;
     }
-    return undefined;
   }
 
-  /** Takes the envelope off a request, up to the empty part. It outlasts a lease. */
-  #open(request: Message, empty: number): readonly (string | Uint8Array)[] {
-    const envelope = empty === 0 ? BARE : new Array<string | Uint8Array>(empty + 1).fill("");
-    for (let i = 0; i < empty; i++) {
-      const label = request.shift() as ReceivedPart;
-      envelope[i] = isView(label) ? this.core.member.slab.part(label) : label;
-    }
-    request.shift();
-    return envelope;
+  #next(lease: Lease | undefined): Message | undefined {
+    const { envelope } = this.#obligation;
+    envelope.clear();
+    return lease === undefined ? this.fq.receive(lease, envelope) : this.fq.receive(lease);
+  }
+
+  /** Takes the envelope off a request, up to the empty part. False if it is no request. */
+  #open(request: Message): boolean {
+    const empty = endOfEnvelope(request);
+    if (empty >= 0) this.#obligation.envelope.set(request.splice(0, empty + 1));
+    return empty >= 0;
   }
 }
 
@@ -448,7 +452,7 @@ class ReplySender extends Routing<Asked> {
     this.enter();
     const { due } = this.#obligation;
     if (due === undefined) throw outOfTurn("Receive a request first.", this.core.address);
-    return { to: due, message: prepare(message, this.thread.pool, due.envelope) };
+    return { to: due, message: prepare(message, this.thread.pool, this.#obligation.envelope) };
   }
 
   protected find(asked: Asked): Pipe | undefined {

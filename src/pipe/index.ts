@@ -6,6 +6,7 @@
  *   layout       the words of a pipe
  *   link         how it begins and ends, as a table
  *   message      parts into records
+ *   envelope     the parts that a request has before its own, and its reply too
  *   records      a message as records, in memory of this thread
  *   swap         messages that wait on disk
  *   swapped      how many do
@@ -23,8 +24,9 @@
  *   pipe         an end: its roles, its state, what it hears
  */
 export { isDead, isStale } from "./addressee.ts";
+export { Envelope } from "./envelope.ts";
 export * from "./layout.ts";
-export { isLeased, isView, Lease, Leases, settleLeases } from "./leases.ts";
+export { isLeased, Lease, Leases, settleLeases } from "./leases.ts";
 export * from "./link.ts";
 export {
   bytesOf,

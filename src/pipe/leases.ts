@@ -78,11 +78,6 @@ const ENTRY_WORDS = 2;
 const ENTRY_SIZE = 1;
 const YOUNG = 64;
 
-/** Whether a part of a message that was received is leased, and not a copy. */
-export function isView(part: Uint8Array): boolean {
-  return View.is(part);
-}
-
 class Given {
   constructor(part: object) {
     // biome-ignore lint/correctness/noConstructorReturn: what is derived adds a field to it.

@@ -16,6 +16,7 @@ import {
   recordWords,
   YpipeWriter,
 } from "../queue/index.ts";
+import type { Envelope } from "./envelope.ts";
 
 /** What one part of a message may be made of. Text is sent as UTF-8; `null` is an empty part. */
 export type Part = string | ArrayBufferView | ArrayBuffer | SharedArrayBuffer | null;
@@ -104,7 +105,7 @@ export class MessageWriter extends YpipeWriter {
 
   /** Puts a message, all its bodies inside, where there is room for it (`wholeSize`). */
   protected putWhole(at: Addr, message: Uint8Array | Prepared): void {
-    if (message instanceof Prepared) this.#fill(at, message.parts, Number.POSITIVE_INFINITY);
+    if (message instanceof Prepared) this.#fill(at, message, Number.POSITIVE_INFINITY);
     else this.#putBytes(at, message, message.length, 0);
   }
 
@@ -115,11 +116,11 @@ export class MessageWriter extends YpipeWriter {
     return at !== 0;
   }
 
-  #writeParts({ parts, size }: Prepared): boolean {
+  #writeParts(message: Prepared): boolean {
     if (bodies.length > 0) bodies.length = 0;
-    const at = this.#allocateBodies(parts) ? this.reserve(size) : 0;
+    const at = this.#allocateBodies(message.parts) ? this.reserve(message.size) : 0;
     if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
-    else this.#fill(at, parts);
+    else this.#fill(at, message);
     return at !== 0;
   }
 
@@ -136,9 +137,13 @@ export class MessageWriter extends YpipeWriter {
   }
 
   /** @param most So many bytes lie in a record; longer bodies have blocks of their own. */
-  #fill(from: Addr, parts: (string | Uint8Array)[], most: number = INLINE_BYTES): void {
+  #fill(from: Addr, { envelope, parts }: Prepared, most: number = INLINE_BYTES): void {
     let at = from;
     let body = 0;
+    if (envelope !== undefined) {
+      this.#copy(at, envelope.words, 0, envelope.size);
+      at += envelope.size;
+    }
     for (let index = 0; index < parts.length; index++) {
       const part = parts[index] as string | Uint8Array;
       const length = part.length;
@@ -176,13 +181,23 @@ export class MessageWriter extends YpipeWriter {
 
 /** A message whose parts have been looked at: nothing can go wrong with it but lack of memory. */
 export class Prepared {
+  /** All parts, but for those of the envelope. */
   readonly parts: (string | Uint8Array)[];
   /** How many words its records take together. */
   readonly size: number;
+  /** What stands before the parts. */
+  readonly envelope: Envelope | undefined;
 
-  constructor(parts: (string | Uint8Array)[], size: number) {
+  constructor(parts: (string | Uint8Array)[], size: number, envelope?: Envelope) {
     this.parts = parts;
     this.size = size;
+    this.envelope = envelope;
+  }
+
+  /** All parts, those of the envelope too. */
+  get all(): readonly (string | Uint8Array)[] {
+    const { envelope, parts } = this;
+    return envelope === undefined ? parts : [...envelope.parts, ...parts];
   }
 
   /**
@@ -192,7 +207,7 @@ export class Prepared {
    * @throws ZmqError EINVAL.
    */
   check(): this {
-    if (sizeOf(this.parts) !== this.size) throw gone();
+    if (sizeOf(this.parts) + (this.envelope?.size ?? 0) !== this.size) throw gone();
     return this;
   }
 }
@@ -233,42 +248,51 @@ export function partsOf(message: MessageLike): readonly Part[] {
   return Array.isArray(message) ? (message as readonly Part[]) : [message as Part];
 }
 
-const NOTHING: readonly (string | Uint8Array)[] = [];
-
 /**
  * Looks at a message, once, before it waits for a peer or for memory.
  *
- * @param front Parts that are to come before it: our own, of which nothing is to be asked.
+ * @param envelope What is to stand before it.
  * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
  */
 export function prepare(
   message: MessageLike,
   pool: Pool,
-  front: readonly (string | Uint8Array)[] = NOTHING,
+  envelope?: Envelope,
 ): Uint8Array | Prepared {
-  const before = front.length;
-  if (before === 0 && isSimple(message)) return message;
+  if (envelope === undefined && isSimple(message)) return message;
+  if (envelope?.isLarge === true) return prepareBehind(envelope, message, pool);
   const isList = Array.isArray(message);
-  const count = before + (isList ? message.length : 1);
+  const count = isList ? message.length : 1;
   const parts = new Array<string | Uint8Array>(count);
-  let size = 0;
+  let size = envelope?.size ?? 0;
   let isLarge = false;
   for (let i = 0; i < count; i++) {
-    const ours = i < before ? front[i] : undefined;
-    const part = ours ?? toPart(isList ? message[i - before] : message);
+    const part = toPart(isList ? message[i] : message);
     parts[i] = part;
     const fits = part.length <= INLINE_BYTES;
     size += fits ? recordWords(part.length) : REFERENCE_WORDS;
     if (!fits) isLarge = true;
   }
   // Not `<=`: a Proxy of an array may say that its length is no number.
-  if (!(count > before)) {
+  if (!(count > 0)) {
     throw new ZmqError("EINVAL", {
       hint: "A message has at least one part; send null or an empty string for an empty one.",
     });
   }
   if (isLarge || size > SMALL_WORDS) checkMemory(parts, size, pool);
-  return new Prepared(parts, size);
+  return new Prepared(parts, size, envelope);
+}
+
+/** The same where a part of the envelope needs a block of its own in a lane. */
+function prepareBehind(envelope: Envelope, message: MessageLike, pool: Pool): Prepared {
+  const own = prepare(message, pool);
+  const parts = own instanceof Prepared ? own.parts : [own];
+  return prepare([...envelope.parts.map(copyOf), ...parts], pool) as Prepared;
+}
+
+/** The envelope may be another when the message goes. */
+function copyOf(part: Uint8Array): Uint8Array {
+  return part.slice();
 }
 
 /** Records of so many words together fit into a page, whatever chunk they are in. */
@@ -309,7 +333,10 @@ function preparedOf(words: Int32Array, from: number, size: number): Prepared {
 /** How many words the records of a message take with all its bodies inside. */
 export function wholeSize(message: Uint8Array | Prepared): number {
   if (!(message instanceof Prepared)) return recordWords(message.length);
-  return message.parts.reduce((size, { length }) => size + recordWords(length), 0);
+  return message.parts.reduce(
+    (size, { length }) => size + recordWords(length),
+    message.envelope?.size ?? 0,
+  );
 }
 
 /** How many words the records of a message take in the queue. */

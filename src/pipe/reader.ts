@@ -36,6 +36,7 @@ import {
   repairCellReader,
 } from "../queue/index.ts";
 import { isFor } from "./addressee.ts";
+import type { Envelope } from "./envelope.ts";
 import { PIPE_PASSED } from "./layout.ts";
 import type { Lease } from "./leases.ts";
 import type { Message } from "./message.ts";
@@ -286,6 +287,18 @@ export class PipeReader extends MessageReader {
     const count = this.#run.readMany(messages, most);
     if (count > 0) this.#handOut(this.#run.position, false, count);
     return count;
+  }
+
+  /**
+   * As `read`; the message's envelope, if it has one, is put there. Where that is still empty then,
+   * the message is whole.
+   */
+  readBehind(envelope: Envelope): Message | undefined {
+    if (!this.passOver()) return undefined;
+    const message = this.#fill() ? this.#run.readBehind(envelope) : undefined;
+    if (message === undefined) return this.read();
+    this.#handOut(this.#run.position, false);
+    return message;
   }
 
   /** The next message of the lane, or undefined. */

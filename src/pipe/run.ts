@@ -3,6 +3,7 @@
 import type { Host, ReceivedPart } from "../base/index.ts";
 import type { Addr, Arena } from "../memory/index.ts";
 import { FLAGS, LENGTH, MORE, RECORD_HEAD, REDELIVERED, recordWords } from "../queue/index.ts";
+import type { Envelope } from "./envelope.ts";
 import { LOOP_WORDS, type Message } from "./message.ts";
 import { markAsRedelivered } from "./redelivered.ts";
 import type { Slab } from "./slab.ts";
@@ -103,20 +104,39 @@ export class Run {
     return count;
   }
 
-  /** A message of several parts, or one that was delivered before. */
-  #readParts(): Message | undefined {
+  /**
+   * The same of a message that has an envelope, which is put there; without it, if there is none.
+   */
+  readBehind(envelope: Envelope): Message | undefined {
+    const words = this.#words;
+    let at = this.#next;
+    for (let more = true; more && at + RECORD_HEAD <= this.#end; at = this.#after(at)) {
+      more = (words[at + FLAGS] & MORE) !== 0;
+      if (more && words[at + LENGTH] === 0) return this.#readParts(this.#after(at), envelope);
+    }
+    return this.#readParts();
+  }
+
+  /**
+   * A message of several parts, or one that was delivered before.
+   *
+   * @param from Where its own parts begin; what is before them is the envelope's.
+   */
+  #readParts(from: number = this.#next, envelope?: Envelope): Message | undefined {
     const words = this.#words;
     const first = this.#next;
     let next = first;
     let count = 0;
-    for (let more = true; more; count++) {
+    for (let more = true; more; ) {
       if (next + RECORD_HEAD > this.#end) return undefined;
+      if (next >= from) count++;
       const flags = words[next + FLAGS];
       next += recordWords(words[next + LENGTH]);
       if ((flags & ~(MORE | REDELIVERED)) !== 0 || next > this.#end) return undefined;
       more = (flags & MORE) !== 0;
     }
-    const message = this.#partsFrom(first, count);
+    const message = this.#partsFrom(from, count);
+    envelope?.copy(words, first, from - first);
     if ((words[first + FLAGS] & REDELIVERED) !== 0) markAsRedelivered(message);
     this.#next = next;
     return message;

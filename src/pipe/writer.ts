@@ -285,7 +285,7 @@ export class PipeWriter extends MessageWriter {
     const owner = this.#owner;
     if (owner === undefined || owner.swap === 0 || this.#conflates) return false;
     const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
-    const parts = prepared instanceof Prepared ? prepared.check().parts : [prepared];
+    const parts = prepared instanceof Prepared ? prepared.check().all : [prepared];
     const { files } = this.#thread.host;
     this.#swap ??= new Swap(files, (lost, error) => this.#lost(lost, error));
     const swap = this.#swap;
@@ -305,7 +305,7 @@ export class PipeWriter extends MessageWriter {
     const limit = this.#owner?.swap ?? 0;
     if (limit === 0 || this.#conflates) return false;
     const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
-    const parts = prepared instanceof Prepared ? prepared.parts : [prepared];
+    const parts = prepared instanceof Prepared ? prepared.all : [prepared];
     return (this.#swap?.used ?? 0) + Swap.sizeOf(parts) <= limit;
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import type { Addr } from "../memory/index.ts";
-import type { Lease, Message, Pipe, PipeReader } from "../pipe/index.ts";
+import type { Envelope, Lease, Message, Pipe, PipeReader } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 
 /** So many empty pipes are looked at again and again; more are put to sleep when found empty. */
@@ -88,14 +88,19 @@ export class Fq {
     if (index >= 0) this.#draining.splice(index, 1);
   }
 
-  /** The next message, or undefined. @param lease As of a reader: gets its large bodies. */
-  receive(lease?: Lease): Message | undefined {
+  /**
+   * The next message, or undefined.
+   *
+   * @param lease As of a reader: gets its large bodies.
+   * @param envelope Likewise: gets its envelope, where that is worth it.
+   */
+  receive(lease?: Lease, envelope?: Envelope): Message | undefined {
     if (this.#draining.length > 0) return this.#receiveDraining(lease);
     const rotation = this.#rotation;
     for (let tries = rotation.active; tries > 0; tries--) {
       const pipe = rotation.pipes[rotation.current] as Pipe;
       const reader = pipe.reader as PipeReader;
-      const message = reader.read(lease);
+      const message = envelope === undefined ? reader.read(lease) : reader.readBehind(envelope);
       if (message !== undefined) {
         this.last = pipe;
         this.#release(reader);
