@@ -558,7 +558,11 @@ class World {
     if (queuedOut > 0) return;
     sender.ended.clear();
     sender.mostSwap = sender.swap;
-    for (const [link, receiver] of targets) link.most = allowed(sender, receiver);
+    for (const [link, receiver] of targets) {
+      // Another, which was bound there before, may have left something.
+      const isFree = [...link.senders].every(({ queued }) => queued === 0);
+      if (isFree) link.most = allowed(sender, receiver);
+    }
   }
 }
 
