@@ -115,7 +115,7 @@ class RequestSender extends Balancer {
     const { relaxed, correlate } = this.core.options;
     if (this.others > 0 || (this.#isDue && !relaxed)) {
       const hint = "Receive the reply first; or set relaxed, to give it up by the next request.";
-      throw outOfTurn(hint, this.core.address);
+      throw outOfTurn(hint, this.core.address());
     }
     const label = correlate ? this.#dialogue.makeLabel() : undefined;
     const envelope = label === undefined ? BARE : Envelope.of(label, EMPTY);
@@ -190,7 +190,7 @@ class ReplyReceiver extends Receiver<Message> {
   protected override enter(): void {
     super.enter();
     if (this.#dialogue.asked !== undefined || this.isSending() || this.hasReturned) return;
-    throw outOfTurn("Send a request first.", this.core.address);
+    throw outOfTurn("Send a request first.", this.core.address());
   }
 
   /** Throws away what has come unasked. */
@@ -223,7 +223,7 @@ class ReplyReceiver extends Receiver<Message> {
     dialogue.end();
     this.onEnd();
     const hint = "Whom the request was sent to is gone, and had not answered: send it again.";
-    throw new ZmqError("EHOSTUNREACH", { address: this.core.address, hint });
+    throw new ZmqError("EHOSTUNREACH", { address: this.core.address(), hint });
   }
 
   protected override takeMany(messages: Message[]): void {
@@ -390,7 +390,7 @@ class RequestReceiver extends Receiver<Message> {
     super.enter();
     // A request that was put back is due already, and nobody has seen it.
     if (this.#obligation.due === undefined || this.hasReturned) return;
-    throw outOfTurn("Send the reply to the last request first.", this.core.address);
+    throw outOfTurn("Send the reply to the last request first.", this.core.address());
   }
 
   protected override get arrived(): boolean {
@@ -451,7 +451,7 @@ class ReplySender extends Routing<Asked> {
   ): Routed<Asked> {
     this.enter();
     const { due } = this.#obligation;
-    if (due === undefined) throw outOfTurn("Receive a request first.", this.core.address);
+    if (due === undefined) throw outOfTurn("Receive a request first.", this.core.address());
     return { to: due, message: prepare(message, this.thread.pool, this.#obligation.envelope) };
   }
 

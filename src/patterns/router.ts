@@ -341,7 +341,7 @@ class RouterSender extends Routing<string | Uint8Array> {
   protected override unreachable(): void {
     if (!this.core.options.mandatory) return;
     const hint = "No peer has the routing id that is the message's first part.";
-    throw new ZmqError("EHOSTUNREACH", { address: this.core.address, hint });
+    throw new ZmqError("EHOSTUNREACH", { address: this.core.address(), hint });
   }
 }
 

@@ -101,7 +101,7 @@ class NumberingWays extends Ways {
   /** Ends the link to one peer. */
   unlink(routingId: number): void {
     const pipe = this.#numbers.pipes.get(routingId);
-    if (pipe === undefined) throw nobodyHas(this.core.address);
+    if (pipe === undefined) throw nobodyHas(this.core.address());
     this.core.unlink(pipe);
   }
 }
@@ -145,7 +145,7 @@ class NumberedSender extends Routing<number> {
   }
 
   protected override unreachable(): void {
-    throw nobodyHas(this.core.address);
+    throw nobodyHas(this.core.address());
   }
 }
 

@@ -138,7 +138,8 @@ export class Publication {
 
   /** No other lane gets the message. */
   end(): void {
-    if (this.#bodies.length > 0) settlePublication(this.#arena, this.#pool, this.#slot);
+    if (this.#bodies.length === 0) return; // To shorten an array costs as much as the rest.
+    settlePublication(this.#arena, this.#pool, this.#slot);
     this.#bodies.length = 0;
   }
 

@@ -177,7 +177,7 @@ export abstract class Direction {
 
   /** How a call is to wait, by what it was given. @throws ZmqError EINVAL. */
   protected wait(options: WaitOptions | undefined): Wait {
-    const { address } = this.core;
+    const address = this.core.address();
     return checkWait(options, this.core.options[this.#way.timeout], address);
   }
 }

@@ -386,7 +386,7 @@ export abstract class Receiver<M = Message> extends Direction {
       return value as M;
     } catch (cause) {
       const hint = "The codec's decode has thrown: see cause. The message is in `received`.";
-      const { address } = this.core;
+      const address = this.core.address();
       throw new ZmqError("EBADMSG", { address, hint, received: message, cause });
     }
   }

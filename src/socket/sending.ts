@@ -209,7 +209,7 @@ export abstract class Sender<P = Outgoing> extends Direction {
   messagesLost(count: number, error: ZmqError): void {
     const lost = `Messages that were swapped before are lost: ${count}.`;
     const hint = `${lost} ${error.hint} This call has done nothing: make it again.`;
-    this.failOnce(new ZmqError(error.code, { address: this.core.address, hint }));
+    this.failOnce(new ZmqError(error.code, { address: this.core.address(), hint }));
   }
 
   /** Whether messages may be written to a pipe: its reader is there, or will be. */
@@ -240,7 +240,7 @@ export abstract class Sender<P = Outgoing> extends Direction {
 
   get #isDrained(): boolean {
     this.check();
-    if (this.pending > 0 || this.busy || this.core.lingering > 0) return false;
+    if (this.pending > 0 || this.busy || this.core.lingering() > 0) return false;
     for (const pipe of this.core.pipes) if (pipe.queuedOut > 0) return false;
     return true;
   }

@@ -86,15 +86,18 @@ export interface Pattern {
   readonly aside: number;
 }
 
-/** What a pattern gets of its socket. */
+/**
+ * What a pattern gets of its socket. It has no getters: those of an object made by hand would give
+ * each socket's a shape of its own, and every look at an option would be a slow one.
+ */
 export interface SocketCore {
   readonly member: Membership;
   readonly options: OptionValues;
-  /** The endpoint that errors name. */
-  readonly address: string | undefined;
   readonly pipes: ReadonlySet<Pipe>;
+  /** The endpoint that errors name. */
+  address(): string | undefined;
   /** How many messages lie in pipes that are left as soon as their swaps are empty. */
-  readonly lingering: number;
+  lingering(): number;
   leave(pipe: Pipe): void;
   /** Lets go of a pipe, whichever end has made it; what has arrived is still read. */
   unlink(pipe: Pipe, why?: number): void;
@@ -434,17 +437,12 @@ export abstract class Socket {
   }
 
   #core(): SocketCore {
-    const socket = this;
     return {
       member: this.#member,
       options: this.#options,
-      get address() {
-        return socket.#lastEndpoint ?? undefined;
-      },
       pipes: this.#inproc.pipes,
-      get lingering() {
-        return socket.#inproc.lingering;
-      },
+      address: () => this.#lastEndpoint ?? undefined,
+      lingering: () => this.#inproc.lingering,
       leave: (pipe) => this.#leave(pipe),
       unlink: (pipe, why) => this.#inproc.unlink(pipe, why),
       renew: (pipe) => {

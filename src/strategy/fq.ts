@@ -187,8 +187,9 @@ export class Fq {
 
   /** What was given to `move` is safe. */
   releasePassed(): void {
-    for (const reader of this.#passed) this.#release(reader);
-    this.#passed.length = 0;
+    for (let reader = this.#passed.pop(); reader; reader = this.#passed.pop()) {
+      this.#release(reader);
+    }
   }
 
   /**
