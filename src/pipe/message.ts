@@ -36,6 +36,9 @@ export const LOOP_WORDS = 40;
 
 const encoder = new TextEncoder();
 
+/** Looked up once: for each message that costs as much as to copy a hundred bytes. */
+const set: (this: Uint8Array, source: Uint8Array, at: number) => void = Uint8Array.prototype.set;
+
 /** Of any typed array, whatever the user's own class says. */
 const elementAt: (index: number) => unknown = Uint8Array.prototype.at;
 
@@ -236,7 +239,7 @@ function isWhole(bytes: Uint8Array, length: number): boolean {
 export function setBytes(to: Uint8Array, at: number, source: Uint8Array, length: number): void {
   if (length <= SHORT_BYTES) {
     for (let i = 0; i < length; i++) to[at + i] = source[i] as number;
-  } else if (isWhole(source, length)) to.set(source, at);
+  } else if (isWhole(source, length)) set.call(to, source, at);
   else {
     to.fill(0, at, at + length);
     to.set(bytesOf(source).subarray(0, length), at);
