@@ -83,6 +83,10 @@ const PUBLISHED = "threadmq";
 
 let membership: (context: Context) => Membership;
 
+const refuseCloning = cloningRefusal(
+  "Pass `context.handle`, and take it with `Context.from` in the other thread.",
+);
+
 /**
  * A context: the names, sockets and pipes that belong together, across threads.
  *
@@ -113,10 +117,7 @@ export class Context {
     const given = options instanceof Opening ? options : undefined;
     this.#open = given?.open ?? (() => create(options));
     if (given === undefined) remember(this, this.#shared.id);
-    refuseCloning(
-      this,
-      "Pass `context.handle`, and take it with `Context.from` in the other thread.",
-    );
+    refuseCloning(this);
   }
 
   /** The context behind a handle. In one thread the same memory is always the same context. */
@@ -334,14 +335,15 @@ export function membershipOf(of: Context): Membership {
 /**
  * Makes passing an object to another thread an error that says what to do: structured cloning would
  * make a dead copy of it, silently.
+ *
+ * It is to be made once for all objects of a kind, and not for each: only with the same getter have
+ * they the same shape, and an engine that knows it is much faster with them.
  */
-export function refuseCloning(object: object, hint: string): void {
-  Object.defineProperty(object, "thread", {
-    enumerable: true,
-    get() {
-      throw new ZmqError("ENOTSUP", { hint: `It belongs to the ${host.threadName}. ${hint}` });
-    },
-  });
+export function cloningRefusal(hint: string): (object: object) => void {
+  const get = (): never => {
+    throw new ZmqError("ENOTSUP", { hint: `It belongs to the ${host.threadName}. ${hint}` });
+  };
+  return (object) => Object.defineProperty(object, "thread", { enumerable: true, get });
 }
 
 /**

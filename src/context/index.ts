@@ -17,9 +17,9 @@ export {
   type ContextHandle,
   type ContextOptions,
   type ContextStats,
+  cloningRefusal,
   context,
   membershipOf,
-  refuseCloning,
   showAsJson,
 } from "./context.ts";
 export {

@@ -4,12 +4,12 @@ import { ZmqError } from "../base/index.ts";
 import { BIND, type CommandTarget } from "../command/index.ts";
 import {
   Context,
+  cloningRefusal,
   context as defaultContext,
   type LogReason,
   type ManagedSocket,
   type Membership,
   membershipOf,
-  refuseCloning,
   type SocketType,
   showAsJson,
   terminated,
@@ -29,6 +29,8 @@ import {
   readOptions,
   type SocketOptions,
 } from "./options.ts";
+
+const refuseCloning = cloningRefusal("Open a socket in the other thread, and connect it by name.");
 
 /** What a socket has done, and what it holds. */
 export interface SocketStats {
@@ -169,7 +171,7 @@ export abstract class Socket {
     this.#inproc = new Inproc(this.#member, this.#linked());
     this.#pattern = pattern(this.#core());
     this.#inproc.log("socket.opened", {});
-    refuseCloning(this, "Open a socket in the other thread, and connect it by name.");
+    refuseCloning(this);
   }
 
   /** @internal */
