@@ -397,17 +397,12 @@ export abstract class Socket {
   }
 
   #linked(): Linked {
-    const socket = this;
     return {
       type: this.type,
       object: this.#object,
       pipeOptions: this.#options,
-      get directions() {
-        return socket.#pattern.directions;
-      },
-      get referenced() {
-        return socket.#pattern.referenced;
-      },
+      directions: () => this.#pattern.directions,
+      referenced: () => this.#pattern.referenced,
       admit: (pipe) => this.#pattern.admit(pipe),
       attached: (pipe) => this.#pattern.attached(pipe),
       detached: (pipe) => this.#pattern.detached(pipe),

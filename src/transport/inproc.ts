@@ -38,12 +38,12 @@ import { Lingering } from "./lingering.ts";
 /** What the transport asks of the socket it works for. */
 export interface Linked extends PipeEvents {
   readonly type: number;
-  readonly directions: Directions;
+  directions(): Directions;
   /** The socket's number in its thread. */
   readonly object: number;
   readonly pipeOptions: PipeOptions;
   /** Whether what waits keeps the event loop alive. */
-  readonly referenced: boolean;
+  referenced(): boolean;
   /** Why a pipe that has come to one of our names is refused; 0 if it is not. */
   admit(pipe: Pipe): number;
   /** A pipe is there: to a name that we connected to, or from somebody who connected to ours. */
@@ -124,7 +124,7 @@ export class Inproc {
     const { thread, registry, slab } = this.#member;
     const socket = this.#socket;
     const { routingId } = socket.pipeOptions;
-    const at = createPipe(thread, socket.type, socket.directions, { routingId });
+    const at = createPipe(thread, socket.type, socket.directions(), { routingId });
     if (at === 0) throw noMemory(address);
     const pipe = new Pipe(thread, at, "connecter", address, socket.pipeOptions, slab, socket);
     pipe.peerId = alias;
@@ -274,7 +274,7 @@ export class Inproc {
   #linger(pipe: Pipe, ms: number): void {
     const lingering = new Lingering(this.#member, pipe, {
       ms,
-      holds: this.#socket.referenced,
+      holds: this.#socket.referenced(),
       dropped: (count) => this.#socket.dropped(count),
       done: (leftMs) => {
         this.#lingering.delete(lingering);
