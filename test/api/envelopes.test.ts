@@ -403,3 +403,54 @@ describe("over two hops", () => {
     await Promise.all(runs);
   });
 });
+
+describe("a reply that is late", () => {
+  for (const [first, second] of [
+    [[bytes(2, 1)], [bytes(2, 2)]],
+    [[bytes(2, 1)], [bytes(300, 2)]],
+    [[bytes(5000, 1)], [bytes(2, 2)]],
+    [[bytes(2, 1)], [bytes(5000, 2)]],
+  ] as const) {
+    const sizes = `${first[0].length} and ${second[0].length} bytes`;
+    play(`has no other request's envelope: that came while it was read, ${sizes}`, async (g) => {
+      const { dealer, reply } = open(g);
+      for (const labels of [first, second]) dealer.sendSync([...labels, EMPTY, "request"]);
+      reply.receiveSync();
+      const message = Object.defineProperty(["late", "two"], 0, {
+        get() {
+          reply.sendSync("in time");
+          reply.receiveSync();
+          return "late";
+        },
+      });
+      assert.throws(() => reply.sendSync(message), zmq("EFSM"));
+      reply.sendSync("in time");
+      for (const labels of [first, second]) {
+        assert.deepEqual(dealer.receiveSync(), [...labels, EMPTY, Buffer.from("in time")]);
+      }
+      assert.equal(dealer.tryReceive(), undefined);
+    });
+  }
+
+  play("has no other request's envelope: that came while it waited its turn", async (g) => {
+    const { dealer, reply } = open(g, { sendHighWaterMark: 0 }, { sendHighWaterMark: 0 });
+    let [asked, isOver] = [0, false];
+    const ask = () => {
+      dealer.sendSync([bytes(4, asked++), EMPTY, "request"]);
+      reply.receiveSync();
+    };
+    function* answers() {
+      for (ask(); !isOver; ask()) yield "in time";
+    }
+    const sending = reply.sendMany(answers()); // Till the event loop is to have its turn.
+    isOver = true;
+    const late = assert.rejects(reply.send("late"), zmq("EFSM"));
+    await sending;
+    await late;
+    await reply.send("in time");
+    for (let number = 0; number < asked; number++) {
+      assert.deepEqual(dealer.receiveSync(), [bytes(4, number), EMPTY, Buffer.from("in time")]);
+    }
+    assert.equal(dealer.tryReceive(), undefined);
+  });
+});
