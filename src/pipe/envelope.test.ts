@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { FLAGS, REDELIVERED } from "../queue/index.ts";
+import { FLAGS, REDELIVERED, recordWords } from "../queue/index.ts";
 import { assertFreed, createArena, createPair, createThread } from "../testing/index.ts";
 import { Envelope } from "./envelope.ts";
-import { type Message, prepare } from "./message.ts";
+import { type Message, type Prepared, prepare, wholeSize } from "./message.ts";
 import { isRedelivered } from "./redelivered.ts";
 
 const textOf = (part: Uint8Array) => Buffer.from(part).toString();
@@ -65,6 +65,7 @@ describe("an envelope", () => {
         for (const isMarked of [false, true]) {
           rig.write([...labels, "", "body", large]);
           if (isMarked) rig.mark();
+          envelope.set([new Uint8Array(5000)]); // As the one before had.
           envelope.clear();
           const message = rig.reader.readBehind(envelope) as Message;
           assert.equal(isRedelivered(message), isMarked);
@@ -74,6 +75,7 @@ describe("an envelope", () => {
             envelope.set(message.splice(0, labels.length + 1));
           }
           assert.deepEqual(envelope.parts.map(textOf), [...labels, ""]);
+          assert.equal(envelope.isLarge, false);
           assert.deepEqual(text(message), ["body", large]);
           rig.echo(envelope, message);
           const reply = rig.reader.read() as Message;
@@ -82,6 +84,23 @@ describe("an envelope", () => {
           rig.reader.release();
         }
       }
+    }
+    rig.end();
+  });
+
+  it("counts, with the message behind it, in its records and in those with all bodies inside", () => {
+    const rig = createRig();
+    const labels = [new Uint8Array(3000), new Uint8Array(5), new Uint8Array(0)];
+    const [body, large] = [new Uint8Array(20), new Uint8Array(5000)];
+    const words = (parts: Uint8Array[]) => parts.reduce((n, p) => n + recordWords(p.length), 0);
+    const small = prepare([body], rig.sender.pool, Envelope.of(...labels)) as Prepared;
+    assert.deepEqual(small.check().all, [...labels, body]);
+    assert.equal(small.size, words([...labels, body]));
+    assert.equal(wholeSize(small), words([...labels, body]));
+    for (const front of [labels, [large, ...labels]]) {
+      const message = prepare([body, large], rig.sender.pool, Envelope.of(...front)) as Prepared;
+      assert.deepEqual(message.check().all, [...front, body, large]);
+      assert.equal(wholeSize(message), words([...front, body, large]));
     }
     rig.end();
   });

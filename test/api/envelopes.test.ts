@@ -12,6 +12,7 @@ import { describe } from "node:test";
 import {
   type Context,
   Dealer,
+  type LeasedPart,
   // biome-ignore lint/suspicious/noShadowRestrictedNames: it is ZeroMQ's word.
   Proxy,
   Reply,
@@ -20,7 +21,7 @@ import {
 } from "threadmq";
 import { toReadable } from "threadmq/node-streams";
 import { play, zmq } from "../support/ground.ts";
-import { bytes, leased } from "../support/leases.ts";
+import { bytes, isShared, leased } from "../support/leases.ts";
 import { Random } from "../support/random.ts";
 import { PATIENCE } from "../support/stage.ts";
 
@@ -113,6 +114,7 @@ for (const [name, labels] of Object.entries(ENVELOPES)) {
       dealer.sendSync([...labels, EMPTY, body]);
       const lease = await reply.receiveLease(PATIENT);
       assert.deepEqual(lease.message, [body]);
+      assert.equal(isShared(lease.message[0] as LeasedPart), true);
       lease.release();
       assert.equal(leased(g.context), 0);
       for (let round = 0; round < 5; round++) dealer.sendSync([bytes(5000), "", bytes(70_000)]);
