@@ -88,7 +88,7 @@ describe("an envelope", () => {
     rig.end();
   });
 
-  it("counts, with the message behind it, in its records and in those with all bodies inside", () => {
+  it("counts in the size of a message, in a lane and with all bodies inside", () => {
     const rig = createRig();
     const labels = [new Uint8Array(3000), new Uint8Array(5), new Uint8Array(0)];
     const [body, large] = [new Uint8Array(20), new Uint8Array(5000)];
