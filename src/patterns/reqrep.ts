@@ -463,7 +463,11 @@ class ReplySender extends Routing<Asked> {
     return this.#obligation.due?.binding;
   }
 
+  /** @throws ZmqError EFSM if the request has got its reply since: the envelope is another's. */
   protected override write(message: Routed<Asked>): boolean {
+    if (message.to !== this.#obligation.due) {
+      throw outOfTurn("Another call has sent the reply meanwhile.", this.core.address());
+    }
     super.write(message); // What cannot be sent is dropped: whoever has asked has gone, or is slow.
     this.#obligation.due = undefined;
     this.#replied = true;

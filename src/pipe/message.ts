@@ -254,7 +254,7 @@ export function partsOf(message: MessageLike): readonly Part[] {
 /**
  * Looks at a message, once, before it waits for a peer or for memory.
  *
- * @param envelope What is to stand before it.
+ * @param envelope What is to stand before it; as long as the message waits it is to be the same.
  * @throws ZmqError EINVAL if it is no message, EMSGSIZE if it could never be stored.
  */
 export function prepare(
@@ -290,12 +290,7 @@ export function prepare(
 function prepareBehind(envelope: Envelope, message: MessageLike, pool: Pool): Prepared {
   const own = prepare(message, pool);
   const parts = own instanceof Prepared ? own.parts : [own];
-  return prepare([...envelope.parts.map(copyOf), ...parts], pool) as Prepared;
-}
-
-/** The envelope may be another when the message goes. */
-function copyOf(part: Uint8Array): Uint8Array {
-  return part.slice();
+  return prepare([...envelope.parts, ...parts], pool) as Prepared;
 }
 
 /** Records of so many words together fit into a page, whatever chunk they are in. */

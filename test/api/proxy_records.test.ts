@@ -15,6 +15,7 @@ import {
   Router,
 } from "threadmq";
 import { play } from "../support/ground.ts";
+import { PATIENCE } from "../support/stage.ts";
 
 const [FRONT, BACK] = ["inproc://front", "inproc://back"];
 /** Around what fits into a record, a line, and a run that is copied at a time. */
@@ -44,6 +45,27 @@ function line(context: Context, options: { acknowledge?: boolean } = {}) {
 }
 
 describe("a proxy", () => {
+  play("gives room back to all from whom it has passed something on at once", async (g) => {
+    const { front, proxy } = line(g.context);
+    front.receiveHighWaterMark = 1;
+    const sink = new Pull({ context: g.context });
+    sink.connect(BACK);
+    const sources = [1, 2, 3].map(() => {
+      const source = new Push({ context: g.context, sendHighWaterMark: 1 });
+      source.connect(FRONT);
+      while (source.trySend("fill"));
+      return source;
+    });
+    const ended = proxy.run();
+    for (const source of sources) {
+      for (let count = 0; count < 5; count++) await source.send("more", { timeout: PATIENCE });
+    }
+    await Promise.all(sources.map((source) => source.drain({ timeout: PATIENCE })));
+    proxy.terminate();
+    await ended;
+    assert.ok(sink.receiveManySync().length >= 15);
+  });
+
   play("passes on messages of every shape, in order, and counts their bytes", async (g) => {
     const { front, back, proxy } = line(g.context);
     const ended = proxy.run();
