@@ -39,7 +39,11 @@ const encoder = new TextEncoder();
 /** Looked up once: for each message that costs as much as to copy a hundred bytes. */
 const set: (this: Uint8Array, source: Uint8Array, at: number) => void = Uint8Array.prototype.set;
 
-/** Of any typed array, whatever the user's own class says. */
+/** Of any typed array, whatever the user's own class says, and however often it is asked. */
+const arrayLength = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  "length",
+)?.get as (this: Uint8Array) => number;
 const elementAt: (index: number) => unknown = Uint8Array.prototype.at;
 
 /** The large bodies of the message that is being written; kept from one message to the next. */
@@ -62,7 +66,7 @@ export class MessageWriter extends YpipeWriter {
    */
   write(message: MessageLike | Prepared): boolean {
     if (isSimple(message)) {
-      const length = message.length;
+      const length = lengthOf(message); // Once: it may be a view of memory that grows.
       const at = this.reserve(recordWords(length));
       if (at === 0) return false;
       this.#putBytes(at, message, length, 0);
@@ -109,7 +113,7 @@ export class MessageWriter extends YpipeWriter {
   /** Puts a message, all its bodies inside, where there is room for it (`wholeSize`). */
   protected putWhole(at: Addr, message: Uint8Array | Prepared): void {
     if (message instanceof Prepared) this.#fill(at, message, Number.POSITIVE_INFINITY);
-    else this.#putBytes(at, message, message.length, 0);
+    else this.#putBytes(at, message, lengthOf(message), 0);
   }
 
   /** Writes what is no message but for the other end of the pipe. False if there is no memory. */
@@ -130,8 +134,9 @@ export class MessageWriter extends YpipeWriter {
   /** Blocks for all large parts. False if there is no memory for all of them. */
   #allocateBodies(parts: (string | Uint8Array)[]): boolean {
     for (const part of parts) {
-      if (part.length <= INLINE_BYTES) continue;
-      const body = this.pool.allocate(bodyWords(part.length));
+      const length = lengthOf(part);
+      if (length <= INLINE_BYTES) continue;
+      const body = this.pool.allocate(bodyWords(length));
       if (body === 0) return false;
       this.take(body);
       bodies.push(body);
@@ -149,7 +154,7 @@ export class MessageWriter extends YpipeWriter {
     }
     for (let index = 0; index < parts.length; index++) {
       const part = parts[index] as string | Uint8Array;
-      const length = part.length;
+      const length = lengthOf(part);
       const more = index < parts.length - 1 ? MORE : 0;
       if (typeof part === "string") this.#putText(at, part, more);
       else if (length <= most) this.#putBytes(at, part, length, more);
@@ -176,7 +181,7 @@ export class MessageWriter extends YpipeWriter {
   #putReference(at: Addr, source: Uint8Array, body: Addr, more: number): void {
     const { words, bytes } = this.arena;
     bytes.set(source, (body + BODY_HEAD) * 4);
-    words[at + LENGTH] = source.length;
+    words[at + LENGTH] = lengthOf(source);
     words[at + FLAGS] = more | REFERENCE;
     words[at + RECORD_HEAD] = body;
   }
@@ -223,8 +228,13 @@ export function isBytes(value: unknown): value is Uint8Array {
 /** The most frequent message by far: one part, neither empty (it may be detached) nor large. */
 function isSimple(message: unknown): message is Uint8Array {
   if (!isBytes(message)) return false;
-  const { length } = message;
-  return length > 0 && length <= INLINE_BYTES;
+  const length = lengthOf(message);
+  return length > 0 && length <= INLINE_BYTES && message.length === length;
+}
+
+/** How many bytes a part has that was looked at. No code of the user's says so. */
+export function lengthOf(part: string | Uint8Array): number {
+  return typeof part === "string" ? part.length : arrayLength.call(part);
 }
 
 /** Whether bytes are as many as they say. What lies behind the last is not to be had. */
@@ -240,10 +250,7 @@ export function setBytes(to: Uint8Array, at: number, source: Uint8Array, length:
   if (length <= SHORT_BYTES) {
     for (let i = 0; i < length; i++) to[at + i] = source[i] as number;
   } else if (isWhole(source, length)) set.call(to, source, at);
-  else {
-    to.fill(0, at, at + length);
-    to.set(bytesOf(source).subarray(0, length), at);
-  }
+  else for (let i = 0; i < length; i++) to[at + i] = source[i] ?? 0;
 }
 
 /** The parts of a message, which may be one that stands for itself. */
@@ -272,8 +279,9 @@ export function prepare(
   for (let i = 0; i < count; i++) {
     const part = toPart(isList ? message[i] : message);
     parts[i] = part;
-    const fits = part.length <= INLINE_BYTES;
-    size += fits ? recordWords(part.length) : REFERENCE_WORDS;
+    const length = lengthOf(part);
+    const fits = length <= INLINE_BYTES;
+    size += fits ? recordWords(length) : REFERENCE_WORDS;
     if (!fits) isLarge = true;
   }
   // Not `<=`: a Proxy of an array may say that its length is no number.
@@ -299,7 +307,8 @@ const SMALL_WORDS = PAGE_WORDS >> 1;
 /** @throws ZmqError EMSGSIZE if a message could never be stored. */
 function checkMemory(parts: readonly (string | Uint8Array)[], size: number, pool: Pool): void {
   let memory = 0;
-  for (const { length: bytes } of parts) {
+  for (const part of parts) {
+    const bytes = lengthOf(part);
     if (bytes > INLINE_BYTES) memory += Pool.cost(bodyWords(bytes));
   }
   // Records that need no more than a page have one that is counted to the link.
@@ -330,9 +339,9 @@ function preparedOf(words: Int32Array, from: number, size: number): Prepared {
 
 /** How many words the records of a message take with all its bodies inside. */
 export function wholeSize(message: Uint8Array | Prepared): number {
-  if (!(message instanceof Prepared)) return recordWords(message.length);
+  if (!(message instanceof Prepared)) return recordWords(lengthOf(message));
   return message.parts.reduce(
-    (size, { length }) => size + recordWords(length),
+    (size, part) => size + recordWords(lengthOf(part)),
     message.envelope?.size ?? 0,
   );
 }
@@ -340,7 +349,10 @@ export function wholeSize(message: Uint8Array | Prepared): number {
 /** How many words the records of a message take in the queue. */
 function sizeOf(parts: readonly (string | Uint8Array)[]): number {
   let size = 0;
-  for (const { length } of parts) size += recordWords(length > INLINE_BYTES ? 8 : length);
+  for (const part of parts) {
+    const length = lengthOf(part);
+    size += recordWords(length > INLINE_BYTES ? 8 : length);
+  }
   return size;
 }
 

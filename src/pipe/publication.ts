@@ -15,7 +15,7 @@ import {
   type Words,
 } from "../memory/index.ts";
 import { BODY_HEAD, HELD_NEXT, hasShown, INLINE_BYTES, LANE_W } from "../queue/index.ts";
-import { bodyWords, Prepared } from "./message.ts";
+import { bodyWords, lengthOf, Prepared } from "./message.ts";
 import { type Kept, keep, Records } from "./records.ts";
 import type { PipeWriter } from "./writer.ts";
 
@@ -147,8 +147,8 @@ export class Publication {
   #allocate(parts: readonly (string | Uint8Array)[], lanes: number): boolean {
     const at = this.#at;
     for (const part of parts) {
-      if (typeof part === "string" || part.length <= INLINE_BYTES) continue;
-      const body = this.#pool.allocate(bodyWords(part.length));
+      if (typeof part === "string" || lengthOf(part) <= INLINE_BYTES) continue;
+      const body = this.#pool.allocate(bodyWords(lengthOf(part)));
       if (body === 0) return false;
       const { words, bytes } = this.#arena;
       bytes.set(part, (body + BODY_HEAD) * WORD_BYTES);

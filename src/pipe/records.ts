@@ -12,7 +12,7 @@ import {
   recordWords,
   SHARED,
 } from "../queue/index.ts";
-import { type Prepared, setBytes } from "./message.ts";
+import { lengthOf, type Prepared, setBytes } from "./message.ts";
 
 /** A message that is kept for later, with all its bodies inside; for `writeCopy`. */
 export interface Kept {
@@ -33,7 +33,7 @@ export class Records {
 
   /** The message is of one part, which lies in the records. */
   setOne(part: Uint8Array): void {
-    const { length } = part; // It may be a view of memory that another thread lets grow.
+    const length = lengthOf(part); // It may be a view of memory that another thread lets grow.
     this.#ensure(recordWords(length));
     this.size = this.#put(0, part, length, 0);
   }
@@ -46,7 +46,8 @@ export class Records {
    */
   set(parts: readonly (string | Uint8Array)[], bodies: readonly Addr[], longest: number): void {
     let size = 0;
-    for (const { length } of parts) {
+    for (const part of parts) {
+      const length = lengthOf(part);
       size += length > longest ? REFERENCE_WORDS : recordWords(length);
     }
     this.#ensure(size);
@@ -55,8 +56,9 @@ export class Records {
     for (let index = 0; index < parts.length; index++) {
       const part = parts[index] as string | Uint8Array;
       const more = index < parts.length - 1 ? MORE : 0;
-      if (part.length <= longest) at = this.#put(at, part, part.length, more);
-      else at = this.#refer(at, part.length, more, bodies[body++] as Addr);
+      const length = lengthOf(part);
+      if (length <= longest) at = this.#put(at, part, length, more);
+      else at = this.#refer(at, length, more, bodies[body++] as Addr);
     }
     this.size = size;
   }
@@ -94,5 +96,5 @@ export function keep(message: Uint8Array | Prepared): Kept {
   const parts = message instanceof Uint8Array ? [message] : message.parts;
   records.set(parts, [], Number.POSITIVE_INFINITY);
   const { words, size } = records;
-  return { words, size, large: parts.some(({ length }) => length > INLINE_BYTES) };
+  return { words, size, large: parts.some((part) => lengthOf(part) > INLINE_BYTES) };
 }

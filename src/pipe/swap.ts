@@ -2,7 +2,7 @@
 
 import { assert, type HostFile, type HostFiles, ZmqError } from "../base/index.ts";
 import { INLINE_BYTES, MORE, recordWords } from "../queue/index.ts";
-import { SHORT_TEXT } from "./message.ts";
+import { lengthOf, SHORT_TEXT } from "./message.ts";
 
 /**
  * swap — messages above the high watermark wait on disk, in order (`ZMQ_SWAP`).
@@ -165,7 +165,7 @@ export class Swap {
 
   /** How many bytes a message of these parts takes. */
   static sizeOf(parts: readonly StoredPart[]): number {
-    return parts.reduce((sum, { length }) => sum + recordWords(length) * 4, SWAP_OVERHEAD);
+    return parts.reduce((sum, part) => sum + recordWords(lengthOf(part)) * 4, SWAP_OVERHEAD);
   }
 
   /**
@@ -180,7 +180,7 @@ export class Swap {
     let size = 0;
     let flags = 0;
     for (let index = 0; index < parts.length; index++) {
-      const { length } = parts[index] as StoredPart;
+      const length = lengthOf(parts[index] as StoredPart);
       lengths[index] = length;
       size += recordWords(length);
       if (length > INLINE_BYTES) flags = LARGE;

@@ -291,4 +291,47 @@ describe("bytes that say another length than they have spoil no memory", () => {
       }
     }
   });
+
+  for (const call of [1, 2, 3, 4, 5, 6, 7, 8]) {
+    test(`now 8 and then, from call ${call} on, 3000: nobody else notices`, () => {
+      const context = new Context(SMALL);
+      const push = new Push({ context });
+      const pull = new Pull({ context });
+      pull.bindSync("inproc://x");
+      push.connect("inproc://x");
+      let calls = 0;
+      const bytes = new Uint8Array(8);
+      Object.defineProperty(bytes, "length", { get: () => (++calls < call ? 8 : 3000) });
+      push.sendSync(["a", bytes, "b"]);
+      push.sendSync("next");
+      assert.deepEqual(
+        pull.receiveSync().map(({ length }) => length),
+        [1, 8, 1],
+      );
+      assert.equal(String(pull.receiveSync()), "next");
+    });
+  }
+
+  test("and that sends, when it is asked: each message is whole", () => {
+    const context = new Context(SMALL);
+    const push = new Push({ context });
+    const pull = new Pull({ context });
+    pull.bindSync("inproc://x");
+    push.connect("inproc://x");
+    const bytes = Buffer.from("outer");
+    let calls = 0;
+    const get = (): number => {
+      calls++;
+      if (calls < 9) push.sendSync(["in", `${calls}`]);
+      return 5;
+    };
+    Object.defineProperty(bytes, "length", { get });
+    push.sendSync(["1", bytes, "2"]);
+    assert.ok(calls > 0);
+    for (let call = 1; call <= Math.min(calls, 8); call++) {
+      assert.deepEqual(pull.receiveSync().map(String), ["in", `${call}`]);
+    }
+    assert.deepEqual(pull.receiveSync().map(String), ["1", "outer", "2"]);
+    assert.equal(pull.tryReceive(), undefined);
+  });
 });

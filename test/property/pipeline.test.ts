@@ -19,7 +19,7 @@
  *   P6  Only what was sent by a bound PUSH to a PULL is dropped, when both have let go of it; and
  *       it is counted by the PUSH if it was left with that.
  *   P7  `drain` is settled at once if, and only if, nothing is queued.
- *   P8  When all is closed, and who binds late has received what was left, nothing is in use.
+ *   P8  When all is closed and who binds late has received what was left, nothing is in use.
  *   P9  What has arrived at a receiver is there until it has acknowledged it, or closed.
  *   P10 Who is bound to a name is linked to all who have connected to it, as soon as whoever was
  *       bound before has received what had arrived there.
@@ -559,9 +559,8 @@ class World {
     sender.ended.clear();
     sender.mostSwap = sender.swap;
     for (const [link, receiver] of targets) {
-      // Another, which was bound there before, may have left something.
-      const isFree = [...link.senders].every(({ queued }) => queued === 0);
-      if (isFree) link.most = allowed(sender, receiver);
+      if ([...link.senders].some(({ queued }) => queued > 0)) continue; // From before us.
+      link.most = allowed(sender, receiver);
     }
   }
 }
@@ -572,11 +571,10 @@ async function check(runs: number, options: { maxMemory?: number }): Promise<voi
   const linked = fc.constantFrom(...links);
   const begin = fc.tuple(fc.array(openPush, slots), fc.array(openPull, slots), linked);
   const commands = fc.array(command, { maxLength: 60, size: "max" });
-  const end = fc.constantFrom(...ENDS);
   const property = fc.asyncProperty(
     begin,
     commands,
-    end,
+    fc.constantFrom(...ENDS),
     async ([pushes, pulls, first], all, how) => {
       const world = new World(context, options.maxMemory === undefined);
       try {
