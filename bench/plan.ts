@@ -279,6 +279,7 @@ function brokerPrograms(): Program[] {
     ["libzmq-turn", "broker.c", "turn", 3e6],
     ["libzmq-poll", "broker.c", "poll", 2e6],
     ["zeromqjs", "rivals/zeromqjs_broker.js", "await", 150e3],
+    ["ring", "rivals/ring_broker.js", "turn", 3e6],
   ];
   return briefs.map((brief) => programOf("broker", SMALL, brief));
 }
@@ -497,6 +498,7 @@ function brokerRows(): Row[] {
     row("libzmq-turn", "libzmq in C, blocking, sockets in turn"),
     row("libzmq-poll", "libzmq in C, `zmq_poll`", [turn]),
     row("zeromqjs", "zeromq.js, promises", [turn]),
+    row("ring", "bare rings, copied out to Buffers", [turn]),
   ];
 }
 
