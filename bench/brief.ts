@@ -19,27 +19,19 @@ interface Task {
   zeromqjs: string;
 }
 
-const pub = (subscribers: number): Task => ({
-  title: `PUB to ${subscribers} SUB of one thread, deliveries`,
-  figure: "rate",
-  blocking: `pub/64/${subscribers}/one`,
-  promises: `pub/64/${subscribers}/one-await`,
-  libzmq: `pub/64/${subscribers}/libzmq-copy`,
-  zeromqjs: `pub/64/${subscribers}/zeromqjs`,
-});
-
-const thr = (blocking: string, promises: string, title: string): Task => ({
-  title,
-  figure: "rate",
-  blocking: `thr/${blocking}`,
-  promises: `thr/${promises}`,
-  libzmq: "thr/libzmq-copy",
-  zeromqjs: "thr/zeromqjs",
-});
+/** What is done one by one, and in batches: two lines. */
+const both = (bench: string, title: string): Task[] =>
+  ["one", "many"].map((way) => ({
+    title: way === "one" ? title : `${title}, in batches`,
+    figure: "rate",
+    blocking: `${bench}/${way}`,
+    promises: `${bench}/${way}-await`,
+    libzmq: `${bench}/libzmq-copy`,
+    zeromqjs: `${bench}/zeromqjs`,
+  }));
 
 const TASKS: readonly Task[] = [
-  thr("one", "one-await", "PUSH to PULL"),
-  thr("many", "many-await", "PUSH to PULL, in batches"),
+  ...both("thr", "PUSH to PULL"),
   {
     title: "a request and its reply, REQ and REP",
     figure: "p50",
@@ -49,32 +41,16 @@ const TASKS: readonly Task[] = [
     polled: "reqrep/libzmq-wait",
     zeromqjs: "reqrep/zeromqjs",
   },
-  pub(1),
-  pub(8),
-  pub(64),
+  ...[1, 8, 64].flatMap((n) => both(`pub/64/${n}`, `PUB to ${n} SUB of one thread`)),
   {
-    title: "PUB of 64 KiB to 8 SUB, received by leases, deliveries",
+    title: "PUB of 64 KiB to 8 SUB, received by leases",
     figure: "rate",
     blocking: "pub/65536/8/lease",
     libzmq: "pub/65536/8/libzmq-copy",
     zeromqjs: "pub/65536/8/zeromqjs",
   },
-  {
-    title: "PUB to one SUB with 100,000 subscriptions",
-    figure: "rate",
-    blocking: "subs/one",
-    promises: "subs/one-await",
-    libzmq: "subs/libzmq-copy",
-    zeromqjs: "subs/zeromqjs",
-  },
-  {
-    title: "PUSH to PULL by a proxy",
-    figure: "rate",
-    blocking: "proxy/one",
-    promises: "proxy/one-await",
-    libzmq: "proxy/libzmq-copy",
-    zeromqjs: "proxy/zeromqjs",
-  },
+  ...both("subs", "PUB to one SUB with 100,000 subscriptions"),
+  ...both("proxy", "PUSH to PULL by a proxy"),
   {
     title: "requests by a ROUTER-DEALER broker",
     figure: "rate",
