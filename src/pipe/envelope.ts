@@ -3,12 +3,16 @@
 import { WORD_BYTES } from "../memory/index.ts";
 import { FLAGS, INLINE_BYTES, LENGTH, MORE, RECORD_HEAD, recordWords } from "../queue/index.ts";
 
+const LEAST_WORDS = 32;
+/** More than that is not kept from one request to the next. */
+const KEPT_WORDS = 4096;
+
 /**
  * envelope — the parts that stand before a message's own, up to the first empty one, as the records
  * that they are: from a request to its reply nobody looks into them.
  */
 export class Envelope {
-  words: Int32Array = new Int32Array(32);
+  words: Int32Array = new Int32Array(LEAST_WORDS);
   #bytes: Uint8Array = new Uint8Array(this.words.buffer);
   /** How many words the records take; 0: there is no envelope. */
   size = 0;
@@ -49,6 +53,7 @@ export class Envelope {
 
   clear(): void {
     this.size = 0;
+    if (this.words.length > KEPT_WORDS) this.#renew(LEAST_WORDS);
   }
 
   /** The parts. They are here until the envelope is another. */
@@ -64,8 +69,11 @@ export class Envelope {
   }
 
   #ensure(size: number): void {
-    if (size <= this.words.length) return;
-    this.words = new Int32Array(Math.max(size, 2 * this.words.length));
+    if (size > this.words.length) this.#renew(Math.max(size, 2 * this.words.length));
+  }
+
+  #renew(length: number): void {
+    this.words = new Int32Array(length);
     this.#bytes = new Uint8Array(this.words.buffer);
   }
 }

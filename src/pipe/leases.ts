@@ -94,6 +94,7 @@ class View extends Given {
     this.#lease = lease;
   }
 
+  /** Nobody asks; but a field that nobody can read counts as a mistake with the compiler. */
   static is(part: object): boolean {
     return #lease in part;
   }
