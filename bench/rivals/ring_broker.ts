@@ -127,7 +127,7 @@ function sleep(words: Int32Array<SharedArrayBuffer>, word: number, readers: Read
   }
 }
 
-/** Reads the next slot of each reader in turn, for ever or as long as there is one to read. */
+/** Reads so many slots, the next of each reader in turn. */
 function serve(data: Data, word: number, readers: Reader[], use: Use, count: number): void {
   const copier = new Copier(data.words);
   for (let done = 0; done < count; done++) {
@@ -168,8 +168,9 @@ function move(readers: Reader[], writers: Writer[], whereTo: (index: number) => 
     reader.next();
     moved++;
   }
-  if (moved > 0) for (const writer of writers) writer.show();
-  if (moved > 0) for (const reader of readers) reader.release();
+  if (moved === 0) return 0;
+  for (const writer of writers) writer.show();
+  for (const reader of readers) reader.release();
   return moved;
 }
 

@@ -10,7 +10,7 @@
  *               requests, together
  *      await    each socket has a loop of promises of its own, side by side in one thread
  *
- * The proxy blocks its thread in the first, and is in its thread's event loop in the second.
+ * The proxy blocks its thread in the first two, and is in its thread's event loop in the last.
  */
 
 import { isMainThread } from "node:worker_threads";

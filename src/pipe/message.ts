@@ -39,12 +39,13 @@ const encoder = new TextEncoder();
 /** Looked up once: for each message that costs as much as to copy a hundred bytes. */
 const set: (this: Uint8Array, source: Uint8Array, at: number) => void = Uint8Array.prototype.set;
 
-/** Of any typed array, whatever the user's own class says, and however often it is asked. */
+/** Of any typed array, whatever the user's own class says. */
+const elementAt: (index: number) => unknown = Uint8Array.prototype.at;
+/** Likewise, and however often it is asked. */
 const arrayLength = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   "length",
 )?.get as (this: Uint8Array) => number;
-const elementAt: (index: number) => unknown = Uint8Array.prototype.at;
 
 /** The large bodies of the message that is being written; kept from one message to the next. */
 const bodies: Addr[] = [];
