@@ -5,7 +5,8 @@ import { describe, it } from "node:test";
 import { FLAGS, REDELIVERED, recordWords } from "../queue/index.ts";
 import { assertFreed, createArena, createPair, createThread } from "../testing/index.ts";
 import { Envelope } from "./envelope.ts";
-import { type Message, type Prepared, prepare, wholeSize } from "./message.ts";
+import { type Message, type Prepared, prepare } from "./message.ts";
+import { keep } from "./records.ts";
 import { isRedelivered } from "./redelivered.ts";
 
 const textOf = (part: Uint8Array) => Buffer.from(part).toString();
@@ -96,11 +97,11 @@ describe("an envelope", () => {
     const small = prepare([body], rig.sender.pool, Envelope.of(...labels)) as Prepared;
     assert.deepEqual(small.check().all, [...labels, body]);
     assert.equal(small.size, words([...labels, body]));
-    assert.equal(wholeSize(small), words([...labels, body]));
+    assert.equal(keep(small).size, words([...labels, body]));
     for (const front of [labels, [large, ...labels]]) {
       const message = prepare([body, large], rig.sender.pool, Envelope.of(...front)) as Prepared;
       assert.deepEqual(message.check().all, [...front, body, large]);
-      assert.equal(wholeSize(message), words([...front, body, large]));
+      assert.equal(keep(message).size, words([...front, body, large]));
     }
     rig.end();
   });

@@ -87,7 +87,7 @@ export class MessageWriter extends YpipeWriter {
     if (large) return this.#writeParts(preparedOf(source, from, size));
     const at = this.reserve(size);
     if (at === 0) return false;
-    this.#copy(at, source, from, size);
+    this.putRecords(at, source, from, size);
     return true;
   }
 
@@ -101,20 +101,15 @@ export class MessageWriter extends YpipeWriter {
     const at = this.reserve(head + size);
     if (at === 0) return false;
     this.#putBytes(at, part, part.length, MORE);
-    this.#copy(at + head, source, from, size);
+    this.putRecords(at + head, source, from, size);
     return true;
   }
 
-  #copy(at: Addr, source: Int32Array, from: number, size: number): void {
+  /** Puts records where there is room for them. */
+  protected putRecords(at: Addr, source: Int32Array, from: number, size: number): void {
     const { words } = this.arena;
     if (size <= LOOP_WORDS) for (let i = 0; i < size; i++) words[at + i] = source[from + i];
     else words.set(source.subarray(from, from + size), at);
-  }
-
-  /** Puts a message, all its bodies inside, where there is room for it (`wholeSize`). */
-  protected putWhole(at: Addr, message: Uint8Array | Prepared): void {
-    if (message instanceof Prepared) this.#fill(at, message, Number.POSITIVE_INFINITY);
-    else this.#putBytes(at, message, lengthOf(message), 0);
   }
 
   /** Writes what is no message but for the other end of the pipe. False if there is no memory. */
@@ -125,17 +120,21 @@ export class MessageWriter extends YpipeWriter {
   }
 
   #writeParts(message: Prepared): boolean {
+    if (!message.isLarge) {
+      const at = this.reserve(message.size);
+      if (at !== 0) this.#fill(at, message);
+      return at !== 0;
+    }
     if (bodies.length > 0) bodies.length = 0;
-    const at = this.#allocateBodies(message.parts) ? this.reserve(message.size) : 0;
+    const at = this.#allocateBodies(message.lengths) ? this.reserve(message.size) : 0;
     if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
     else this.#fill(at, message);
     return at !== 0;
   }
 
   /** Blocks for all large parts. False if there is no memory for all of them. */
-  #allocateBodies(parts: (string | Uint8Array)[]): boolean {
-    for (const part of parts) {
-      const length = lengthOf(part);
+  #allocateBodies(lengths: readonly number[]): boolean {
+    for (const length of lengths) {
       if (length <= INLINE_BYTES) continue;
       const body = this.pool.allocate(bodyWords(length));
       if (body === 0) return false;
@@ -145,30 +144,29 @@ export class MessageWriter extends YpipeWriter {
     return true;
   }
 
-  /** @param most So many bytes lie in a record; longer bodies have blocks of their own. */
-  #fill(from: Addr, { envelope, parts }: Prepared, most: number = INLINE_BYTES): void {
+  #fill(from: Addr, { envelope, parts, lengths }: Prepared): void {
     let at = from;
     let body = 0;
     if (envelope !== undefined) {
-      this.#copy(at, envelope.words, 0, envelope.size);
+      this.putRecords(at, envelope.words, 0, envelope.size);
       at += envelope.size;
     }
     for (let index = 0; index < parts.length; index++) {
       const part = parts[index] as string | Uint8Array;
-      const length = lengthOf(part);
+      const length = lengths[index] as number;
       const more = index < parts.length - 1 ? MORE : 0;
       if (typeof part === "string") this.#putText(at, part, more);
-      else if (length <= most) this.#putBytes(at, part, length, more);
-      else this.#putReference(at, part, bodies[body++] as Addr, more);
-      at += length > most ? REFERENCE_WORDS : recordWords(length);
+      else if (length <= INLINE_BYTES) this.#putBytes(at, part, length, more);
+      else this.#putReference(at, part, length, bodies[body++] as Addr, more);
+      at += sizeOf(length);
     }
   }
 
   #putBytes(at: Addr, source: Uint8Array, length: number, more: number): void {
-    const { words, bytes } = this.arena;
+    const { words } = this.arena;
     words[at + LENGTH] = length;
     words[at + FLAGS] = more;
-    setBytes(bytes, (at + RECORD_HEAD) * 4, source, length);
+    setBytes(this.bytes, this.offsetOf(at + RECORD_HEAD), source, length);
   }
 
   #putText(at: Addr, text: string, more: number): void {
@@ -179,10 +177,10 @@ export class MessageWriter extends YpipeWriter {
     for (let i = 0; i < text.length; i++) bytes[to + i] = text.charCodeAt(i);
   }
 
-  #putReference(at: Addr, source: Uint8Array, body: Addr, more: number): void {
+  #putReference(at: Addr, source: Uint8Array, length: number, body: Addr, more: number): void {
     const { words, bytes } = this.arena;
     bytes.set(source, (body + BODY_HEAD) * 4);
-    words[at + LENGTH] = lengthOf(source);
+    words[at + LENGTH] = length;
     words[at + FLAGS] = more | REFERENCE;
     words[at + RECORD_HEAD] = body;
   }
@@ -191,21 +189,34 @@ export class MessageWriter extends YpipeWriter {
 /** A message whose parts have been looked at: nothing can go wrong with it but lack of memory. */
 export class Prepared {
   /** All parts, but for those of the envelope. */
-  readonly parts: (string | Uint8Array)[];
+  readonly parts: readonly (string | Uint8Array)[];
+  /** How many bytes each has: as many are sent, whatever a part says by then. */
+  readonly lengths: readonly number[];
   /** How many words its records take together. */
   readonly size: number;
+  /** Whether some part needs a block of its own. */
+  readonly isLarge: boolean;
   /** What stands before the parts. */
   readonly envelope: Envelope | undefined;
 
-  constructor(parts: (string | Uint8Array)[], size: number, envelope?: Envelope) {
+  constructor(
+    parts: readonly (string | Uint8Array)[],
+    lengths: readonly number[],
+    size: number,
+    isLarge: boolean,
+    envelope?: Envelope,
+  ) {
     this.parts = parts;
+    this.lengths = lengths;
     this.size = size;
+    this.isLarge = isLarge;
     this.envelope = envelope;
   }
 
   /** All parts, those of the envelope too. */
   get all(): readonly (string | Uint8Array)[] {
-    const { envelope, parts } = this;
+    const { envelope, lengths } = this;
+    const parts = this.parts.map((part, i) => cut(part, lengths[i] as number));
     return envelope === undefined ? parts : [...envelope.parts, ...parts];
   }
 
@@ -216,7 +227,10 @@ export class Prepared {
    * @throws ZmqError EINVAL.
    */
   check(): this {
-    if (sizeOf(this.parts) + (this.envelope?.size ?? 0) !== this.size) throw gone();
+    const { parts, lengths } = this;
+    for (let i = 0; i < parts.length; i++) {
+      if (lengthOf(parts[i] as string | Uint8Array) < (lengths[i] as number)) throw gone();
+    }
     return this;
   }
 }
@@ -243,15 +257,28 @@ function isWhole(bytes: Uint8Array, length: number): boolean {
   return bytes[length] === undefined && bytes[length - 1] !== undefined;
 }
 
+/** A part as it was when it was counted: a view of memory may have grown. */
+function cut(part: string | Uint8Array, length: number): string | Uint8Array {
+  if (typeof part === "string" || lengthOf(part) === length) return part;
+  return new Uint8Array(part.buffer, part.byteOffset, length);
+}
+
 /**
  * Copies as many bytes as were counted, whatever there is by now: a view of memory that another
  * thread lets grow may be longer, and a class of the user's may say what it likes of its length.
+ *
+ * @param to Where what comes behind may be spoilt: the view may grow even while it is copied.
  */
 export function setBytes(to: Uint8Array, at: number, source: Uint8Array, length: number): void {
-  if (length <= SHORT_BYTES) {
-    for (let i = 0; i < length; i++) to[at + i] = source[i] as number;
-  } else if (isWhole(source, length)) set.call(to, source, at);
-  else for (let i = 0; i < length; i++) to[at + i] = source[i] ?? 0;
+  if (length > SHORT_BYTES && isWhole(source, length)) {
+    try {
+      set.call(to, source, at);
+      return;
+    } catch {
+      // It has grown just now, and there is no room for so much.
+    }
+  }
+  for (let i = 0; i < length; i++) to[at + i] = source[i] ?? 0;
 }
 
 /** The parts of a message, which may be one that stands for itself. */
@@ -275,15 +302,20 @@ export function prepare(
   const isList = Array.isArray(message);
   const count = isList ? message.length : 1;
   const parts = new Array<string | Uint8Array>(count);
+  const lengths = new Array<number>(count);
   let size = envelope?.size ?? 0;
   let isLarge = false;
   for (let i = 0; i < count; i++) {
-    const part = toPart(isList ? message[i] : message);
+    let part = toPart(isList ? message[i] : message);
+    let length = lengthOf(part);
+    if (length > INLINE_BYTES) {
+      isLarge = true;
+      part = fixed(part);
+      length = lengthOf(part);
+    }
     parts[i] = part;
-    const length = lengthOf(part);
-    const fits = length <= INLINE_BYTES;
-    size += fits ? recordWords(length) : REFERENCE_WORDS;
-    if (!fits) isLarge = true;
+    lengths[i] = length;
+    size += sizeOf(length);
   }
   // Not `<=`: a Proxy of an array may say that its length is no number.
   if (!(count > 0)) {
@@ -292,7 +324,7 @@ export function prepare(
     });
   }
   if (isLarge || size > SMALL_WORDS) checkMemory(parts, size, pool);
-  return new Prepared(parts, size, envelope);
+  return new Prepared(parts, lengths, size, isLarge, envelope);
 }
 
 /** The same where a part of the envelope needs a block of its own in a lane. */
@@ -326,35 +358,25 @@ export function checkControl(bytes: Uint8Array, pool: Pool): void {
   if (memory > most) throw tooLarge([bytes], memory, most);
 }
 
-/** The parts of a message that lies as records, with all bodies inside. */
+/** A message that lies as records, with all bodies inside. */
 function preparedOf(words: Int32Array, from: number, size: number): Prepared {
   const parts: Uint8Array[] = [];
+  const lengths: number[] = [];
+  let whole = 0;
   for (let at = from; at < from + size; ) {
     const length = words[at + LENGTH];
     const start = words.byteOffset + (at + RECORD_HEAD) * 4;
     parts.push(new Uint8Array(words.buffer, start, length));
+    lengths.push(length);
+    whole += sizeOf(length);
     at += recordWords(length);
   }
-  return new Prepared(parts, sizeOf(parts));
+  return new Prepared(parts, lengths, whole, true);
 }
 
-/** How many words the records of a message take with all its bodies inside. */
-export function wholeSize(message: Uint8Array | Prepared): number {
-  if (!(message instanceof Prepared)) return recordWords(lengthOf(message));
-  return message.parts.reduce(
-    (size, part) => size + recordWords(lengthOf(part)),
-    message.envelope?.size ?? 0,
-  );
-}
-
-/** How many words the records of a message take in the queue. */
-function sizeOf(parts: readonly (string | Uint8Array)[]): number {
-  let size = 0;
-  for (const part of parts) {
-    const length = lengthOf(part);
-    size += recordWords(length > INLINE_BYTES ? 8 : length);
-  }
-  return size;
+/** How many words the record of a part of so many bytes takes in the queue. */
+function sizeOf(length: number): number {
+  return length > INLINE_BYTES ? REFERENCE_WORDS : recordWords(length);
 }
 
 /** A part as it is copied: bytes, or a short text of one byte a character. */
@@ -364,9 +386,7 @@ function toPart(part: unknown): string | Uint8Array {
   }
   if (part === null) return "";
   if (ArrayBuffer.isView(part)) {
-    // Of fixed length: should its bytes go while it waits, `Prepared.check` sees it.
-    const isFixed = part instanceof Uint8Array && !isElastic(part.buffer);
-    if (isFixed && isWhole(part, part.length)) return part;
+    if (part instanceof Uint8Array && isWhole(part, part.length)) return part;
     const bytes = bytesOf(part);
     // A class of the user's may show less of them.
     const isLess = part instanceof Uint8Array && part.length < bytes.length;
@@ -422,10 +442,11 @@ function checkThere(view: ArrayBufferView): void {
   }
 }
 
-/** Whether a buffer may get another length, and with it its views. */
-function isElastic(buffer: ArrayBufferLike): boolean {
-  const { resizable, growable } = buffer as { resizable?: boolean; growable?: boolean };
-  return resizable === true || growable === true;
+/** The same bytes in a view whose length does not change with the buffer's. */
+function fixed(part: string | Uint8Array): string | Uint8Array {
+  if (typeof part === "string") return part;
+  const { resizable, growable } = part.buffer as { resizable?: boolean; growable?: boolean };
+  return resizable === true || growable === true ? bytesOf(part) : part;
 }
 
 /** What a message is refused with, if that it is none has only shown when it was looked at. */

@@ -15,7 +15,7 @@ import {
   type Words,
 } from "../memory/index.ts";
 import { BODY_HEAD, HELD_NEXT, hasShown, INLINE_BYTES, LANE_W } from "../queue/index.ts";
-import { bodyWords, lengthOf, Prepared } from "./message.ts";
+import { bodyWords, Prepared } from "./message.ts";
 import { type Kept, keep, Records } from "./records.ts";
 import type { PipeWriter } from "./writer.ts";
 
@@ -97,9 +97,9 @@ export class Publication {
       this.#records.setOne(message);
       return;
     }
-    this.#failed = !this.#allocate(message.parts, lanes);
+    this.#failed = !this.#allocate(message, lanes);
     if (this.#failed) this.end();
-    else this.#records.set(message.parts, this.#bodies, INLINE_BYTES);
+    else this.#records.set(message, this.#bodies, INLINE_BYTES);
   }
 
   /**
@@ -144,14 +144,15 @@ export class Publication {
   }
 
   /** Blocks for all large parts, owned by all lanes. False if there is no memory for one. */
-  #allocate(parts: readonly (string | Uint8Array)[], lanes: number): boolean {
+  #allocate({ parts, lengths }: Prepared, lanes: number): boolean {
     const at = this.#at;
-    for (const part of parts) {
-      if (typeof part === "string" || lengthOf(part) <= INLINE_BYTES) continue;
-      const body = this.#pool.allocate(bodyWords(lengthOf(part)));
+    for (let index = 0; index < parts.length; index++) {
+      const length = lengths[index] as number;
+      if (length <= INLINE_BYTES) continue;
+      const body = this.#pool.allocate(bodyWords(length));
       if (body === 0) return false;
       const { words, bytes } = this.#arena;
-      bytes.set(part, (body + BODY_HEAD) * WORD_BYTES);
+      bytes.set(parts[index] as Uint8Array, (body + BODY_HEAD) * WORD_BYTES);
       words[body] = lanes;
       words[body + HELD_NEXT] = words[at + SLOT_BODIES];
       words[at + SLOT_LEFT] = lanes; // I1

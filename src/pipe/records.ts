@@ -3,7 +3,6 @@
 import { type Addr, WORD_BYTES } from "../memory/index.ts";
 import {
   FLAGS,
-  INLINE_BYTES,
   LENGTH,
   MORE,
   RECORD_HEAD,
@@ -12,7 +11,7 @@ import {
   recordWords,
   SHARED,
 } from "../queue/index.ts";
-import { lengthOf, type Prepared, setBytes } from "./message.ts";
+import { lengthOf, Prepared, setBytes } from "./message.ts";
 
 /** A message that is kept for later, with all its bodies inside; for `writeCopy`. */
 export interface Kept {
@@ -26,7 +25,7 @@ export interface Kept {
  * records — a message as records, in memory of this thread: made once, and copied into many lanes.
  */
 export class Records {
-  words: Int32Array = new Int32Array(256);
+  words: Int32Array = new Int32Array(0);
   #bytes: Uint8Array = new Uint8Array(this.words.buffer);
   /** How many words they take. */
   size = 0;
@@ -39,24 +38,24 @@ export class Records {
   }
 
   /**
-   * The message is of these parts.
+   * The message is this one.
    *
-   * @param bodies Where the longer ones are, in their order.
+   * @param bodies Where the longer parts are, in their order.
    * @param longest How long a part may be that lies in the records.
    */
-  set(parts: readonly (string | Uint8Array)[], bodies: readonly Addr[], longest: number): void {
-    let size = 0;
-    for (const part of parts) {
-      const length = lengthOf(part);
-      size += length > longest ? REFERENCE_WORDS : recordWords(length);
-    }
+  set(message: Prepared, bodies: readonly Addr[], longest: number): void {
+    const { envelope, parts, lengths } = message;
+    const head = envelope?.size ?? 0;
+    let size = head;
+    for (const length of lengths) size += length > longest ? REFERENCE_WORDS : recordWords(length);
     this.#ensure(size);
-    let at = 0;
+    if (envelope !== undefined) this.words.set(envelope.words.subarray(0, head));
+    let at = head;
     let body = 0;
     for (let index = 0; index < parts.length; index++) {
       const part = parts[index] as string | Uint8Array;
       const more = index < parts.length - 1 ? MORE : 0;
-      const length = lengthOf(part);
+      const length = lengths[index] as number;
       if (length <= longest) at = this.#put(at, part, length, more);
       else at = this.#refer(at, length, more, bodies[body++] as Addr);
     }
@@ -93,8 +92,9 @@ export class Records {
 /** A copy of a message, for later. */
 export function keep(message: Uint8Array | Prepared): Kept {
   const records = new Records();
-  const parts = message instanceof Uint8Array ? [message] : message.parts;
-  records.set(parts, [], Number.POSITIVE_INFINITY);
+  const isPrepared = message instanceof Prepared;
+  if (isPrepared) records.set(message, [], Number.POSITIVE_INFINITY);
+  else records.setOne(message);
   const { words, size } = records;
-  return { words, size, large: parts.some((part) => lengthOf(part) > INLINE_BYTES) };
+  return { words, size, large: isPrepared && message.isLarge };
 }

@@ -28,8 +28,9 @@ import {
   LANE_WAKE_AT,
   LANE_WRITTEN,
 } from "../queue/index.ts";
-import { type MessageLike, MessageWriter, Prepared, prepare, wholeSize } from "./message.ts";
+import { type MessageLike, MessageWriter, Prepared, prepare } from "./message.ts";
 import { noteMove } from "./move.ts";
+import { keep } from "./records.ts";
 import { Swap } from "./swap.ts";
 import { countSwapped } from "./swapped.ts";
 
@@ -468,9 +469,10 @@ export class PipeWriter extends MessageWriter {
   #conflate(message: MessageLike | Prepared): boolean {
     const looked = message instanceof Prepared ? message : prepare(message, this.pool);
     const prepared = looked instanceof Prepared ? looked.check() : looked;
-    const at = this.#cell.reserve(wholeSize(prepared));
+    const { words, size } = keep(prepared);
+    const at = this.#cell.reserve(size);
     if (at === 0) return false;
-    this.putWhole(at, prepared);
+    this.putRecords(at, words, 0, size);
     this.flush(); // What is in the lane is older.
     this.#celled = true;
     this.#put = true;

@@ -11,6 +11,7 @@ import {
   type Pool,
   store,
   swapIf,
+  WORD_BYTES,
   type Words,
 } from "../memory/index.ts";
 import { emptyCell, repairCellWriter } from "./cell.ts";
@@ -291,6 +292,7 @@ export class YpipeWriter {
   /** Up to here the cache lines have been asked for; at most #limit. */
   #claimed: Addr;
   #chunk: Addr;
+  #bytes: Uint8Array | undefined;
   #w: Addr;
   /** Whether blocks were taken since the last flush. */
   #holds = false;
@@ -325,6 +327,25 @@ export class YpipeWriter {
     const from = this.#position;
     this.#position = from + size;
     return from;
+  }
+
+  /**
+   * The bytes of the chunk that records were reserved in last. Through it no other memory can be
+   * spoilt; and what is behind those records will be written anew.
+   */
+  protected get bytes(): Uint8Array {
+    this.#bytes ??= this.#bytesOf(this.#chunk);
+    return this.#bytes;
+  }
+
+  /** Where there an address is. */
+  protected offsetOf(at: Addr): number {
+    return (at - this.#chunk) * WORD_BYTES;
+  }
+
+  #bytesOf(chunk: Addr): Uint8Array {
+    const { buffer, words } = this.arena;
+    return new Uint8Array(buffer, chunk * WORD_BYTES, words[chunk] * WORD_BYTES);
   }
 
   /**
@@ -443,6 +464,7 @@ export class YpipeWriter {
     words[this.lane + LANE_CHUNK_SIZE] = words[chunk];
     words[this.lane + LANE_NEXT_CHUNK] = chunk;
     this.#chunk = chunk;
+    this.#bytes = undefined;
     this.#limit = chunk + words[chunk] - RECORD_HEAD;
     this.#position = chunk + CHUNK_HEAD;
   }
