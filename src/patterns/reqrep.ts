@@ -455,8 +455,8 @@ class ReplySender extends Routing<Asked> {
     return { to: due, message: prepare(message, this.thread.pool, this.#obligation.envelope) };
   }
 
-  protected find(asked: Asked): Pipe | undefined {
-    return isThere(asked, this.core) ? asked.pipe : undefined;
+  protected find({ pipe }: Asked): Pipe | undefined {
+    return this.core.pipes.has(pipe) ? pipe : undefined;
   }
 
   protected override addressee(): number | undefined {

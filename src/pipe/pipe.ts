@@ -116,6 +116,8 @@ export class Pipe implements CommandTarget, WriterOwner {
   /** These do not change any more: we are the binder, or have left, and nothing is ours to read. */
   #binding: number | undefined;
   #origin: number | undefined;
+  /** The binder that is known to have sent the last message released: then so do all after it. */
+  #sender: number | undefined;
 
   /** Takes one end of the pipe at `at`, and opens its block. */
   constructor(
@@ -215,9 +217,11 @@ export class Pipe implements CommandTarget, WriterOwner {
     const { reader, binding } = this;
     if (this.#origin !== undefined) return this.#origin;
     if (reader === undefined || this.side === "binder") return binding;
+    if (binding === this.#sender) return binding;
     const { words } = this.thread.arena;
     const isOurs = this.isBehind(load(words, this.at + PIPE_SINCE));
     if (this.binding !== binding) return this.origin;
+    if (isOurs) this.#sender = binding;
     return isOurs ? binding : binding - 1;
   }
 

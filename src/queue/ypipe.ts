@@ -517,9 +517,14 @@ export class YpipeReader {
     return this.run() > 0;
   }
 
+  /** Whether something was seen there that was not taken. */
+  get isAhead(): boolean {
+    return this.#front !== this.#known;
+  }
+
   /** Whether anything was shown, be it only that the writer has gone on in another chunk. */
   #look(): boolean {
-    if (this.#front !== this.#known) return true;
+    if (this.isAhead) return true;
     // SYNC(flush) observe: take all that was flushed so far, in one step.
     const c = load(this.arena.words, this.lane + LANE_C);
     if (c === ASLEEP || c === this.#front) return false;
@@ -586,7 +591,7 @@ export class YpipeReader {
    * @returns false if there is something to take, and then the pipe stays awake.
    */
   sleep(): boolean {
-    if (this.#front !== this.#known) return false;
+    if (this.isAhead) return false;
     this.arena.words[this.lane + LANE_SLEPT] = this.#front;
     // SYNC(sleep) publish, if c = front: our thread will be waiting, or look again.
     // SYNC(flush) observe, if not: there are records.

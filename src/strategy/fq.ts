@@ -159,28 +159,33 @@ export class Fq {
    * Gives up to `most` messages to `move`, as the records that they are, until it takes no more, or
    * one comes that is to be received. When they are safe, they are to be released.
    *
+   * Each pipe is looked at once: who follows a writer step by step has it wait for the cache line
+   * at each message, and waits itself.
+   *
    * @returns how many it has taken.
    */
   pass(most: number, move: Move): number {
     if (this.#draining.length > 0) return 0;
     const rotation = this.#rotation;
     let moved = 0;
-    for (let tries = rotation.active; tries > 0 && moved < most; ) {
+    let unseen = rotation.active;
+    for (let idle = 0; idle < rotation.active && moved < most; ) {
       const pipe = rotation.pipes[rotation.current] as Pipe;
       const reader = pipe.reader as PipeReader;
-      const size = reader.plainSize;
-      if (size > 0) {
-        if (!move(reader.front, size, pipe)) break;
+      const isNew = unseen > 0;
+      if (isNew) unseen--;
+      const size = isNew || reader.isAhead ? reader.plainSize : 0;
+      if (size > 0 && move(reader.front, size, pipe)) {
         if (reader.skip(size)) this.#passed.push(reader);
         moved++;
-        tries = rotation.active;
+        idle = 0;
         rotation.advance();
-      } else if (reader.hasMessage) break;
-      else {
-        tries--;
-        if (rotation.active > POLLED && reader.sleep()) rotation.deactivate(pipe);
-        else rotation.advance();
+        continue;
       }
+      if (size > 0 || (isNew ? reader.hasMessage : reader.isAhead)) return moved;
+      idle++;
+      if (isNew && rotation.active > POLLED && reader.sleep()) rotation.deactivate(pipe);
+      else rotation.advance();
     }
     return moved;
   }
