@@ -68,8 +68,8 @@ export interface SubscriberOptions<In = Message>
     ConflateOption,
     CodecOption<never, In> {
   /**
-   * `ZMQ_INVERT_MATCHING`: receives what is not subscribed to, of publishers that have it set, too;
-   * of others, nothing. Default false.
+   * `ZMQ_INVERT_MATCHING`: receives what is not subscribed to, of publishers that have it set, too,
+   * and of `sys://log`; of others, nothing. Default false.
    */
   invertMatching?: boolean;
 }
@@ -91,15 +91,13 @@ export interface SubscriberOptions<In = Message>
  */
 export class Subscriber<In = Message> extends ReceivingSocket<In> {
   static {
-    defineOptions(Subscriber.prototype, "conflate", "whenFull", "invertMatching");
+    defineOptions(Subscriber.prototype, "conflate", "whenFull");
   }
 
   /** `ZMQ_CONFLATE`; see {@link ConflateOption.conflate}. For links to come. */
   declare conflate: boolean;
   /** What publishers do when there is no room; see {@link SubscribeOptions.whenFull}. */
   declare whenFull: WhenFull;
-  /** `ZMQ_INVERT_MATCHING`; see {@link SubscriberOptions.invertMatching}. Takes effect at once. */
-  declare invertMatching: boolean;
 
   readonly #prefixes: Prefixes;
   readonly #ways: Subscribing;
@@ -112,6 +110,17 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
     });
     this.#prefixes = prefixes;
     this.#ways = this.pattern as Subscribing;
+    if (this.invertMatching) this.#tune();
+  }
+
+  /** `ZMQ_INVERT_MATCHING`; see {@link SubscriberOptions.invertMatching}. Takes effect at once. */
+  get invertMatching(): boolean {
+    return this.option("invertMatching");
+  }
+
+  set invertMatching(value: boolean) {
+    this.setOption("invertMatching", value);
+    this.#tune();
   }
 
   /**
@@ -164,6 +173,7 @@ export class Subscriber<In = Message> extends ReceivingSocket<In> {
 
   /** Which topics of the log are wanted. */
   #tune(): void {
-    this.tune(topicsThat((topic) => this.#prefixes.matches(topic)));
+    const { invertMatching } = this;
+    this.tune(topicsThat((topic) => this.#prefixes.matches(topic) !== invertMatching));
   }
 }

@@ -149,6 +149,47 @@ for (const end of ["writer", "reader"] as const) {
       rig.end();
     });
 
+    it("shows the newest; it is still the next one, unless there is a newer one", () => {
+      const rig = createRig(end);
+      const look = () => rig.reader.peek()?.join("|");
+      assert.equal(look(), undefined);
+      rig.send("1", ["2", LARGE]);
+      for (let i = 0; i < 2; i++) assert.equal(look(), `2|${LARGE}`);
+      assert.deepEqual(rig.counts(), { sent: 2, received: 0, dropped: 1, queued: 1 });
+      assert.deepEqual(
+        [rig.reader.hasMessage, rig.reader.unread, rig.reader.sleep()],
+        [true, 1, false],
+      );
+      assert.deepEqual(rig.read(), [`2|${LARGE}`]);
+      rig.send("3");
+      assert.equal(look(), "3");
+      rig.send("4");
+      assert.deepEqual(rig.read(), ["4"]);
+      rig.send("5");
+      assert.equal(look(), "5");
+      rig.send("6");
+      rig.reader.pass();
+      assert.equal(look(), "6", "what was passed over is what was shown");
+      rig.reader.pass();
+      assert.equal(look(), undefined);
+      rig.reader.release();
+      assert.deepEqual(rig.counts(), { sent: 6, received: 4, dropped: 2, queued: 0 });
+      rig.end();
+    });
+
+    it("leaves what was only shown to the next reader, unless there is a newer one", () => {
+      for (const newer of [false, true]) {
+        const rig = createRig(end);
+        rig.send("1", "2");
+        assert.deepEqual(rig.reader.peek()?.map(String), ["2"]);
+        if (newer) rig.send("3");
+        const message = rig.next().read();
+        assert.deepEqual(message?.map(String), [newer ? "3" : "2"]);
+        assert.equal(isRedelivered(message as never), false);
+        rig.end();
+      }
+    });
+
     it("has no use for a swap, and says so", () => {
       const rig = createRig(end, { swap: 1000 });
       rig.send("1");
@@ -194,6 +235,17 @@ describe("a pipe whose reader changes", () => {
     rig.end();
   });
 
+  it("to one that wants the newest: that one is shown, and what was older is dropped", () => {
+    const rig = createRig();
+    rig.send(...before);
+    const next = rig.next({ conflate: true });
+    assert.deepEqual(next.peek()?.map(String), ["3"]);
+    rig.send("4");
+    assert.deepEqual(rig.read(next), ["4"]);
+    assert.deepEqual(rig.counts(), { sent: 4, received: 1, dropped: 3, queued: 0 });
+    rig.end();
+  });
+
   it("to one that wants the newest: what is sent since is newer than what was queued", () => {
     const rig = createRig();
     rig.send(...before);
@@ -219,6 +271,16 @@ describe("a pipe whose reader changes", () => {
     assert.ok(rig.heard.includes("write"), "woken, as there is room");
     rig.send("3", "4", "5");
     assert.deepEqual(rig.read(next), ["3", "4", "5"]);
+    rig.end();
+  });
+
+  it("to one that wants all, and has looked: what it has seen goes first", () => {
+    const rig = createRig("reader");
+    rig.send("1");
+    const next = rig.next();
+    assert.deepEqual(next.peek()?.map(String), ["1"]);
+    rig.send("2");
+    assert.deepEqual(rig.read(next), ["1", "2"]);
     rig.end();
   });
 

@@ -73,6 +73,8 @@ export interface Mark {
  *
  * When nothing is left in the lane, or if only the newest message counts, a message is taken from
  * the cell beside it (queue/cell.ts). All in the lane that is older is then dropped, and counted.
+ * Where it lies it may be replaced at any time, so who looks at it takes it, as if to hand it out;
+ * should a newer one come before that, it is one of the older.
  *
  * Who reads with a lease gets large bodies where they lie, and owns them from the release on
  * (leases.ts); or, if the message is to be acknowledged, beside the lane from the reading on.
@@ -102,6 +104,8 @@ export class PipeReader extends MessageReader {
   readonly #cell: CellReader;
   /** Whether a message was taken from the cell since the last release. */
   #celled = false;
+  /** One that was taken to be looked at: the next, unless there is a newer one by then. */
+  #seen: Message | undefined;
   /** So many of those not released were not handed out: they were older. */
   #dropped = 0;
   /** Whether control records were passed since the last release. */
@@ -157,12 +161,13 @@ export class PipeReader extends MessageReader {
   /** How many of them have not been handed out; those that are for others are not among them. */
   get unread(): number {
     this.passOver();
-    return this.queued - this.#unreleased;
+    return this.queued - this.#unreleased + (this.#seen === undefined ? 0 : 1);
   }
 
   /** Whether there is a message to read. What the writer's end tells before it is heard. */
   get hasMessage(): boolean {
-    return this.passOver() && (this.#laneHasMessage || this.#cell.full);
+    if (!this.passOver()) return false;
+    return this.#seen !== undefined || this.#laneHasMessage || this.#cell.full;
   }
 
   get #laneHasMessage(): boolean {
@@ -171,11 +176,14 @@ export class PipeReader extends MessageReader {
   }
 
   /**
-   * The parts of the next message where they lie, to be looked at; undefined if there is none, or
-   * if it may be another by then: where only the newest counts.
+   * The parts of the next message, to be looked at; undefined if there is none. They are where they
+   * lie; or, where a newer one may replace it, copies: it is taken, and still the next.
    */
-  peek(): Uint8Array[] | undefined {
-    if (this.#conflates || !this.#laneHasMessage) return undefined;
+  peek(): readonly Uint8Array[] | undefined {
+    if (this.#seen !== undefined || this.#conflates || !this.#laneHasMessage) {
+      this.#seen = this.read();
+      return this.#seen;
+    }
     const parts: Uint8Array[] = [];
     const { arena } = this;
     for (let at = this.front, more = true; more; at += recordSize(arena.words, at)) {
@@ -190,6 +198,12 @@ export class PipeReader extends MessageReader {
       parts.push(arena.bytes.subarray(from * 4, from * 4 + length));
     }
     return parts;
+  }
+
+  /** The message that `peek` has shown is not to be handed out. It is to be released. */
+  pass(): void {
+    if (this.#seen === undefined) this.read();
+    this.#seen = undefined;
   }
 
   /**
@@ -227,6 +241,7 @@ export class PipeReader extends MessageReader {
 
   /** Puts the pipe to sleep; false if there is something to read. */
   override sleep(): boolean {
+    if (this.#seen !== undefined) return false;
     return super.sleep() && !this.#cell.full;
   }
 
@@ -271,8 +286,8 @@ export class PipeReader extends MessageReader {
    */
   read(lease?: Lease): Message | undefined {
     if (!this.passOver()) return undefined;
-    if (this.#conflates) return this.#readNewest();
     lease?.drop();
+    if (this.#conflates || this.#seen !== undefined) return this.#readNewest();
     return this.#readLane(lease) ?? this.#readCell();
   }
 
@@ -376,11 +391,14 @@ export class PipeReader extends MessageReader {
     this.#controlled = false;
   }
 
-  /** Ends the role. What was not acknowledged is left to the next reader, who will know. */
+  /**
+   * Ends the role. What was not acknowledged is left to the next reader, who will know; so is what
+   * was only looked at, as if we had died with it.
+   */
   leave(): void {
-    if (this.acknowledges) {
+    if (this.acknowledges || this.#seen !== undefined) {
       repairCellReader(this.arena, this.pool, this.lane, this.#read);
-      markRedelivered(this.arena.words, this.lane);
+      if (this.acknowledges) markRedelivered(this.arena.words, this.lane);
     } else this.release();
     this.highWaterMark = NO_READER;
   }
@@ -492,9 +510,12 @@ export class PipeReader extends MessageReader {
     return newest;
   }
 
-  /** The message in the cell, if there is one; what is older is dropped. */
+  /** The message in the cell, if there is one, or that was there; what is older is dropped. */
   #readCell(): Message | undefined {
-    if (!this.#cell.full) return undefined;
+    const seen = this.#seen;
+    this.#seen = undefined;
+    if (!this.#cell.full) return seen;
+    if (seen !== undefined) this.#dropped++;
     if (this.#celled) this.release();
     const at = this.#cell.take();
     if (at === 0) return undefined;

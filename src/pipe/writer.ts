@@ -135,6 +135,8 @@ export class PipeWriter extends MessageWriter {
   onFull: (full: boolean) => void = nobodyCares;
   /** Called when the first message goes to the swap, and when the last has come back. */
   onSwap: (used: boolean) => void = nobodyCares;
+  /** Called before a message comes back, with how many are in the swap. False: no memory for it. */
+  onRefill: (left: number) => boolean = () => true;
   /** What `limit` and `read` of the reader were when it was computed. */
   #peerMark = NO_READER;
   #read = 0;
@@ -541,7 +543,8 @@ export class PipeWriter extends MessageWriter {
     if (this.#conflates) this.#dropSwapped();
     for (let size = 0; ((this.#limit - this.written) | 0) > 0 && size < MOST_WORDS; ) {
       if (!swap.ready()) break;
-      isShort = !this.writeCopy(swap.words, swap.at, swap.size, swap.large);
+      isShort = !this.onRefill(swap.count);
+      isShort ||= !this.writeCopy(swap.words, swap.at, swap.size, swap.large);
       if (isShort) break;
       size += swap.size;
       swap.shift();

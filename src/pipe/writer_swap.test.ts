@@ -206,6 +206,32 @@ describe("a writer with a swap", () => {
     rig.end();
   });
 
+  it("asks before each message comes back, and waits for memory if that has found none", () => {
+    const rig = createRig({ mark: 1 });
+    for (const text of upTo(4)) rig.send(text);
+    const asked: number[] = [];
+    let isShort = true;
+    rig.writer.onRefill = (left) => {
+      asked.push(left);
+      return !isShort && rig.writer.writeControl(Uint8Array.of(left));
+    };
+    const got: string[] = [];
+    rig.reader.onControl = ([left]) => got.push(`${left} left`);
+    got.push(...rig.take());
+    rig.hear();
+    assert.equal(rig.writer.swapped, 3);
+    assert.equal(load(rig.arena.words, MEMORY_WANTED), 1);
+    isShort = false;
+    while (rig.writer.swapped > 0 || rig.writer.queued > 0) {
+      rig.writer.drainSwap();
+      for (const text of rig.take()) got.push(text);
+    }
+    assert.deepEqual(got, ["0", "3 left", "1", "2 left", "2", "1 left", "3"]);
+    assert.deepEqual(asked, [3, 3, 2, 1]);
+    assert.equal(load(rig.arena.words, MEMORY_WANTED), 0);
+    rig.end();
+  });
+
   it("wants no memory any more when it leaves", () => {
     const rig = createRig({ mark: 0, maxBytes: 1 << 20 });
     while (rig.writer.swapped < 3) rig.send("b".repeat(20_000));

@@ -13,16 +13,18 @@ import {
   SLOT_SENT,
   slotAt,
 } from "../memory/index.ts";
-import { type MessageLike, type Pipe, swappedIn } from "../pipe/index.ts";
+import { type MessageLike, type Pipe, type PipeReader, swappedIn } from "../pipe/index.ts";
 import {
   assertFreed,
   checkAll,
   createArena,
   createPair,
   createThread,
+  FakeFiles,
+  FakeHost,
   type Pair,
 } from "../testing/index.ts";
-import { lostBy, type WhenFull } from "./announcing.ts";
+import { aboutNumber, GAP, KNOWN, lostBy, numberIn, type WhenFull } from "./announcing.ts";
 import { Dist, type DistOwner } from "./dist.ts";
 import type { Outlet } from "./outlet.ts";
 
@@ -33,6 +35,7 @@ interface RigOptions {
   noDrop?: boolean;
   maxBytes?: number;
   aside?: number;
+  swap?: number;
 }
 
 /** Notes what it is told of the pipes, which are called by their numbers. */
@@ -53,24 +56,33 @@ function send(dist: Dist, message: MessageLike): boolean {
   return given;
 }
 
+/** What the writer tells: `(2)` that two are missing, `<2>` the number 2. */
+function controlsOf(reader: PipeReader): string[] {
+  const list: string[] = [];
+  reader.onControl = (bytes) => {
+    list.push(bytes[0] === GAP ? `(${lostBy(bytes)})` : `<${numberIn(bytes)}>`);
+  };
+  return list;
+}
+
 /** A distribution over so many pipes, each of which takes `room` messages. */
 function createRig(count: number, room: number, options: RigOptions = {}) {
-  const { whenFull = "drop-newest", noDrop = false, maxBytes = 1 << 26, aside = room } = options;
+  const { whenFull = "drop-newest", noDrop = false, maxBytes = 1 << 26 } = options;
   const arena = createArena({ maxBytes });
-  const sender = createThread(arena, 1);
+  const host = new FakeHost();
+  host.files = new FakeFiles();
+  const sender = createThread(arena, 1, host);
   const receiver = createThread(arena, 2);
   const base = sender.pool.pages.usedBytes;
-  const marks = { sendHighWaterMark: room, receiveHighWaterMark: -1 };
+  const { aside = room, swap = 0 } = options;
+  const marks = { sendHighWaterMark: room, receiveHighWaterMark: -1, swap };
   const pairs = Array.from({ length: count }, () => createPair(sender, receiver, marks));
   const told: string[] = [];
   const dist = new Dist(sender, tellsTo(told, pairs, aside));
   dist.noDrop = noDrop;
   const outlets = pairs.map(({ connecter }) => dist.attach(connecter));
   for (const outlet of outlets) dist.setWhenFull(outlet, whenFull);
-  const heard: string[][] = pairs.map(() => []);
-  for (const [i, { reader }] of pairs.entries()) {
-    reader.onControl = (bytes) => heard[i]?.push(`(${lostBy(bytes)})`);
-  }
+  const heard = pairs.map(({ reader }) => controlsOf(reader));
   return {
     arena,
     sender,
@@ -85,7 +97,9 @@ function createRig(count: number, room: number, options: RigOptions = {}) {
         dist.matchAll();
         return send(dist, message);
       }),
-    /** Takes all that a pipe shows, or at most so many; `(2)` tells of two that are missing. */
+    /** Tells the reader of a pipe a number. */
+    tell: (index: number, number: number) => outlets[index]?.tell(aboutNumber(KNOWN, number)),
+    /** Takes all that a pipe shows, or at most so many; and what was told in between. */
     take(index: number, most = 10_000): string {
       const list = heard[index] as string[];
       const { reader } = pairs[index] as Pair;
@@ -380,16 +394,43 @@ describe("a slow pipe", () => {
     rig.end();
   });
 
-  it("whatever is sent and read: order is kept, and each gap is told", () => {
+  for (const [whenFull, aside] of [
+    ["drop-oldest", "<3> b <4> c <5> b <6> end"],
+    ["latest-per-topic", "<3> <4> (1) c <5> b <6> end"],
+  ] as const) {
+    it(`is told each thing between the same messages, swapped or set aside: ${whenFull}`, () => {
+      const rig = createRig(1, 1, { whenFull, aside: 10, swap: 2 * 40 });
+      rig.send("lane");
+      for (const [i, text] of ["swap", "too", "b", "c", "b"].entries()) {
+        rig.tell(0, i + 1);
+        rig.send(text);
+      }
+      rig.tell(0, 6);
+      const got: string[] = [];
+      for (let i = 0; i < 6; i++) {
+        got.push(rig.take(0));
+        rig.hear();
+      }
+      rig.send("end");
+      got.push(rig.take(0));
+      assert.equal(got.filter(Boolean).join(" "), `lane <1> swap <2> too ${aside}`);
+      rig.assertBooks();
+      rig.end();
+    });
+  }
+
+  it("whatever is sent, told and read: order is kept, and each gap is told", () => {
     const policy = fc.constantFrom<WhenFull>("drop-newest", "drop-oldest", "block");
     const step = fc.oneof(
       fc.record({ size: fc.constantFrom(1, 1, 1, 9000) }),
       fc.record({ reads: fc.nat(2), most: fc.integer({ min: 1, max: 5 }) }),
+      fc.record({ tells: fc.nat(2) }),
       fc.constant({ hears: true }),
     );
-    type Step = { size: number } | { reads: number; most: number } | { hears: boolean };
-    const check = (policies: WhenFull[], steps: Step[]): void => {
-      const rig = createRig(3, 2, { aside: 2 });
+    type Read = { reads: number; most: number };
+    type Step = { size: number } | Read | { tells: number } | { hears: boolean };
+    const check = (policies: WhenFull[], swap: number, steps: Step[]): void => {
+      const rig = createRig(3, 2, { aside: 2, swap });
       for (const [i, one] of policies.entries()) {
         rig.dist.setWhenFull(rig.outlets[i] as Outlet, one);
       }
@@ -398,20 +439,26 @@ describe("a slow pipe", () => {
       for (const one of steps) {
         if ("size" in one && rig.send([`${sent}`, "y".repeat(one.size)])[0]) sent++;
         else if ("reads" in one) got[one.reads] += ` ${rig.take(one.reads, one.most)}`;
+        else if ("tells" in one) rig.tell(one.tells, sent);
         else if ("hears" in one) rig.hear();
         rig.assertBooks();
       }
-      for (let i = 0; i < 4; i++) {
+      for (let i = 0; i < 6; i++) {
         for (const pipe of [0, 1, 2]) got[pipe] += ` ${rig.take(pipe)}`;
         rig.hear();
       }
       assert.equal(rig.dist.aside, 0);
       for (const [i, text] of got.entries()) {
         let next = 0;
+        let behind = 0;
         for (const one of text.split(" ").filter(Boolean)) {
-          const gap = /^\((\d+)\)$/.exec(one);
-          if (gap !== null) next += Number(gap[1]);
+          const [, gap, told] = /^\((\d+)\)|<(\d+)>$/.exec(one) ?? [];
+          if (gap !== undefined) next += Number(gap);
+          else if (told !== undefined) behind = Number(told);
           else assert.equal(one.split("|")[0], `${next++}`, `pipe ${i}: ${text}`);
+          const isInOrder =
+            told === undefined ? gap !== undefined || next > behind : next <= behind;
+          assert.ok(isInOrder, `pipe ${i}: ${one} in ${text}`);
         }
         if (policies[i] === "block") assert.equal(rig.outlets[i]?.dropped, 0);
         assert.ok(next <= sent);
@@ -419,6 +466,7 @@ describe("a slow pipe", () => {
       rig.end();
     };
     const policies = fc.tuple(policy, policy, policy);
-    checkAll("dist", 200, fc.property(policies, fc.array(step, { maxLength: 60 }), check));
+    const swap = fc.constantFrom(0, 200);
+    checkAll("dist", 200, fc.property(policies, swap, fc.array(step, { maxLength: 60 }), check));
   });
 });

@@ -201,7 +201,7 @@ export class Fq {
    * Whether there is a message that is wanted. Those that are not, and come before one that is, are
    * thrown away.
    *
-   * @param wants Looks at the parts where they lie. If it is not given, all are wanted.
+   * @param wants Looks at the parts. If it is not given, all are wanted.
    */
   has(wants?: Wants): boolean {
     for (let entry = this.#draining[0]; entry !== undefined; entry = this.#draining[0]) {
@@ -214,7 +214,7 @@ export class Fq {
       const reader = pipe.reader as PipeReader;
       while (reader.hasMessage) {
         if (isWanted(pipe, wants)) return true;
-        reader.read();
+        reader.pass();
         this.#release(reader);
       }
     }
@@ -269,5 +269,5 @@ function isWanted(pipe: Pipe, wants: Wants | undefined): boolean {
   const reader = pipe.reader as PipeReader;
   if (wants === undefined) return reader.hasMessage;
   const parts = reader.peek();
-  return parts === undefined ? reader.hasMessage : wants(parts, pipe);
+  return parts !== undefined && wants(parts, pipe);
 }

@@ -30,6 +30,18 @@ export interface OutletOwner {
   tooSlow(outlet: Outlet): void;
 }
 
+/** A control record, and the number of the message that it goes behind. */
+interface Told {
+  readonly record: Uint8Array;
+  readonly behind: number;
+}
+
+/** A message that is set aside, and its number. */
+interface Aside {
+  readonly kept: Kept;
+  readonly number: number;
+}
+
 /**
  * outlet — a pipe that messages for many go to, and what becomes of those it has no room for.
  *
@@ -49,6 +61,20 @@ export interface OutletOwner {
  *
  * Where memory is what is missing, a message is dropped or set aside likewise; also by those that
  * block, for then others may have it already: nobody waits in vain, and it is one message.
+ *
+ * # What the reader is told
+ *
+ * Control records (announcing.ts) go into the lane, and never into a swap, which has messages only.
+ * One that is told while messages wait, in the swap or aside, waits for those: each message that
+ * goes there has a number, and a record goes before the first with a higher one than was the last
+ * then.
+ *
+ *      lane ◀── swap: [ 1  2  3 ] ◀── aside: [ 5  7 ]
+ *                         ▲                      ▲
+ *              told when 2 was the last       told when 6 was
+ *
+ * In the swap the numbers follow each other: it takes a message only if nothing is aside, and what
+ * was aside comes back when the swap is empty.
  *
  * # What is promised, and what is not
  *
@@ -70,11 +96,13 @@ export class Outlet {
   #untold = 0;
   /** Those of which the owner was not told, by what they were lacking. */
   readonly #lost = new Map<DropCause, number>();
-  /** What the reader is to be told before the next message. */
-  readonly #records: Uint8Array[] = [];
-  /** In order; by topic, or by a number. */
-  readonly #aside = new Map<string | number, Kept>();
-  #sequence = 0;
+  /** What the reader is to be told, behind which message. */
+  readonly #records: Told[] = [];
+  /** In order; by topic, or by number. */
+  readonly #aside = new Map<string | number, Aside>();
+  /** The number of the last message that was swapped, or set aside; and of the last swapped. */
+  #last = 0;
+  #lastSwapped = 0;
   /** Whether we have asked to be woken when there is room. */
   #asked = false;
   #starved = false;
@@ -84,6 +112,7 @@ export class Outlet {
     this.pipe = pipe;
     this.writer = pipe.writer as PipeWriter;
     this.#owner = owner;
+    this.writer.onRefill = (left) => this.#tellRecords(this.#lastSwapped - left + 1);
   }
 
   /** How many messages are set aside. */
@@ -110,10 +139,10 @@ export class Outlet {
       if (this.#tell() && publication.writeTo(this.writer)) return true;
       why = "memory";
     }
-    if (this.#isInOrder && this.#store(publication)) return false;
+    if (this.#isInOrder() && this.#store(publication)) return false;
     const { whenFull } = this;
     if (keeps || whenFull === "block" || whenFull === "drop-oldest") {
-      this.#setAside(++this.#sequence, publication, why);
+      this.#setAside(this.#last + 1, publication, why);
     } else if (whenFull === "latest-per-topic") {
       this.#setAside(publication.topic, publication, why);
     } else {
@@ -128,13 +157,13 @@ export class Outlet {
 
   /** Whether the next message would be taken: into the lane, or into the swap. */
   takes(message: MessageLike | Prepared): boolean {
-    return this.hasRoom || (this.#isInOrder && this.writer.hasSwapFor(message));
+    return this.hasRoom || (this.#isInOrder() && this.writer.hasSwapFor(message));
   }
 
-  /** Tells the reader something, by a control record, before the next message. */
+  /** Tells the reader something, by a control record, between the last message and the next. */
   tell(record: Uint8Array): void {
-    this.#records.push(record);
-    if (this.#tell()) this.writer.flush();
+    this.#records.push({ record, behind: this.#last });
+    if (this.#aside.size === 0 && this.writer.swapped === 0 && this.#tell()) this.writer.flush();
   }
 
   /** The reader has made room. */
@@ -154,9 +183,9 @@ export class Outlet {
     do {
       let moved = 0;
       let isShort = false;
-      for (const [key, { words, size, large }] of aside) {
+      for (const [key, { kept, number }] of aside) {
         if (!writer.hasRoom) break;
-        isShort = !this.#tell() || !writer.writeCopy(words, 0, size, large);
+        isShort = !this.#tell(number) || !writer.writeCopy(kept.words, 0, kept.size, kept.large);
         if (isShort) break;
         writer.rebook(writer.lane + LANE_SWAPPED, -1); // It was sent when it was set aside.
         aside.delete(key);
@@ -186,9 +215,10 @@ export class Outlet {
     this.#tellOwner();
   }
 
-  /** Whether the next message has no other before it but those in the lane, or in the swap. */
-  get #isInOrder(): boolean {
-    return this.#aside.size === 0 && this.#untold === 0 && this.#records.length === 0;
+  /** Whether the next message has nothing before it but what is in the lane, or in the swap. */
+  #isInOrder(): boolean {
+    if (!this.#isSettled) return false;
+    return this.writer.swapped > 0 || this.#tellRecords();
   }
 
   /** Whether nothing waits for room, but what is in the swap. */
@@ -199,7 +229,9 @@ export class Outlet {
   /** Puts a message into the swap. False if there is none, or no room in it. */
   #store(publication: Publication): boolean {
     try {
-      return publication.storeIn(this.writer);
+      if (!publication.storeIn(this.writer)) return false;
+      this.#lastSwapped = ++this.#last;
+      return true;
     } catch (error) {
       if (!(error instanceof ZmqError)) throw error;
       return false; // It cannot be written. Other pipes may have the message already.
@@ -221,7 +253,7 @@ export class Outlet {
       }
       this.#loseAside(1, why);
     }
-    aside.set(key, publication.keep());
+    aside.set(key, { kept: publication.keep(), number: ++this.#last });
     const { arena, slot } = this.pipe.thread;
     countSwapped(arena, this.writer.lane, 1, slotAt(slot) + SLOT_SENT, 1);
     this.#ask();
@@ -242,16 +274,25 @@ export class Outlet {
     this.#owner.dropped(this, messages, why);
   }
 
-  /** Tells the reader what it is to be told, and what it has lost. False if there is no memory. */
-  #tell(): boolean {
-    while (this.#records.length > 0) {
-      if (!this.writer.writeControl(this.#records[0] as Uint8Array)) return false;
-      this.#records.shift();
-    }
+  /**
+   * Tells the reader what it is to be told before a message, that of a number or the next, and what
+   * it has lost. False if there is no memory.
+   */
+  #tell(number?: number): boolean {
+    if (!this.#tellRecords(number)) return false;
     if (this.#untold === 0) return true;
     if (!this.writer.writeControl(aboutGap(this.#untold))) return false;
     this.#untold = 0;
     this.#tellOwner();
+    return true;
+  }
+
+  #tellRecords(number = Number.POSITIVE_INFINITY): boolean {
+    const records = this.#records;
+    for (let told = records[0]; told !== undefined && told.behind < number; told = records[0]) {
+      if (!this.writer.writeControl(told.record)) return false;
+      records.shift();
+    }
     return true;
   }
 

@@ -296,6 +296,86 @@ for (const option of ["publisher", "subscriber"] as const) {
   );
 }
 
+for (const option of ["publisher", "subscriber"] as const) {
+  for (const distance of DISTANCES) {
+    describe(`PUB and SUB, the ${option} has the option, ${distance}: what is readable`, () => {
+      /** A PUB, a SUB of "a" and "b", and whether a Poller says that a message can be received. */
+      async function open(g: Ground) {
+        const place = far(g, distance);
+        const pub = await g.open("Publisher", { conflate: option === "publisher" }, place);
+        await pub.bind(NAME);
+        const { Subscriber, Poller } = threadmq;
+        const sub = new Subscriber({ context: g.context, conflate: option === "subscriber" });
+        sub.connect(NAME);
+        sub.subscribe("a", "b");
+        const poller = new Poller();
+        poller.add(sub);
+        const isReadable = (): boolean => {
+          const { readable } = sub;
+          assert.equal(poller.poll().length, Number(readable));
+          return readable;
+        };
+        const receive = () => sub.tryReceive()?.join("|");
+        return { pub, sub, isReadable, receive };
+      }
+
+      play("J4: not what was unsubscribed from meanwhile", async (g) => {
+        const { pub, sub, isReadable, receive } = await open(g);
+        for (const looks of [true, false]) {
+          await pub.send(["a1", "a2"]);
+          if (looks) assert.equal(isReadable(), true);
+          sub.unsubscribe("a");
+          assert.equal(isReadable(), false);
+          assert.equal(receive(), undefined);
+          await pub.send(["b"]);
+          assert.equal(isReadable(), true);
+          assert.equal(receive(), "b");
+          sub.subscribe("a");
+        }
+        sub.close();
+      });
+
+      play("K1: when a newer one comes before it is received, that is received", async (g) => {
+        const { pub, sub, isReadable, receive } = await open(g);
+        const body = "x".repeat(10_000);
+        for (let i = 0; i < 5; i++) {
+          await pub.send([["a", `${i}`, body]]);
+          assert.equal(isReadable(), true);
+        }
+        assert.equal(g.conserved().queued, 1);
+        assert.equal(receive(), `a|4|${body}`);
+        assert.equal(isReadable(), false);
+        assert.deepEqual(g.conserved(), { sent: 5, received: 1, queued: 0, dropped: 4 });
+        await pub.send(["a"]);
+        assert.equal(isReadable(), true);
+        sub.unsubscribe("a");
+        await pub.send(["b"]);
+        assert.equal(isReadable(), true);
+        assert.equal(receive(), "b");
+        sub.close();
+      });
+
+      play("what was readable is received after either has let go, or is dropped", async (g) => {
+        for (const end of ["disconnect", "publisher closes", "close"] as const) {
+          const { pub, sub, isReadable, receive } = await open(g);
+          const before = g.conserved();
+          await pub.send(["a"]);
+          assert.equal(isReadable(), true);
+          if (end === "disconnect") sub.disconnect(NAME);
+          else if (end === "publisher closes") await pub.close();
+          else sub.close();
+          if (end !== "close") assert.equal(receive(), "a", end);
+          await pub.close();
+          sub.close();
+          const { received, dropped } = g.conserved();
+          const isDropped = Number(end === "close");
+          assert.deepEqual([received - before.received, dropped], [1 - isDropped, isDropped]);
+        }
+      });
+    });
+  }
+}
+
 play("what a peer has not received when it goes is not given to another", async (g) => {
   const push = await g.push({ conflate: true });
   await push.bind(NAME);

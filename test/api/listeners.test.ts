@@ -70,6 +70,32 @@ describe("who hears what", () => {
     assert.equal(stats.received, 1);
   });
 
+  play("invertMatching: what is not subscribed to is told, from the setting on", async (g) => {
+    const log = new Subscriber({ context: g.context, invertMatching: true });
+    log.connect(LOG);
+    const topics = async (): Promise<string[]> => {
+      const push = await g.push();
+      await push.connect(NAME);
+      await push.close();
+      const found: string[] = [];
+      for (let m = log.tryReceive(); m !== undefined; m = log.tryReceive()) found.push(`${m[0]}`);
+      return found;
+    };
+    const all = ["socket.opened", "socket.connected", "pipe.detached", "socket.closed"];
+    assert.deepEqual(await topics(), all);
+    log.subscribe("socket.opened", "socket.cl");
+    assert.deepEqual(await topics(), ["socket.connected", "pipe.detached"]);
+    log.unsubscribe("socket.cl");
+    assert.deepEqual(await topics(), ["socket.connected", "pipe.detached", "socket.closed"]);
+    log.invertMatching = false;
+    assert.deepEqual(await topics(), ["socket.opened"]);
+    log.invertMatching = true;
+    assert.deepEqual(await topics(), ["socket.connected", "pipe.detached", "socket.closed"]);
+    log.subscribe();
+    assert.deepEqual(await topics(), []);
+    log.close();
+  });
+
   play("a bad prefix is EINVAL, and changes nothing; a closed socket is EBADF", async (g) => {
     const log = await listen(g, ["thread."]);
     for (const method of ["subscribe", "unsubscribe"]) {

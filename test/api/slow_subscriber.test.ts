@@ -19,6 +19,7 @@ import {
 } from "../support/ground.ts";
 import { NAME } from "../support/links.ts";
 import { hear, listen, told } from "../support/listening.ts";
+import { PATIENCE } from "../support/stage.ts";
 
 type Policy = NonNullable<SubscriberOptions["whenFull"]>;
 
@@ -278,6 +279,46 @@ describe("the swap of a publisher", () => {
     await waiting;
     assert.equal(g.conserved().dropped, 0);
   });
+
+  for (const kind of ["Publisher", "XPublisher"] as const) {
+    play(
+      `${kind}: an XSUB gets what was swapped for it if it asks for it, or is given it`,
+      async (g) => {
+        const decides = kind === "XPublisher";
+        const options = {
+          sendHighWaterMark: 1,
+          swap: 1 << 20,
+          ...(decides ? { manual: true } : {}),
+        };
+        const pub = await g.open(kind, options);
+        const thread = g.thread();
+        const xsub = await g.open("XSubscriber", { receiveHighWaterMark: 1 }, thread);
+        await xsub.call("subscribe", "A");
+        await xsub.bind(NAME);
+        const words = new Int32Array(new SharedArrayBuffer(8));
+        const busy = thread.run((_, words: Int32Array) => {
+          Atomics.store(words, 0, 1);
+          Atomics.notify(words, 0);
+          Atomics.wait(words, 1, 0);
+        }, words);
+        Atomics.wait(words, 0, 0, PATIENCE);
+        await pub.connect(NAME);
+        await pub.send(["A0", "B0", "A1", "B1", "A2", "B2"]); // What it wants is not known.
+        assert.equal(g.conserved().queued, 6);
+        Atomics.store(words, 1, 1);
+        Atomics.notify(words, 1);
+        await busy;
+        if (decides) {
+          assert.deepEqual(await pub.receive(1), ["\x01A"]);
+          await pub.call("subscribe", "C");
+        }
+        await pub.send(["A3", "B3", "C3", "A4", "B4", "C4"]);
+        const since = decides ? ["C3", "C4"] : ["A3", "A4"];
+        assert.deepEqual(await settle(pub, xsub), ["A0", "A1", "A2", ...since]);
+        assert.equal(g.conserved().dropped, 0);
+      },
+    );
+  }
 
   play(
     "a slow one keeps no other from its messages, and what it has left is dropped",
