@@ -12,7 +12,9 @@ import {
   createThread,
   type PairOptions,
 } from "../testing/index.ts";
+import { Envelope } from "./envelope.ts";
 import { PIPE_OUT } from "./layout.ts";
+import type { Message } from "./message.ts";
 import { Pipe } from "./pipe.ts";
 import { PipeReader, type PipeReader as Reader } from "./reader.ts";
 import { isRedelivered } from "./redelivered.ts";
@@ -275,13 +277,22 @@ describe("a pipe whose reader changes", () => {
   });
 
   it("to one that wants all, and has looked: what it has seen goes first", () => {
-    const rig = createRig("reader");
-    rig.send("1");
-    const next = rig.next();
-    assert.deepEqual(next.peek()?.map(String), ["1"]);
-    rig.send("2");
-    assert.deepEqual(rig.read(next), ["1", "2"]);
-    rig.end();
+    const inOneWayOrAnother: ((reader: PipeReader) => Message | undefined)[] = [
+      (reader) => reader.read(),
+      (reader) => reader.readBehind(new Envelope()),
+    ];
+    for (const read of inOneWayOrAnother) {
+      const rig = createRig("reader");
+      rig.send("1");
+      const next = rig.next();
+      assert.deepEqual(next.peek()?.map(String), ["1"]);
+      rig.send("2");
+      assert.equal(next.plainSize, 0, "it does not lie in the lane");
+      assert.equal(next.readRun([], 10), 0, "nor is it of a run");
+      assert.deepEqual(read(next)?.map(String), ["1"]);
+      assert.deepEqual(rig.read(next), ["2"]);
+      rig.end();
+    }
   });
 
   it("and nobody comes: what waits for the next one waits as before", () => {

@@ -211,7 +211,7 @@ export class PipeReader extends MessageReader {
    * is as any other; 0 if not, or if there is none.
    */
   get plainSize(): number {
-    if (this.#conflates || !this.#laneHasMessage) return 0;
+    if (this.#seen !== undefined || this.#conflates || !this.#laneHasMessage) return 0;
     const { words } = this.arena;
     let at = this.front;
     for (let more = true; more; ) {
@@ -483,8 +483,9 @@ export class PipeReader extends MessageReader {
     }
   }
 
-  /** Copies the next run, if it is due. False if there is none, or a large body comes first. */
+  /** Copies the next run, if it is due. False if there is none, or something else comes first. */
   #fill(): boolean {
+    if (this.#seen !== undefined) return false;
     if (!this.#run.isOver) return true;
     const size = this.run();
     if (size === 0 || (this.arena.words[this.front + FLAGS] & REFERENCE) !== 0) return false;
