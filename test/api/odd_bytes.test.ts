@@ -13,6 +13,7 @@ import {
   Dealer,
   framed,
   json,
+  type MessageLike,
   Pair,
   Peer,
   Publisher,
@@ -29,7 +30,7 @@ import {
   XSubscriber,
   ZmqError,
 } from "threadmq";
-import { SMALL, zmq } from "../support/ground.ts";
+import { play, SMALL, zmq } from "../support/ground.ts";
 
 const thrower = () => {
   throw new Error("mine");
@@ -334,4 +335,66 @@ describe("bytes that say another length than they have spoil no memory", () => {
     assert.deepEqual(pull.receiveSync().map(String), ["1", "outer", "2"]);
     assert.equal(pull.tryReceive(), undefined);
   });
+});
+
+/** What is made of a view of memory that grows, to be sent; and which of the parts it is then. */
+const GROWING: Record<string, [size: number, toMessage: (view: Uint8Array) => MessageLike]> = {
+  "a message": [64, (view) => view],
+  "a part": [64, (view) => ["a", view, "b"]],
+  "a short part": [9, (view) => ["a", view, "b"]],
+  "a large part": [5000, (view) => ["a", view, "b"]],
+};
+
+describe("a view of memory that another thread lets grow while it is sent", () => {
+  for (const [name, [size, toMessage]] of Object.entries(GROWING)) {
+    for (const count of [1, 2]) {
+      play(
+        `${name}, to ${count}: it is as before or after, and nothing else is spoilt`,
+        async (g) => {
+          const { context } = g;
+          const after = 1 << 17;
+          const buffers = Array.from(
+            { length: 200 },
+            () => new SharedArrayBuffer(size, { maxByteLength: after }),
+          );
+          const turn = new Int32Array(new SharedArrayBuffer(8));
+          const growing = g.thread().run(
+            (_scene, buffers: SharedArrayBuffer[], after: number, turn: Int32Array) => {
+              for (const [i, buffer] of buffers.entries()) {
+                while (Atomics.load(turn, 0) <= i);
+                for (let wait = (i * 37) % 1000; wait > 0; wait--) Atomics.load(turn, 1);
+                buffer.grow(after);
+              }
+            },
+            buffers,
+            after,
+            turn,
+          );
+          const publisher = new Publisher({ context });
+          publisher.bindSync("inproc://x");
+          const subscribers = Array.from({ length: count }, () => new Subscriber({ context }));
+          for (const subscriber of subscribers) {
+            subscriber.connect("inproc://x");
+            subscriber.subscribe("");
+          }
+          for (const [i, buffer] of buffers.entries()) {
+            const view = new Uint8Array(buffer);
+            Atomics.store(turn, 0, i + 1);
+            while (view.length === size) {
+              publisher.sendManySync([toMessage(view), "behind it"]);
+              for (const subscriber of subscribers) {
+                const message = subscriber.receiveSync();
+                const [part] = message.splice(message.length >> 1, 1);
+                assert.ok(part?.length === size || part?.length === after, `${part?.length} bytes`);
+                assert.equal(message.join(), message.length === 0 ? "" : "a,b");
+                assert.equal(`${subscriber.receiveSync()}`, "behind it");
+              }
+            }
+          }
+          await growing;
+          for (const socket of [publisher, ...subscribers]) socket.close();
+        },
+      );
+    }
+  }
 });
