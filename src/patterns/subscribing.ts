@@ -48,8 +48,8 @@ export class Filter extends Receiver<Message> {
   readonly #trusts: boolean;
   /** Pipes whose publishers send what is wanted, and nothing else. */
   readonly #known = new Set<Pipe>();
-  protected override readonly wants: Wants = ([topic], pipe) => {
-    return this.#trustsIn(pipe) || this.#isWanted(topic as Uint8Array);
+  protected override readonly wants: Wants = (parts, pipe) => {
+    return this.#trustsIn(pipe) || this.#isWanted(parts[0] as Uint8Array);
   };
   /** What has been dropped in a pipe since the last message of it that was handed out. */
   readonly #gaps = new Map<Pipe, number>();

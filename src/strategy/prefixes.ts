@@ -22,11 +22,14 @@ export interface Interests extends Iterable<Uint8Array> {
  */
 export class Prefixes implements Interests {
   readonly #counts = new PrefixTable<number>();
+  /** Whether the empty prefix is among them: it is asked for each message. */
+  #hasEmpty = false;
 
   /** Adds a prefix. True if it was not there before. */
   add(prefix: Uint8Array): boolean {
     const count = this.#counts.get(prefix) ?? 0;
     this.#counts.set(prefix, count + 1);
+    if (prefix.length === 0) this.#hasEmpty = true;
     return count === 0;
   }
 
@@ -34,9 +37,13 @@ export class Prefixes implements Interests {
   remove(prefix: Uint8Array): boolean {
     const count = this.#counts.get(prefix);
     if (count === undefined) return false;
-    if (count === 1) this.#counts.delete(prefix);
-    else this.#counts.set(prefix, count - 1);
-    return count === 1;
+    if (count > 1) {
+      this.#counts.set(prefix, count - 1);
+      return false;
+    }
+    this.#counts.delete(prefix);
+    if (prefix.length === 0) this.#hasEmpty = false;
+    return true;
   }
 
   /** Whether this is one of the prefixes. */
@@ -46,12 +53,12 @@ export class Prefixes implements Interests {
 
   /** Whether a topic begins with one of the prefixes. */
   matches(topic: Uint8Array): boolean {
-    return this.#counts.match(topic, yes);
+    return this.#hasEmpty || this.#counts.match(topic, yes);
   }
 
-  /** Whether the empty prefix is among them. */
+  /** Whether every topic begins with one of them. */
   get all(): boolean {
-    return this.has(ALL);
+    return this.#hasEmpty;
   }
 
   /** How many different prefixes there are. */
@@ -64,8 +71,6 @@ export class Prefixes implements Interests {
     for (const [prefix] of this.#counts.entries()) yield prefix;
   }
 }
-
-const ALL = new Uint8Array(0);
 
 function yes(): boolean {
   return true;
