@@ -150,7 +150,7 @@ export class PipeWriter extends MessageWriter {
   #conflates: boolean;
   /** Whether a message may be in the cell. */
   #celled: boolean;
-  /** Whether something was put there since the last flush. */
+  /** Whether since the last flush something was put there, or first into the swap. */
   #put = false;
   /** Whether its owner has it on the list of those to be flushed (strategy/unshown.ts). */
   unshown = false;
@@ -269,6 +269,7 @@ export class PipeWriter extends MessageWriter {
     let awake = super.flush();
     if (this.#put) {
       this.#put = false;
+      this.drainSwap();
       awake = this.wake() && awake;
     }
     if (this.written !== this.#counted) this.#count();
@@ -277,7 +278,7 @@ export class PipeWriter extends MessageWriter {
   }
 
   /**
-   * Stores a message in the swap. False if there is no room for it there.
+   * Stores a message in the swap; `flush` sees to it that it comes back. False if there is no room.
    *
    * @throws ZmqError if it cannot be written; or, as `write`, if it is no message.
    */
@@ -294,8 +295,9 @@ export class PipeWriter extends MessageWriter {
     }
     countSwapped(this.arena, this.lane, 1, this.#counter, 1);
     if (swap.count === 1) {
+      this.#limit = this.written; // The next one goes behind it.
+      this.#put = true;
       this.onSwap(true);
-      this.drainSwap();
     }
     return true;
   }

@@ -98,6 +98,36 @@ describe("a writer with a swap", () => {
     rig.end();
   });
 
+  it("shows what it has stored by flush, and not before", () => {
+    const rig = createRig({ mark: 1 });
+    rig.send("0");
+    assert.equal(rig.writer.hasRoom, false);
+    assert.deepEqual(rig.take(), ["0"]);
+    assert.ok(rig.writer.store("1"));
+    assert.deepEqual(rig.take(), []);
+    assert.ok(rig.writer.store("2"));
+    rig.writer.flush();
+    assert.deepEqual(rig.take(), ["1"]);
+    rig.hear();
+    assert.deepEqual(rig.take(), ["2"]);
+    rig.end();
+  });
+
+  it("lets nothing pass what it has stored for lack of memory alone", () => {
+    const rig = createRig({ mark: 0, maxBytes: 1 << 20 });
+    const large = "x".repeat(10_000);
+    let count = 0;
+    while (rig.writer.write(large)) count++;
+    assert.ok(rig.writer.hasRoom && rig.writer.store("first"));
+    assert.equal(rig.writer.hasRoom, false);
+    rig.writer.flush();
+    assert.equal(rig.take(count).length, count);
+    assert.ok(rig.send("second"));
+    rig.hear();
+    assert.deepEqual(rig.take(), ["first", "second"]);
+    rig.end();
+  });
+
   it("sends nothing past the swap while that holds anything, though the lane has room", () => {
     const rig = createRig();
     for (const text of upTo(20)) rig.send(text);
