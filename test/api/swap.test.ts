@@ -562,7 +562,7 @@ describe("options", () => {
 });
 
 /** So many rounds: in one of some thousand an answer was there before `send` had returned. */
-const ROUNDS = 20_000;
+const ROUNDS = 10_000;
 
 play("a REQ gets the answer to a request that was swapped, however soon it comes", async (g) => {
   const options = { relaxed: true, correlate: true, sendHighWaterMark: 1, swap: SWAP };
