@@ -291,8 +291,9 @@ export function prepare(
       hint: "A message has at least one part; send null or an empty string for an empty one.",
     });
   }
-  if (isLarge || size > SMALL_WORDS) checkMemory(parts, size, pool);
-  return new Prepared(parts, size, envelope);
+  const prepared = new Prepared(parts, size, envelope);
+  if (isLarge || size > SMALL_WORDS) checkMemory(prepared, pool);
+  return prepared;
 }
 
 /** The same where a part of the envelope needs a block of its own in a lane. */
@@ -306,7 +307,7 @@ function prepareBehind(envelope: Envelope, message: MessageLike, pool: Pool): Pr
 const SMALL_WORDS = PAGE_WORDS >> 1;
 
 /** @throws ZmqError EMSGSIZE if a message could never be stored. */
-function checkMemory(parts: readonly (string | Uint8Array)[], size: number, pool: Pool): void {
+function checkMemory({ parts, size, envelope }: Prepared, pool: Pool): void {
   let memory = 0;
   for (const part of parts) {
     const bytes = lengthOf(part);
@@ -316,7 +317,7 @@ function checkMemory(parts: readonly (string | Uint8Array)[], size: number, pool
   const records = Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);
   if (records > PAGE_WORDS) memory += records;
   const most = pool.pages.mostWords;
-  if (memory > most) throw tooLarge(parts, memory, most);
+  if (memory > most) throw tooLarge(parts, memory, most, envelope);
 }
 
 /** @throws ZmqError EMSGSIZE if a control record of these bytes could never be written. */
@@ -451,12 +452,19 @@ function isAscii(text: string): boolean {
 }
 
 /** @param memory How many words of pages it would take. @param most How many it may. */
-function tooLarge(parts: readonly (string | Uint8Array)[], memory: number, most: number): ZmqError {
-  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+function tooLarge(
+  parts: readonly (string | Uint8Array)[],
+  memory: number,
+  most: number,
+  envelope?: Envelope,
+): ZmqError {
+  const all = [...parts, ...(envelope?.parts ?? [])];
+  const bytes = all.reduce((sum, part) => sum + lengthOf(part), 0);
+  const and = envelope === undefined ? "" : " and its envelope";
   const pages = Math.ceil(memory / PAGE_WORDS);
   return new ZmqError("EMSGSIZE", {
     hint:
-      `It has ${bytes} bytes in ${parts.length} part(s), which take ${pages} pages of ` +
+      `It has ${bytes} bytes in ${parts.length} part(s)${and}, which take ${pages} pages of ` +
       `${PAGE_BYTES} bytes; a message of this context may take ${most / PAGE_WORDS}. ` +
       "Send it in pieces, or create the context with a larger maxMemory.",
   });
