@@ -7,6 +7,7 @@ import {
   countAndNote,
   countBoth,
   LEAVE_A_LINK,
+  LEAVE_NONE,
   load,
   MEMORY_WANTED,
   noteBoth,
@@ -253,7 +254,7 @@ export class PipeWriter extends MessageWriter {
    */
   moveIn(lane: Addr, from: Addr, size: number): boolean {
     this.flush(); // The note is of one message alone.
-    const at = this.reserve(size, LEAVE_A_LINK);
+    const at = this.reserve(size, this.queued === 0 ? LEAVE_NONE : LEAVE_A_LINK);
     if (at === 0) return false;
     const { words } = this.arena;
     words.copyWithin(at, from, from + size);
