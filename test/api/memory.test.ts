@@ -78,7 +78,7 @@ for (const [size, how] of [
   ...[3000, 4096, 30_000].map((size) => [size, "one by one"] as const),
 ]) {
   play(
-    `messages of ${size} bytes: in a full context others can come, and get what one has left, ${how}`,
+    `${size} bytes, ${how}: in a full context others can come, and get what one has left`,
     async (g) => {
       const bound = await g.push({ sendHighWaterMark: 0 });
       await bound.bind("inproc://a");
