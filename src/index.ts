@@ -22,6 +22,7 @@ export {
   type AcknowledgeOption,
   type Balance,
   type BalanceOption,
+  type Chunk,
   type Codec,
   type CodecOption,
   type CodecUnlessMessage,

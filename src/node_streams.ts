@@ -23,7 +23,7 @@ import {
   type WritableOptions,
 } from "node:stream";
 import { type Receives, type Sends, ZmqError } from "./index.ts";
-import { Source } from "./socket/index.ts";
+import { Source, sendChunk, takesPairs } from "./socket/index.ts";
 
 /**
  * What a socket receives: messages, or with a codec values; `null`, by which a stream says that it
@@ -44,8 +44,9 @@ export function toReadable(socket: Receives<unknown>): Readable {
 }
 
 /**
- * Sends what is written: messages, or with a codec values. Writes that have gathered while one
- * waited, or while the stream was corked, are one `sendMany`.
+ * Sends what is written: messages, or with a codec values; of a SERVER, PEER or RADIO pairs, of a
+ * message and whom it is for, or its group. Writes that have gathered while one waited, or while
+ * the stream was corked, are one `sendMany`, if they are no pairs.
  *
  * `finish` says that the socket has accepted everything; `drain` of the socket says more.
  */
@@ -93,16 +94,20 @@ function reading(source: Source<unknown>) {
 
 const NULL_HINT = "A stream of Node's cannot carry null: take it from the socket itself.";
 
-function writing(socket: Sends<unknown>, { signal }: AbortController) {
-  return {
-    write(message: unknown, _encoding: unknown, done: (error?: Error) => void): void {
-      socket.send(message, { signal }).then(() => done(), done);
+function writing(socket: Sends<unknown>, { signal }: AbortController): WritableOptions {
+  const one: WritableOptions = {
+    write(chunk: unknown, _encoding: unknown, done: (error?: Error) => void): void {
+      sendChunk(socket, chunk, signal).then(() => done(), done);
     },
+  };
+  if (takesPairs(socket)) return one;
+  return {
+    ...one,
     writev(writes: { chunk: unknown }[], done: (error?: Error) => void): void {
       const messages = writes.map(({ chunk }) => chunk);
       socket.sendMany(messages, { signal }).then(() => done(), done);
     },
-  } satisfies WritableOptions;
+  };
 }
 
 function ending({ source, gone }: { source?: Source<unknown>; gone?: AbortController }) {

@@ -33,7 +33,8 @@ const LINK_PAGES = 4;
 /**
  * How many pages an allocation leaves free. Messages leave most: in a full arena there must be a
  * way for someone to come who receives. That takes a link, and then room to move messages that were
- * another's before: the contents of one chunk, before it is freed.
+ * another's before: the contents of one chunk, before it is freed. Who has nothing to receive is
+ * given a message though nothing is left free by it: none would come free by anybody else.
  */
 export const LEAVE_NONE = 0;
 export const LEAVE_A_LINK: number = LINK_PAGES;

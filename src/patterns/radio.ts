@@ -48,6 +48,8 @@ function checkGroup(group: unknown): Uint8Array {
 
 /** The sending half of RADIO: puts the group in front. */
 class GroupSender extends Distributor {
+  override readonly isTold = true;
+
   protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
     checkOnePart(message);
     const [part] = partsOf(message) as [Part];

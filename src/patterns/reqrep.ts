@@ -46,6 +46,9 @@ import type { Wants } from "../strategy/index.ts";
  * A REQ takes the reply only from whom it has asked. When that peer is gone and has not answered,
  * `receive` says so once (EHOSTUNREACH), and the next request may be sent; a request that nobody
  * had read is taken back, so that no later reply can be taken for another's.
+ *
+ * A message that a stream puts back was not received: the turn is still that of `receive`. When the
+ * turn is over, it does not go back any more.
  */
 interface Asked {
   readonly pipe: Pipe;
@@ -74,6 +77,8 @@ class Dialogue {
   label: Uint8Array | undefined;
   /** That peer is gone. */
   lost = false;
+  /** How many requests were sent. */
+  turn = 0;
   #number: number = (Math.random() * 2 ** 32) >>> 0;
 
   /** A new label. Four bytes, as in libzmq the least significant first. */
@@ -88,6 +93,7 @@ class Dialogue {
     this.asked = { pipe, binding: pipe.binding };
     this.label = label;
     this.lost = false;
+    this.turn++;
   }
 
   end(): void {
@@ -164,9 +170,10 @@ class RequestSender extends Balancer {
     return !this.#isDue || this.core.options.relaxed;
   }
 
-  /** Whether a reply is waited for that may still come. */
+  /** Whether a reply is waited for that may still come, or one was put back. */
   get #isDue(): boolean {
-    return this.#dialogue.asked !== undefined && !this.#dialogue.lost;
+    const { asked, lost } = this.#dialogue;
+    return (asked !== undefined && !lost) || this.#replies.hasReturned;
   }
 }
 
@@ -193,9 +200,18 @@ class ReplyReceiver extends Receiver<Message> {
     throw outOfTurn("Send a request first.", this.core.address());
   }
 
-  /** Throws away what has come unasked. */
+  /** Throws away what has come unasked, or was put back. */
   discard(): void {
+    this.discardReturned();
     while (this.fq.receive() !== undefined);
+  }
+
+  protected override resumed(): void {
+    this.onEnd();
+  }
+
+  protected override get turn(): number {
+    return this.#dialogue.turn;
   }
 
   protected override get arrived(): boolean {
@@ -366,6 +382,8 @@ export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocke
 /** What the two halves of a REP share: whom the last request came from, and its envelope. */
 class Obligation {
   due: Asked | undefined;
+  /** How many replies were sent. */
+  turn = 0;
   readonly envelope: Envelope = new Envelope();
   /** Called when there is a request to reply to. */
   onDue: () => void = () => {};
@@ -417,6 +435,14 @@ class RequestReceiver extends Receiver<Message> {
     }
   }
 
+  protected override resumed(): void {
+    this.#obligation.onDue();
+  }
+
+  protected override get turn(): number {
+    return this.#obligation.turn;
+  }
+
   #next(lease: Lease | undefined): Message | undefined {
     const { envelope } = this.#obligation;
     envelope.clear();
@@ -451,7 +477,9 @@ class ReplySender extends Routing<Asked> {
   ): Routed<Asked> {
     this.enter();
     const { due } = this.#obligation;
-    if (due === undefined) throw outOfTurn("Receive a request first.", this.core.address());
+    if (due === undefined || this.#requests.hasReturned) {
+      throw outOfTurn("Receive a request first.", this.core.address());
+    }
     return { to: due, message: prepare(message, this.thread.pool, this.#obligation.envelope) };
   }
 
@@ -470,6 +498,7 @@ class ReplySender extends Routing<Asked> {
     }
     super.write(message); // What cannot be sent is dropped: whoever has asked has gone, or is slow.
     this.#obligation.due = undefined;
+    this.#obligation.turn++;
     this.#replied = true;
     return true;
   }
@@ -484,7 +513,7 @@ class ReplySender extends Routing<Asked> {
   protected override unreachable(): void {}
 
   override get ready(): boolean {
-    return this.#obligation.due !== undefined;
+    return this.#obligation.due !== undefined && !this.#requests.hasReturned;
   }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 import { type Addr, load, store, type Words } from "../memory/index.ts";
-import { LANE_READ, LANE_WRITTEN } from "../queue/index.ts";
+import { LANE_READ, LANE_WRITTEN, ONE, WAITS } from "../queue/index.ts";
 import { PIPE_ADDRESSED, PIPE_ADDRESSEE, PIPE_BINDING, PIPE_OUT, PIPE_PERSONAL } from "./layout.ts";
-import { ONE, queuedIn, WAITS } from "./writer.ts";
+import { queuedIn } from "./writer.ts";
 
 /**
  * addressee — for which binder of a pipe a message is, where it is for that one and for no other.

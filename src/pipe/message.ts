@@ -10,6 +10,7 @@ import {
   INLINE_BYTES,
   LENGTH,
   MORE,
+  ONE,
   RECORD_HEAD,
   REFERENCE,
   REFERENCE_WORDS,
@@ -68,10 +69,9 @@ export class MessageWriter extends YpipeWriter {
   write(message: MessageLike | Prepared): boolean {
     if (isSimple(message)) {
       const length = lengthOf(message); // Once: it may be a view of memory that grows.
-      const at = this.reserve(recordWords(length));
-      if (at === 0) return false;
-      this.#putBytes(at, message, length, 0);
-      return true;
+      const at = this.#place(recordWords(length));
+      if (at !== 0) this.#putBytes(at, message, length, 0);
+      return at !== 0;
     }
     const prepared = message instanceof Prepared ? message : prepare(message, this.pool);
     return this.#writeParts((prepared as Prepared).check());
@@ -85,10 +85,9 @@ export class MessageWriter extends YpipeWriter {
    */
   writeCopy(source: Int32Array, from: number, size: number, large: boolean): boolean {
     if (large) return this.#writeParts(preparedOf(source, from, size));
-    const at = this.reserve(size);
-    if (at === 0) return false;
-    this.putRecords(at, source, from, size);
-    return true;
+    const at = this.#place(size);
+    if (at !== 0) this.putRecords(at, source, from, size);
+    return at !== 0;
   }
 
   /**
@@ -98,11 +97,18 @@ export class MessageWriter extends YpipeWriter {
    */
   writeBehind(part: Uint8Array, source: Int32Array, from: number, size: number): boolean {
     const head = recordWords(part.length);
-    const at = this.reserve(head + size);
+    const at = this.#place(head + size);
     if (at === 0) return false;
     this.#putBytes(at, part, part.length, MORE);
     this.putRecords(at + head, source, from, size);
     return true;
+  }
+
+  /** Room for a message, of so many words, which is written then; 0 if there is no memory. */
+  #place(size: number): Addr {
+    const at = this.reserve(size);
+    if (at !== 0) this.written = (this.written + ONE) | 0;
+    return at;
   }
 
   /** Puts records where there is room for them. */
@@ -121,12 +127,12 @@ export class MessageWriter extends YpipeWriter {
 
   #writeParts(message: Prepared): boolean {
     if (!message.isLarge) {
-      const at = this.reserve(message.size);
+      const at = this.#place(message.size);
       if (at !== 0) this.#fill(at, message);
       return at !== 0;
     }
     if (bodies.length > 0) bodies.length = 0;
-    const at = this.#allocateBodies(message.lengths) ? this.reserve(message.size) : 0;
+    const at = this.#allocateBodies(message.lengths) ? this.#place(message.size) : 0;
     if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
     else this.#fill(at, message);
     return at !== 0;
@@ -323,8 +329,9 @@ export function prepare(
       hint: "A message has at least one part; send null or an empty string for an empty one.",
     });
   }
-  if (isLarge || size > SMALL_WORDS) checkMemory(parts, size, pool);
-  return new Prepared(parts, lengths, size, isLarge, envelope);
+  const prepared = new Prepared(parts, lengths, size, isLarge, envelope);
+  if (isLarge || size > SMALL_WORDS) checkMemory(prepared, pool);
+  return prepared;
 }
 
 /** The same where a part of the envelope needs a block of its own in a lane. */
@@ -338,7 +345,7 @@ function prepareBehind(envelope: Envelope, message: MessageLike, pool: Pool): Pr
 const SMALL_WORDS = PAGE_WORDS >> 1;
 
 /** @throws ZmqError EMSGSIZE if a message could never be stored. */
-function checkMemory(parts: readonly (string | Uint8Array)[], size: number, pool: Pool): void {
+function checkMemory({ parts, size, envelope }: Prepared, pool: Pool): void {
   let memory = 0;
   for (const part of parts) {
     const bytes = lengthOf(part);
@@ -348,7 +355,7 @@ function checkMemory(parts: readonly (string | Uint8Array)[], size: number, pool
   const records = Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);
   if (records > PAGE_WORDS) memory += records;
   const most = pool.pages.mostWords;
-  if (memory > most) throw tooLarge(parts, memory, most);
+  if (memory > most) throw tooLarge(parts, memory, most, envelope);
 }
 
 /** @throws ZmqError EMSGSIZE if a control record of these bytes could never be written. */
@@ -472,12 +479,19 @@ function isAscii(text: string): boolean {
 }
 
 /** @param memory How many words of pages it would take. @param most How many it may. */
-function tooLarge(parts: readonly (string | Uint8Array)[], memory: number, most: number): ZmqError {
-  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+function tooLarge(
+  parts: readonly (string | Uint8Array)[],
+  memory: number,
+  most: number,
+  envelope?: Envelope,
+): ZmqError {
+  const all = [...parts, ...(envelope?.parts ?? [])];
+  const bytes = all.reduce((sum, part) => sum + lengthOf(part), 0);
+  const and = envelope === undefined ? "" : " and its envelope";
   const pages = Math.ceil(memory / PAGE_WORDS);
   return new ZmqError("EMSGSIZE", {
     hint:
-      `It has ${bytes} bytes in ${parts.length} part(s), which take ${pages} pages of ` +
+      `It has ${bytes} bytes in ${parts.length} part(s)${and}, which take ${pages} pages of ` +
       `${PAGE_BYTES} bytes; a message of this context may take ${most / PAGE_WORDS}. ` +
       "Send it in pieces, or create the context with a larger maxMemory.",
   });

@@ -29,11 +29,13 @@ import {
   LENGTH,
   MORE,
   markRedelivered,
+  ONE,
   RECORD_HEAD,
   REFERENCE,
   recordSize,
   recordWords,
   repairCellReader,
+  WAITS,
 } from "../queue/index.ts";
 import { isFor } from "./addressee.ts";
 import type { Envelope } from "./envelope.ts";
@@ -44,7 +46,7 @@ import { disown } from "./move.ts";
 import { MessageReader } from "./parts.ts";
 import { Run } from "./run.ts";
 import type { Slab } from "./slab.ts";
-import { NEWEST, NO_READER, ONE, type PipeWriter, queuedIn, WAITS } from "./writer.ts";
+import { NEWEST, NO_READER, type PipeWriter, queuedIn } from "./writer.ts";
 
 export interface ReaderOptions {
   /** Whether a message that is handed out is the reader's only once it is acknowledged. */

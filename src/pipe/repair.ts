@@ -14,11 +14,12 @@ import {
   LANE_SENT,
   LANE_WRITTEN,
   markRedelivered,
+  ONE,
   repairCellReader,
   repairReader,
   repairWriter,
+  WAITS,
 } from "../queue/index.ts";
-import { ONE, WAITS } from "./writer.ts";
 
 /**
  * Finishes or takes back what a dead writer was about; what was shown counts as sent.

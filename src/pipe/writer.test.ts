@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { load } from "../memory/index.ts";
-import { LANE_READ, LANE_WAKE_AT, LANE_WRITTEN } from "../queue/index.ts";
+import { LANE_READ, LANE_WAKE_AT, LANE_WRITTEN, ONE, WAITS } from "../queue/index.ts";
 import { assertFreed, createArena, createPair, createThread } from "../testing/index.ts";
 import { PIPE_OUT } from "./layout.ts";
-import { NO_READER, ONE, WAITS } from "./writer.ts";
+import { NO_READER } from "./writer.ts";
 
 /** A pipe with watermarks, whose counts begin anywhere; they go in steps of {@link ONE}. */
 function createRig(own: number, peer: number, count = 0) {

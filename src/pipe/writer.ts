@@ -7,6 +7,7 @@ import {
   countAndNote,
   countBoth,
   LEAVE_A_LINK,
+  LEAVE_NONE,
   load,
   MEMORY_WANTED,
   noteBoth,
@@ -27,6 +28,8 @@ import {
   LANE_SWAPPED,
   LANE_WAKE_AT,
   LANE_WRITTEN,
+  ONE,
+  WAITS,
 } from "../queue/index.ts";
 import { type MessageLike, MessageWriter, Prepared, prepare } from "./message.ts";
 import { noteMove } from "./move.ts";
@@ -38,9 +41,6 @@ import { countSwapped } from "./swapped.ts";
 export const NO_READER = -1;
 /** In LANE_LIMIT: whoever reads wants the newest message only. */
 export const NEWEST = -2;
-/** Counts go in steps of two: bit 0 of `read` is the writer's, and says that it waits. */
-export const ONE = 2;
-export const WAITS = 1;
 /** How much comes out of the swap at a time, 4 MiB: some milliseconds. */
 const MOST_WORDS = 1 << 20;
 /** No count of messages read, for those are even. */
@@ -153,7 +153,7 @@ export class PipeWriter extends MessageWriter {
   #conflates: boolean;
   /** Whether a message may be in the cell. */
   #celled: boolean;
-  /** Whether something was put there since the last flush. */
+  /** Whether since the last flush something was put there, or first into the swap. */
   #put = false;
   /** Whether its owner has it on the list of those to be flushed (strategy/unshown.ts). */
   unshown = false;
@@ -233,21 +233,7 @@ export class PipeWriter extends MessageWriter {
   /** Writes a message without showing it. False if there is no memory; throws if it is none. */
   override write(message: MessageLike | Prepared): boolean {
     if (this.#conflates) return this.#conflate(message);
-    if (!super.write(message)) return false;
-    this.written = (this.written + ONE) | 0;
-    return true;
-  }
-
-  override writeCopy(source: Int32Array, from: number, size: number, large: boolean): boolean {
-    if (!super.writeCopy(source, from, size, large)) return false;
-    this.written = (this.written + ONE) | 0;
-    return true;
-  }
-
-  override writeBehind(part: Uint8Array, source: Int32Array, from: number, size: number): boolean {
-    if (!super.writeBehind(part, source, from, size)) return false;
-    this.written = (this.written + ONE) | 0;
-    return true;
+    return super.write(message);
   }
 
   /**
@@ -256,7 +242,7 @@ export class PipeWriter extends MessageWriter {
    */
   moveIn(lane: Addr, from: Addr, size: number): boolean {
     this.flush(); // The note is of one message alone.
-    const at = this.reserve(size, LEAVE_A_LINK);
+    const at = this.reserve(size, this.queued === 0 ? LEAVE_NONE : LEAVE_A_LINK);
     if (at === 0) return false;
     const { words } = this.arena;
     words.copyWithin(at, from, from + size);
@@ -272,6 +258,7 @@ export class PipeWriter extends MessageWriter {
     let awake = super.flush();
     if (this.#put) {
       this.#put = false;
+      this.drainSwap();
       awake = this.wake() && awake;
     }
     if (this.written !== this.#counted) this.#count();
@@ -280,7 +267,7 @@ export class PipeWriter extends MessageWriter {
   }
 
   /**
-   * Stores a message in the swap. False if there is no room for it there.
+   * Stores a message in the swap; `flush` sees to it that it comes back. False if there is no room.
    *
    * @throws ZmqError if it cannot be written; or, as `write`, if it is no message.
    */
@@ -297,8 +284,9 @@ export class PipeWriter extends MessageWriter {
     }
     countSwapped(this.arena, this.lane, 1, this.#counter, 1);
     if (swap.count === 1) {
+      this.#limit = this.written; // The next one goes behind it.
+      this.#put = true;
       this.onSwap(true);
-      this.drainSwap();
     }
     return true;
   }

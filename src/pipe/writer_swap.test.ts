@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { counted, load, MEMORY_WANTED, SLOT_DROPPED, slotAt } from "../memory/index.ts";
-import { LANE_READ, LANE_SWAPPED } from "../queue/index.ts";
+import { LANE_READ, LANE_SWAPPED, WAITS } from "../queue/index.ts";
 import {
   assertFreed,
   checkAll,
@@ -18,7 +18,7 @@ import {
 import { PIPE_OUT } from "./layout.ts";
 import type { MessageLike } from "./message.ts";
 import { swappedIn } from "./swapped.ts";
-import { queuedIn, WAITS } from "./writer.ts";
+import { queuedIn } from "./writer.ts";
 
 function createRig({ mark = 4, swap = 1 << 30, maxBytes = 1 << 26 } = {}) {
   const arena = createArena({ maxBytes });
@@ -95,6 +95,36 @@ describe("a writer with a swap", () => {
     }
     assert.deepEqual(got, upTo(20));
     assert.equal(rig.writer.swapped, 0);
+    rig.end();
+  });
+
+  it("shows what it has stored by flush, and not before", () => {
+    const rig = createRig({ mark: 1 });
+    rig.send("0");
+    assert.equal(rig.writer.hasRoom, false);
+    assert.deepEqual(rig.take(), ["0"]);
+    assert.ok(rig.writer.store("1"));
+    assert.deepEqual(rig.take(), []);
+    assert.ok(rig.writer.store("2"));
+    rig.writer.flush();
+    assert.deepEqual(rig.take(), ["1"]);
+    rig.hear();
+    assert.deepEqual(rig.take(), ["2"]);
+    rig.end();
+  });
+
+  it("lets nothing pass what it has stored for lack of memory alone", () => {
+    const rig = createRig({ mark: 0, maxBytes: 1 << 20 });
+    const large = "x".repeat(10_000);
+    let count = 0;
+    while (rig.writer.write(large)) count++;
+    assert.ok(rig.writer.hasRoom && rig.writer.store("first"));
+    assert.equal(rig.writer.hasRoom, false);
+    rig.writer.flush();
+    assert.equal(rig.take(count).length, count);
+    assert.ok(rig.send("second"));
+    rig.hear();
+    assert.deepEqual(rig.take(), ["first", "second"]);
     rig.end();
   });
 

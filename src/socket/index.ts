@@ -68,9 +68,12 @@ export { type Outgoing, Sender } from "./sending.ts";
 export { SendingSocket } from "./sending_socket.ts";
 export { Socket, type SocketCore, type SocketStats } from "./socket.ts";
 export {
+  type Chunk,
   type Receives,
   type Sends,
   Source,
+  sendChunk,
+  takesPairs,
   toReadableStream,
   toWritableStream,
 } from "./streams.ts";

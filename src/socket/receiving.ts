@@ -156,8 +156,12 @@ export abstract class Receiver<M = Message> extends Direction {
       if (message === undefined) return undefined;
       const value = this.#codec === undefined ? message : this.#valueOf(message, this.#codec);
       isOver = true;
+      const { turn } = this;
       const { acknowledged } = this.fq;
-      taker.take(value as M, () => this.putBack(message, acknowledged));
+      taker.take(value as M, () => {
+        if (turn === this.turn) this.putBack(message, acknowledged);
+        else this.count(-1); // The socket has gone on without it.
+      });
       return true;
     }, options);
   }
@@ -193,6 +197,7 @@ export abstract class Receiver<M = Message> extends Direction {
     const message = returned.pop();
     if (returned.length === 0) this.#returned = undefined;
     this.count(1);
+    this.resumed();
     return message;
   }
 
@@ -252,6 +257,19 @@ export abstract class Receiver<M = Message> extends Direction {
     if (this.pending > 0) this.pump();
   }
 
+  /** What was put back is given up. */
+  protected discardReturned(): void {
+    this.#returned = undefined;
+  }
+
+  /** What was put back has been taken. */
+  protected resumed(): void {}
+
+  /** Where calls take turns: which turn it is. A message goes back in its own, and not later. */
+  protected get turn(): number {
+    return 0;
+  }
+
   /** How many messages are in no pipe any more, and still to be received. */
   get aside(): number {
     return this.#returned?.filter((message) => this.#homeless.has(message)).length ?? 0;
@@ -275,7 +293,7 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   /** Whether a message was put back, and is the next one. */
-  protected get hasReturned(): boolean {
+  get hasReturned(): boolean {
     return this.#returned !== undefined;
   }
 

@@ -121,7 +121,10 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
       this.#unshown.add(writer);
       return true;
     }
-    if (writer.store(message)) return true;
+    if (writer.store(message)) {
+      this.#unshown.add(writer);
+      return true;
+    }
     if (this.drops) {
       this.core.dropped(1, hasRoom ? "memory" : "full");
       return true;

@@ -10,10 +10,19 @@ import { halvesOf } from "./ways.ts";
 export type Receives<In> = Socket & { receive(options?: WaitOptions): Promise<In> };
 
 /** A socket that sends, as far as a stream is concerned. */
-export interface Sends<Out> {
-  send(message: Out, options?: WaitOptions): Promise<void>;
-  sendMany(messages: Iterable<Out>, options?: WaitOptions): Promise<void>;
+export interface Sends<Out, Call extends WaitOptions = WaitOptions> {
+  send(message: Out, options?: Call): Promise<void>;
+  sendMany(messages: Iterable<Out>, options?: Call): Promise<void>;
 }
+
+/**
+ * What is written to a stream: a message, or with a codec a value. Where `send` is told whom it is
+ * for, or which group it is of, a pair of both, as such a socket receives it: of a SERVER and a
+ * PEER `[message, { routingId }]`, of a RADIO `[message, { group }]`.
+ */
+export type Chunk<Out, Call extends WaitOptions = WaitOptions> = WaitOptions extends Call
+  ? Out
+  : readonly [message: Out, about: Omit<Call, keyof WaitOptions>];
 
 /**
  * streams — sockets as Web Streams. For those of Node there is the entry `threadmq/node-streams`.
@@ -125,17 +134,42 @@ export function toReadableStream<In>(socket: Receives<In>): ReadableStream<In> {
   return stream;
 }
 
+/** Whether what is written to a stream of this socket is a pair. */
+export function takesPairs(socket: object): boolean {
+  return halvesOf(socket).sender?.isTold === true;
+}
+
+/** Sends what was written to a stream. */
+export function sendChunk(
+  socket: Sends<unknown>,
+  chunk: unknown,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!takesPairs(socket)) return socket.send(chunk, { signal });
+  if (!Array.isArray(chunk) || chunk.length !== 2) {
+    const hint =
+      "Write pairs, as such a socket receives them: [part, { routingId }], or { group }.";
+    return Promise.reject(new ZmqError("EINVAL", { hint }));
+  }
+  const [message, about] = chunk;
+  return socket.send(message, { ...about, signal });
+}
+
 /**
- * A stream whose chunks a socket sends: messages, or with a codec values.
+ * A stream whose chunks a socket sends: messages, or with a codec values; of a SERVER, PEER or
+ * RADIO pairs, of a message and whom it is for, or its group. So what is read from such a socket,
+ * or a DISH, can be written as it is.
  *
  * A send that fails ends the stream with its error. `abort` gives up the send that waits, which is
  * then not accepted.
  */
-export function toWritableStream<Out>(socket: Sends<Out>): WritableStream<Out> {
+export function toWritableStream<Out, Call extends WaitOptions = WaitOptions>(
+  socket: Sends<Out, Call>,
+): WritableStream<Chunk<Out, Call>> {
   return new WritableStream({
     write(message, stream) {
       const { signal } = stream as unknown as { signal: AbortSignal }; // The types lack it.
-      return socket.send(message, { signal });
+      return sendChunk(socket as Sends<unknown>, message, signal);
     },
   });
 }

@@ -139,7 +139,7 @@ export class Outlet {
       if (this.#tell() && publication.writeTo(this.writer)) return true;
       why = "memory";
     }
-    if (this.#isInOrder() && this.#store(publication)) return false;
+    if (this.#isInOrder() && this.#store(publication)) return true;
     const { whenFull } = this;
     if (keeps || whenFull === "block" || whenFull === "drop-oldest") {
       this.#setAside(this.#last + 1, publication, why);

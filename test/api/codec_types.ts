@@ -29,6 +29,7 @@ import {
   Scatter,
   Server,
   Subscriber,
+  toWritableStream,
   XPublisher,
   XSubscriber,
 } from "threadmq";
@@ -209,4 +210,21 @@ export async function withoutCodec<Value>(codec: Codec<Value>): Promise<void> {
   new Pull<Value>({ codec, acknowledge: true });
   new Request({ codec });
   new Dealer<Value, Value>({ codec });
+}
+
+export async function streams(): Promise<void> {
+  const jobs = toWritableStream(new Push<Job>({ codec: json() })).getWriter();
+  await jobs.write(job);
+  // @ts-expect-error No jobs.
+  await jobs.write([job, { group: "news" }]);
+  const radio = toWritableStream(new Radio<Job>({ codec: json() })).getWriter();
+  await radio.write([job, { group: "news" }]);
+  // @ts-expect-error Of no group.
+  await radio.write(job);
+  for (const socket of [new Server(), new Peer()]) {
+    const writer = toWritableStream(socket).getWriter();
+    await writer.write(["text", { routingId: 5 }]);
+    // @ts-expect-error For nobody.
+    await writer.write(["text"]);
+  }
 }

@@ -456,3 +456,29 @@ describe("a reply that is late", () => {
     assert.equal(dealer.tryReceive(), undefined);
   });
 });
+
+play(
+  "a reply, or a request, that is too large: its envelope's bytes are in the count",
+  async (g) => {
+    const { context } = g;
+    const dealer = new Dealer({ context });
+    const rep = new Reply({ context });
+    const req = new Request({ context, correlate: true });
+    rep.bindSync(NAME);
+    dealer.connect(NAME);
+    req.connect(NAME);
+    const huge = Buffer.alloc(4 << 20);
+    const hint = (count: number) => (error: any) => {
+      assert.match(
+        error.hint,
+        new RegExp(`^It has ${count} bytes in 1 part\\(s\\) and its envelope,`),
+      );
+      return zmq("EMSGSIZE")(error);
+    };
+    await dealer.send([bytes(4000, 1), "", "x"]);
+    await rep.receive(PATIENT);
+    await assert.rejects(rep.send(huge), hint(huge.length + 4000));
+    await assert.rejects(req.send(huge), hint(huge.length + 4));
+  },
+  { context: { maxMemory: 2 << 20 } },
+);

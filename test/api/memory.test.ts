@@ -72,9 +72,13 @@ for (const way of WAYS) {
   );
 }
 
-for (const size of [10, 300, 3000, 4096, 30_000]) {
+for (const [size, how] of [
+  ...[10, 300, 3000, 4096, 30_000].map((size) => [size, "at once"] as const),
+  // So that more is moved while it is received: each may leave as many as there is room for.
+  ...[3000, 4096, 30_000].map((size) => [size, "one by one"] as const),
+]) {
   play(
-    `messages of ${size} bytes: in a full context others can come, and get what one has left`,
+    `${size} bytes, ${how}: in a full context others can come, and get what one has left`,
     async (g) => {
       const bound = await g.push({ sendHighWaterMark: 0 });
       await bound.bind("inproc://a");
@@ -90,7 +94,9 @@ for (const size of [10, 300, 3000, 4096, 30_000]) {
       await first.close();
       for (const place of [g.thread(), g.here, g.here]) {
         const pull = await join(place);
-        got.push(...(await pull.receive(Math.floor(count / 8))));
+        const share = Math.floor(count / 8);
+        const most = how === "at once" ? share : 1;
+        for (let left = share; left > 0; left -= most) got.push(...(await pull.receive(most)));
         await pull.close();
       }
       const last = await join(g.here);

@@ -7,9 +7,20 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { Pull, Push, Subscriber, XPublisher, XSubscriber } from "threadmq";
+import type { Readable } from "node:stream";
+import {
+  Poller,
+  Pull,
+  Push,
+  Reply,
+  Request,
+  type RequestOptions,
+  Subscriber,
+  XPublisher,
+  XSubscriber,
+} from "threadmq";
 import { toReadable } from "threadmq/node-streams";
-import { play, zmq } from "../support/ground.ts";
+import { type Ground, play, zmq } from "../support/ground.ts";
 import { PATIENCE } from "../support/stage.ts";
 
 const PATIENT = { timeout: PATIENCE };
@@ -119,4 +130,94 @@ play("what goes back to an XPUB is there for the next stream, and readable", asy
   const [message] = await once(second, "data", { signal: AbortSignal.timeout(PATIENCE) });
   assert.equal(`${message}`, "\x01a");
   second.destroy();
+});
+
+/** A REQ and a REP that are linked, and have said nothing yet. */
+function dialogue(g: Ground, options: RequestOptions = {}): { req: Request; rep: Reply } {
+  const rep = new Reply({ context: g.context });
+  const req = new Request({ context: g.context, receiveTimeout: PATIENCE, ...options });
+  rep.bindSync("inproc://x");
+  req.connect("inproc://x");
+  return { req, rep };
+}
+
+/** A stream that has the next message, and nobody has read it. */
+async function holding(socket: Request | Reply): Promise<Readable> {
+  const stream = toReadable(socket);
+  await once(stream, "readable");
+  return stream;
+}
+
+async function giveUp(stream: Readable): Promise<void> {
+  stream.destroy();
+  await once(stream, "close");
+}
+
+for (const relaxed of [false, true]) {
+  for (const correlate of [false, true]) {
+    const what = `${relaxed ? "relaxed" : "strict"}${correlate ? ", with numbers" : ""}`;
+
+    play(`a reply that went back is not that to the next request: ${what}`, async (g) => {
+      const { req, rep } = dialogue(g, { relaxed, correlate });
+      await req.send("1");
+      await rep.send(`re ${await rep.receive(PATIENT)}`);
+      await giveUp(await holding(req));
+      assert.equal(req.writable, relaxed);
+      if (!relaxed) {
+        assert.throws(() => req.trySend("2"), zmq("EFSM"));
+        using poller = new Poller();
+        poller.add(req, { writable: true });
+        const polled = poller.wait(PATIENT);
+        assert.equal(`${await req.receive()}`, "re 1");
+        assert.equal((await polled).length, 1);
+        assert.equal(req.stats().received, 1);
+      }
+      await req.send("2");
+      assert.equal(req.readable, false);
+      await rep.send(`re ${await rep.receive(PATIENT)}`);
+      assert.equal(`${await req.receive()}`, "re 2");
+      assert.throws(() => req.tryReceive(), zmq("EFSM"));
+    });
+
+    play(`nor one that goes back when that was sent: ${what}`, async (g) => {
+      const { req, rep } = dialogue(g, { relaxed, correlate });
+      await req.send("1");
+      await rep.send(`re ${await rep.receive(PATIENT)}`);
+      const stream = await holding(req);
+      await req.send("2");
+      await giveUp(stream);
+      assert.deepEqual([req.stats().received, req.readable], [0, false]);
+      await rep.send(`re ${await rep.receive(PATIENT)}`);
+      assert.equal(`${await req.receive()}`, "re 2");
+      assert.throws(() => req.tryReceive(), zmq("EFSM"));
+    });
+  }
+}
+
+play("a request that went back is to be received before it is answered", async (g) => {
+  const { req, rep } = dialogue(g);
+  await req.send("1");
+  await giveUp(await holding(rep));
+  assert.equal(rep.writable, false);
+  assert.throws(() => rep.trySend("re nothing"), zmq("EFSM"));
+  using poller = new Poller();
+  poller.add(rep, { writable: true });
+  const polled = poller.wait(PATIENT);
+  const request = await rep.receive(PATIENT);
+  assert.equal((await polled).length, 1);
+  await rep.send(`re ${request}`);
+  assert.equal(`${await req.receive()}`, "re 1");
+});
+
+play("a request that goes back when it was answered does not come again", async (g) => {
+  const { req, rep } = dialogue(g);
+  await req.send("1");
+  const stream = await holding(rep);
+  await rep.send("re 1");
+  await giveUp(stream);
+  assert.deepEqual([rep.stats().received, rep.readable], [0, false]);
+  assert.equal(`${await req.receive()}`, "re 1");
+  await req.send("2");
+  await rep.send(`re ${await rep.receive(PATIENT)}`);
+  assert.equal(`${await req.receive()}`, "re 2");
 });

@@ -11,9 +11,9 @@ import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Context, Push } from "threadmq";
+import { Context, Push, Request } from "threadmq";
 import { type Actor, DISTANCES, far, Ground, play, SMALL, Thread, zmq } from "../support/ground.ts";
-import { WAYS } from "../support/stage.ts";
+import { PATIENCE, WAYS } from "../support/stage.ts";
 
 const NAME = "inproc://swap";
 const SWAP = 1 << 26;
@@ -559,4 +559,31 @@ describe("options", () => {
     },
     { context: { maxMemory: 1 << 20 } },
   );
+});
+
+/** So many rounds: in one of some thousand an answer was there before `send` had returned. */
+const ROUNDS = 10_000;
+
+play("a REQ gets the answer to a request that was swapped, however soon it comes", async (g) => {
+  const options = { relaxed: true, correlate: true, sendHighWaterMark: 1, swap: SWAP };
+  const req = new Request({ context: g.context, ...options });
+  req.bindSync(NAME);
+  const answering = g.thread().run(({ threadmq, context }, name) => {
+    const router = new threadmq.Router({ context, receiveHighWaterMark: 1 });
+    router.connect(name);
+    for (let isOver = false; !isOver; ) {
+      const request = router.receiveSync();
+      router.sendSync(request);
+      isOver = `${request.at(-1)}` === "the end";
+    }
+  }, NAME);
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const request of ["given up", "given up", `${round}`]) req.sendSync(request);
+      assert.equal(`${req.receiveSync({ timeout: PATIENCE })}`, `${round}`);
+    }
+  } finally {
+    req.sendSync("the end");
+    await answering;
+  }
 });

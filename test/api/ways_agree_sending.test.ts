@@ -55,7 +55,7 @@ interface Kind {
   readonly onePart?: true;
   /** It has one peer; or each message says which. */
   readonly exclusive?: true;
-  /** What a call is told, of which streams and proxies know nothing. */
+  /** What a call is told, of which proxies know nothing. */
   readonly told?: (world: World) => object;
   /** What is before the body of a message. */
   readonly before?: (world: World) => unknown[];

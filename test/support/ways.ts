@@ -222,6 +222,11 @@ export interface WayToSend {
   readonly now?: true;
 }
 
+/** As they are written to a stream. */
+function chunks(messages: readonly unknown[], options?: object): readonly unknown[] {
+  return options === undefined ? messages : messages.map((message) => [message, options]);
+}
+
 async function piped(socket: any, messages: readonly unknown[], corked: boolean): Promise<void> {
   const stream = toWritable(socket);
   if (corked) stream.cork();
@@ -293,20 +298,21 @@ export const SENDING: Readonly<Record<string, WayToSend>> = {
     },
   },
   "a Web stream": {
-    tells: false,
-    async send(socket, messages) {
+    async send(socket, messages, options) {
       const writer = toWritableStream<unknown>(socket).getWriter();
-      for (const message of messages) await writer.write(message);
+      for (const chunk of chunks(messages, options)) await writer.write(chunk);
       await writer.close();
     },
   },
   "a stream of Node's": {
-    tells: false,
-    send: (socket, messages) => piped(socket, messages, false),
+    send: (socket, messages, options) => {
+      return piped(socket, chunks(messages, options), false);
+    },
   },
   "a stream of Node's that was corked": {
-    tells: false,
-    send: (socket, messages) => piped(socket, messages, true),
+    send: (socket, messages, options) => {
+      return piped(socket, chunks(messages, options), true);
+    },
   },
   "a proxy": {
     tells: false,
