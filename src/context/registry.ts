@@ -218,8 +218,8 @@ export class Registry extends Names {
   /** All listeners by their serial numbers, and the topics they want. */
   listeners(): Map<number, number> {
     return this.lock.hold(() => {
-      const words = this.words;
       const entries = this.entries().filter((entry) => this.#listens(entry));
+      const words = this.words;
       return new Map(entries.map((entry) => [words[entry + SERIAL], words[entry + TOPICS]]));
     });
   }
