@@ -448,9 +448,10 @@ export class Pool {
 
   /** Frees a chain that was taken from a stack; it begins in `taken`. */
   #freeTaken(taken: Addr): void {
-    const words = this.#arena.words;
-    for (let block = words[taken]; block !== 0; block = words[taken]) {
-      this.#arena.reach(block);
+    const arena = this.#arena;
+    for (let block = arena.words[taken]; block !== 0; block = arena.words[taken]) {
+      arena.reach(block);
+      const words = arena.words;
       words[this.#hand] = block;
       words[taken] = words[block];
       this.#freeOne(block);
