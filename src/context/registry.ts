@@ -474,12 +474,12 @@ export class Registry extends Names {
 
   /** The rest of that. It may be done again, should we die in the middle. */
   protected unlinkDoomed(entry: Addr, pipe: Addr): void {
-    const words = this.words;
     let before = 0;
     for (const other of this.pipes(entry)) {
       if (other === pipe) break;
       before = other;
     }
+    const words = this.words;
     if (before === 0) words[entry + FIRST] = words[pipe + PIPE_NEXT];
     else words[before + PIPE_NEXT] = words[pipe + PIPE_NEXT];
     if (words[entry + LAST] === pipe) words[entry + LAST] = before;
