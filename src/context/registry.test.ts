@@ -173,7 +173,7 @@ describe("a name", () => {
     rig.end();
   });
 
-  it("that is a listener's is known to who tells, where the arena has grown since it looked", () => {
+  it("that is a listener's is known to who tells, in memory that is new", () => {
     const rig = createRig();
     const teller = new Party(createThread(Arena.open(rig.a.thread.arena.buffer), 20));
     allocateBeyond(rig.a.thread.pool, 4000, teller.thread.arena);

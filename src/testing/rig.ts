@@ -28,8 +28,8 @@ export function createThread(arena: Arena, slot: number, fake: Host = new FakeHo
 }
 
 /**
- * A block that lies past the views of an arena: what there is before it, for blocks of that size, is
- * taken, so that what comes next lies there, too.
+ * A block that lies past the views of an arena: all there is before it, for blocks of that size, is
+ * taken, so that what comes next lies there too.
  */
 export function allocateBeyond(pool: Pool, size: number, { words }: Arena): Addr {
   let block = pool.allocate(size);
