@@ -3,9 +3,18 @@
 /** Senders and owners that die between a command's bit and its push. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Addr, type Keeper, load, Pool, SLOT_HEAD, slotAt, store } from "../memory/index.ts";
-import { createArena, FakeHost } from "../testing/index.ts";
-import { ACTIVATE_READ, BLOCK_BITS, CLOSED, PIPE_TERM, TAKEN } from "./command.ts";
+import {
+  type Addr,
+  Arena,
+  type Keeper,
+  load,
+  Pool,
+  SLOT_HEAD,
+  slotAt,
+  store,
+} from "../memory/index.ts";
+import { allocateBeyond, createArena, FakeHost } from "../testing/index.ts";
+import { ACTIVATE_READ, BIND, BLOCK_BITS, CLOSED, PIPE_TERM, TAKEN } from "./command.ts";
 import { ASLEEP } from "./mailbox.ts";
 import { Thread } from "./thread.ts";
 
@@ -15,8 +24,8 @@ function createRig() {
   const arena = createArena();
   const gone = new Set<number>();
   const keeper: Keeper = { isGone: (slot) => gone.has(slot), repair: () => {} };
-  const create = (slot: number) =>
-    new Thread(arena, slot, new Pool(arena, slot, true), new FakeHost(), keeper);
+  const create = (slot: number, its = arena) =>
+    new Thread(its, slot, new Pool(its, slot, true), new FakeHost(), keeper);
   const [owner, mourner, dead] = [create(1), create(2), create(DEAD)] as const;
   const heard: [Addr, number][] = [];
   const number = owner.register({ command: (block, bits) => heard.push([block, bits]) });
@@ -30,6 +39,7 @@ function createRig() {
   return {
     arena,
     gone,
+    create,
     owner,
     mourner,
     dead,
@@ -63,6 +73,26 @@ describe("a sender that dies between the bit and the push", () => {
     rig.mourner.post(block, PIPE_TERM);
     rig.owner.dispatch();
     assert.equal(rig.heard.length, 2, "it is as any other");
+  });
+
+  it("leaves one that it has assigned, where the arena has grown since its owner looked", () => {
+    const rig = createRig();
+    const { arena, dead } = rig;
+    const owner = rig.create(4, Arena.open(arena.buffer));
+    const heard: [Addr, number][] = [];
+    const number = owner.register({ command: (at, bits) => heard.push([at, bits]) });
+    const block = allocateBeyond(dead.pool, 16, owner.arena);
+    owner.ownBlocks = () => {
+      owner.arena.refresh(); // As who looks through lists.
+      return [block];
+    };
+    store(arena.words, block + BLOCK_BITS, CLOSED);
+    dead.assign(block, 4, number, BIND);
+    store(arena.words, slotAt(4) + SLOT_HEAD, 0); // It has not pushed.
+    rig.gone.add(DEAD);
+    rig.mourner.mourn();
+    owner.dispatch();
+    assert.deepEqual(heard, [[block, BIND]]);
   });
 
   it("is not taken for one that has pushed, nor for one that is alive", () => {

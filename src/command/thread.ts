@@ -241,12 +241,12 @@ export class Thread {
 
   /** If a thread has died: adds to the inbox what it was about to push. */
   #lookAround(): void {
-    const { words } = this.arena;
     // SYNC(death) observe: what was not pushed will not be.
-    const deaths = load(words, DEATHS);
+    const deaths = load(this.arena.words, DEATHS);
     if (deaths === this.mailbox.deaths) return;
     this.mailbox.deaths = deaths;
     for (const block of this.ownBlocks()) {
+      const { words } = this.arena; // Not before: a block may lie where the arena has grown since.
       // SYNC(post) observe: only who has posted first.
       const bits = load(words, block + BLOCK_BITS);
       if ((bits & COMMANDS) === 0 || (bits & (TAKEN | CLOSED)) !== 0 || !this.#isGone(bits))

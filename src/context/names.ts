@@ -92,7 +92,8 @@ export class Names {
   }
 
   protected isHidden(entry: Addr): boolean {
-    return this.arena.bytes[this.arena.reach(entry + NAME) * 4] === HIDDEN;
+    const at = this.arena.reach(entry + NAME);
+    return this.arena.bytes[at * 4] === HIDDEN;
   }
 
   protected create(name: Uint8Array, endpoint: string): Addr {

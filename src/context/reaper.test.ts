@@ -6,11 +6,13 @@ import { describe, it } from "node:test";
 import { BIND, Thread } from "../command/index.ts";
 import {
   type Addr,
-  type Arena,
+  Arena,
   type Keeper,
   NAMES_DOOMED,
   NAMES_LOCK,
+  NOBODY_DIES,
   Pool,
+  SLOT_LEASES,
   SLOT_MAKING,
   slotAt,
   store,
@@ -21,12 +23,15 @@ import {
   ATTACHED,
   BINDER_BLOCK,
   createPipe,
+  Leases,
   move,
   PIPE_ENTRY,
+  PIPE_OUT,
   Pipe,
   Slab,
 } from "../pipe/index.ts";
-import { assertFreed, createArena, FakeHost } from "../testing/index.ts";
+import { LANE_HELD } from "../queue/index.ts";
+import { allocateBeyond, assertFreed, createArena, FakeHost } from "../testing/index.ts";
 import { FIRST, LAST, SLOT } from "./names.ts";
 import { PULL, PUSH } from "./peers.ts";
 import { Reaper } from "./reaper.ts";
@@ -383,5 +388,71 @@ describe("a section that was broken off", () => {
     assert.equal(rig.alive.registry.count().endpoints, 0);
     rig.reap();
     rig.end();
+  });
+});
+
+describe("whether a block is linked is known", () => {
+  /** Slot 3 is found to be dead while slot 2 looks, and until then has made the arena grow. */
+  function createRig() {
+    const arena = createArena();
+    let dies: (() => void) | undefined;
+    const keeper: Keeper = {
+      isGone: (slot) => {
+        if (slot !== 3) return false;
+        dies?.();
+        dies = undefined;
+        return true;
+      },
+      repair: () => {},
+    };
+    const dying = new Party(arena, 3, keeper);
+    const mourner = new Party(Arena.open(arena.buffer), 2, keeper);
+    return {
+      arena,
+      dying,
+      /** Of a block: and what the other does at last. */
+      isLinked(block: Addr, size: number, last: () => void): boolean {
+        dies = () => {
+          allocateBeyond(dying.thread.pool, size, mourner.thread.arena);
+          last();
+        };
+        const isLinked = mourner.registry.isLinked(block);
+        assert.equal(dies, undefined);
+        return isLinked;
+      },
+    };
+  }
+
+  it("where another who dies had written more", () => {
+    const { arena, dying, isLinked } = createRig();
+    const pipe = dying.connect();
+    const message = new Uint8Array(5000);
+    assert.ok(pipe.writer?.write(message));
+    const body = arena.words[arena.words[pipe.at + PIPE_OUT] + LANE_HELD] as Addr;
+    assert.ok(isLinked(body, 2032, () => assert.ok(pipe.writer?.write(message))));
+  });
+
+  it("where a living writer shows more to a reader who is dead", () => {
+    const { arena, dying, isLinked } = createRig();
+    const writer = new Party(arena, 4, NOBODY_DIES);
+    dying.bind();
+    const pipe = writer.connect(-1, "first");
+    dying.thread.dispatch();
+    const { pool } = writer.thread;
+    const chunk = pool.allocate(2032); // The fourth; the second and the third will lie past it.
+    pool.putBack(chunk);
+    const last = () => {
+      for (let i = 0; i < 500; i++) assert.ok(pipe.writer?.write("another"));
+      pipe.writer?.flush();
+    };
+    assert.ok(isLinked(chunk, 4000, last));
+  });
+
+  it("where another who dies had leased more", () => {
+    const { arena, dying, isLinked } = createRig();
+    const leases = new Leases(dying.thread);
+    assert.ok(leases.reserve(1));
+    const table = arena.words[slotAt(3) + SLOT_LEASES] as Addr;
+    assert.ok(isLinked(table, 128, () => assert.ok(leases.reserve(100))));
   });
 });

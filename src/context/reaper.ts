@@ -239,7 +239,8 @@ export class Reaper extends Registry {
       if (making !== 0 && this.isGone(slot)) unlisted.push(making);
       const bodies = words[slotAt(slot) + SLOT_BODIES] | words[slotAt(slot) + SLOT_LEASES];
       if (bodies === 0 || !this.isGone(slot)) continue;
-      if (isPublished(words, slot, block) || isLeased(words, slot, block)) return true;
+      this.arena.refresh(); // After that: it may have died just now.
+      if (isPublished(this.words, slot, block) || isLeased(this.words, slot, block)) return true;
     }
     if (block === 0 || unlisted.includes(block)) return true;
     for (const pipe of unlisted) {
@@ -259,10 +260,11 @@ export class Reaper extends Registry {
   }
 
   #isInLane(pipe: Addr, where: number, block: Addr, held: boolean, unread: boolean): boolean {
-    const lane = this.words[this.arena.reach(pipe) + where];
+    this.arena.refresh(); // After it was asked who is dead: they may have died just now.
+    const lane = this.words[pipe + where];
     if (lane === 0) return false;
     if (held && isHeld(this.words, lane, block)) return true;
-    return unread && isUnread(this.words, lane, block);
+    return unread && isUnread(this.arena, lane, block);
   }
 
   /** The slot of who has an end of a pipe; 0 if nobody has. */

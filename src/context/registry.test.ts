@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { BIND, type Thread } from "../command/index.ts";
 import {
   type Addr,
+  Arena,
   counted,
   LEAVE_NONE,
   LOG_LISTENERS,
@@ -25,7 +26,13 @@ import {
   Slab,
 } from "../pipe/index.ts";
 import { LANE_LIMIT } from "../queue/index.ts";
-import { assertFreed, checkAll, createArena, createThread } from "../testing/index.ts";
+import {
+  allocateBeyond,
+  assertFreed,
+  checkAll,
+  createArena,
+  createThread,
+} from "../testing/index.ts";
 import { PUB, PULL, PUSH, SUB } from "./peers.ts";
 import { Registry } from "./registry.ts";
 
@@ -164,6 +171,17 @@ describe("a name", () => {
     rig.b.unbind("x");
     for (const pipe of rig.b.pipes) rig.b.leave(pipe);
     rig.end();
+  });
+
+  it("that is a listener's is known to who tells, in memory that is new", () => {
+    const rig = createRig();
+    const teller = new Party(createThread(Arena.open(rig.a.thread.arena.buffer), 20));
+    allocateBeyond(rig.a.thread.pool, 4000, teller.thread.arena);
+    const binder = { slot: 1, object: rig.a.object, type: SUB, limit: 1 };
+    const { name, entry } = rig.a.registry.listen("sys://log", binder);
+    assert.ok(entry >= teller.thread.arena.words.length);
+    rig.a.registry.tune(name, 5);
+    assert.deepEqual([...teller.registry.listeners().values()], [5]);
   });
 
   it("that is a listener's is in no count, and what lies there is not kept", () => {

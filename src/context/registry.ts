@@ -218,8 +218,8 @@ export class Registry extends Names {
   /** All listeners by their serial numbers, and the topics they want. */
   listeners(): Map<number, number> {
     return this.lock.hold(() => {
-      const words = this.words;
       const entries = this.entries().filter((entry) => this.#listens(entry));
+      const words = this.words;
       return new Map(entries.map((entry) => [words[entry + SERIAL], words[entry + TOPICS]]));
     });
   }
@@ -474,12 +474,12 @@ export class Registry extends Names {
 
   /** The rest of that. It may be done again, should we die in the middle. */
   protected unlinkDoomed(entry: Addr, pipe: Addr): void {
-    const words = this.words;
     let before = 0;
     for (const other of this.pipes(entry)) {
       if (other === pipe) break;
       before = other;
     }
+    const words = this.words;
     if (before === 0) words[entry + FIRST] = words[pipe + PIPE_NEXT];
     else words[before + PIPE_NEXT] = words[pipe + PIPE_NEXT];
     if (words[entry + LAST] === pipe) words[entry + LAST] = before;

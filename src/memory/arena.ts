@@ -30,6 +30,7 @@ const LEAST_PAGES = 16;
  *
  *   An address that was read from shared memory goes through `reach` before it is used.
  *
+ * And `words` is taken after that: `words[reach(at)]` looks where it may not be yet.
  * A view once taken stays good for what it covers: growth moves nothing.
  */
 export class Arena {

@@ -341,6 +341,26 @@ if (!inWorker(roles)) {
       for (const block of blocks) mine.free(block);
       assertFreed(base, mine);
     });
+
+    it("may get many too late, where who finds them has not looked since the arena grew", () => {
+      const arena = tinyArena(60);
+      const gone = new Pool(arena, 1, true);
+      const mine = new Pool(Arena.open(arena.buffer), 2, true);
+      mine.isFree = (slot) => slot === 1;
+      const base = gone.pages.usedBytes;
+      const late = takeAll(gone, 4000);
+      gone.leave();
+      let head = 0;
+      for (const block of late) {
+        arena.words[block] = head;
+        head = block;
+      }
+      store(arena.words, slotAt(1) + SLOT_REMOTE, head);
+      const blocks = takeAll(mine, 4000);
+      assert.equal(blocks.length, late.length, "the pages of all of them");
+      for (const block of blocks) mine.free(block);
+      assertFreed(base, mine);
+    });
   });
 
   describe("two threads", () => {

@@ -448,9 +448,10 @@ export class Pool {
 
   /** Frees a chain that was taken from a stack; it begins in `taken`. */
   #freeTaken(taken: Addr): void {
-    const words = this.#arena.words;
-    for (let block = words[taken]; block !== 0; block = words[taken]) {
-      this.#arena.reach(block);
+    const arena = this.#arena;
+    for (let block = arena.words[taken]; block !== 0; block = arena.words[taken]) {
+      arena.reach(block);
+      const words = arena.words;
       words[this.#hand] = block;
       words[taken] = words[block];
       this.#freeOne(block);
@@ -465,7 +466,10 @@ export class Pool {
     // SYNC(free) observe: as in takeRemote.
     let block = load(words, remote);
     // A chain is noted before it is taken: what is still on the stack has not been taken.
-    while (block !== 0 && block !== words[taken]) block = words[this.#arena.reach(block)];
+    while (block !== 0 && block !== words[taken]) {
+      this.#arena.reach(block);
+      block = this.#arena.words[block];
+    }
     if (block !== 0) words[taken] = 0;
     this.#freeTaken(taken);
     this.#takeRemote(dead);

@@ -269,13 +269,13 @@ export function repairCellWriter(arena: Arena, pool: Pool, lane: Addr): void {
  * @param read How many messages have been released, as the lane counts them.
  */
 export function repairCellReader(arena: Arena, pool: Pool, lane: Addr, read: number): void {
-  const words = arena.words;
-  const block = takenBlock(words, lane);
+  const block = takenBlock(arena.words, lane);
   if (block === 0) {
-    words[lane + LANE_TAKEN] = 0;
+    arena.words[lane + LANE_TAKEN] = 0;
     return;
   }
   arena.reach(block);
+  const words = arena.words;
   if (((read - words[block + NUMBER]) | 0) < 0) {
     if (words[lane + LANE_HANDED] === block + CELL_HEAD) {
       words[block + CELL_HEAD + FLAGS] |= REDELIVERED;

@@ -3,7 +3,7 @@
 /**
  * holds — whether a block of the pool is in a lane: asked of each that a dead thread had in hand.
  */
-import type { Addr, Words } from "../memory/index.ts";
+import type { Addr, Arena, Words } from "../memory/index.ts";
 import { isPut, isTaken } from "./cell.ts";
 import {
   CHUNK_HEAD,
@@ -23,7 +23,7 @@ import {
 } from "./layout.ts";
 import { shownUpTo } from "./ypipe.ts";
 
-/** Whether a block is among those that a writer has not shown. */
+/** Whether a block is among those that a writer, who is dead, has not shown. */
 export function isHeld(words: Words, lane: Addr, block: Addr): boolean {
   if (isPut(words, lane, block)) return true;
   if (shownUpTo(words, lane) !== words[lane + LANE_W]) return false; // All of them are shown.
@@ -32,15 +32,18 @@ export function isHeld(words: Words, lane: Addr, block: Addr): boolean {
   return at === block;
 }
 
-/** Whether a block is still to be freed by who reads, or destroys, a ypipe. */
-export function isUnread(words: Words, lane: Addr, block: Addr): boolean {
-  if (isTaken(words, lane, block)) return true;
-  if (words[lane + LANE_READER_CHUNK] === 0) return false;
+/** Whether a block is still to be freed by who reads, or destroys, a ypipe. Nobody reads now. */
+export function isUnread(arena: Arena, lane: Addr, block: Addr): boolean {
+  if (isTaken(arena.words, lane, block)) return true;
+  if (arena.words[lane + LANE_READER_CHUNK] === 0) return false;
+  const end = shownUpTo(arena.words, lane);
+  arena.refresh(); // After that: a writer who lives may just have made the arena grow.
+  const { words } = arena;
   const passing = words[lane + LANE_FREE_AT] !== 0;
   let chunk = words[lane + (passing ? LANE_FREE_CHUNK : LANE_READER_CHUNK)];
   let at = words[lane + (passing ? LANE_FREE_AT : LANE_FRONT)];
   if (at <= chunk || at >= chunk + words[chunk]) at = chunk + CHUNK_HEAD;
-  for (const end = shownUpTo(words, lane); at !== end; ) {
+  while (at !== end) {
     const flags = words[at + FLAGS];
     if ((flags & END) !== 0) {
       if (chunk === block) return true;

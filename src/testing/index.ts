@@ -15,4 +15,11 @@ export { createPair, type Pair, type PairOptions } from "./pair.ts";
  *   files    files in memory, that fail when asked to
  */
 export { checkAll, checkAllAsync, type Random, seeded } from "./random.ts";
-export { type ArenaSize, assertFreed, createArena, createThread, FakeHost } from "./rig.ts";
+export {
+  type ArenaSize,
+  allocateBeyond,
+  assertFreed,
+  createArena,
+  createThread,
+  FakeHost,
+} from "./rig.ts";

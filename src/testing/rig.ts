@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Host, HostFiles, KeepAlive } from "../base/index.ts";
 import { BLOCK_BITS, CLOSED, Thread } from "../command/index.ts";
-import { Arena, MAX_SLOTS, Pool, SLOT_BLOCK, slotAt } from "../memory/index.ts";
+import { type Addr, Arena, MAX_SLOTS, Pool, SLOT_BLOCK, slotAt } from "../memory/index.ts";
 import { host } from "../platform/index.ts";
 
 /** rig — an arena with threads in it that are all this one, so that a test decides who is next. */
@@ -25,6 +25,20 @@ export function createArena({ initialBytes = 0, maxBytes = 1 << 26 }: ArenaSize 
 /** A thread of the context, with a pool of its own. */
 export function createThread(arena: Arena, slot: number, fake: Host = new FakeHost()): Thread {
   return new Thread(arena, slot, new Pool(arena, slot, true), fake);
+}
+
+/**
+ * A block that lies past the views of an arena: all there is before it, for blocks of that size, is
+ * taken, so that what comes next lies there too.
+ */
+export function allocateBeyond(pool: Pool, size: number, { words }: Arena): Addr {
+  let block = pool.allocate(size);
+  while (block < words.length) {
+    assert.notEqual(block, 0, "the arena can grow");
+    block = pool.allocate(size);
+  }
+  pool.keep();
+  return block;
 }
 
 /** Asserts that, once all threads have trimmed, so many bytes of the arena are in use. */
