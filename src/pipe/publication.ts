@@ -14,7 +14,7 @@ import {
   WORD_BYTES,
   type Words,
 } from "../memory/index.ts";
-import { BODY_HEAD, HELD_NEXT, hasShown, INLINE_BYTES, LANE_W } from "../queue/index.ts";
+import { BODY_HEAD, HELD_NEXT, INLINE_BYTES, LANE_W, shownUpTo } from "../queue/index.ts";
 import { bodyWords, Prepared } from "./message.ts";
 import { type Kept, keep, Records } from "./records.ts";
 import type { PipeWriter } from "./writer.ts";
@@ -179,7 +179,7 @@ export class Publication {
 /** How many lanes have not got what the thread of a slot was publishing. */
 function lanesLeft(words: Words, at: Addr): number {
   const lane = words[at + SLOT_SHOWING];
-  const shown = lane !== 0 && hasShown(words, lane, words[at + SLOT_SHOWING_W]);
+  const shown = lane !== 0 && shownUpTo(words, lane) !== words[at + SLOT_SHOWING_W];
   return words[at + (shown ? SLOT_NEXT_LEFT : SLOT_LEFT)];
 }
 

@@ -5,6 +5,7 @@
  *
  *   layout   chunks, records, and the rows of a lane
  *   ypipe    when records may be seen: flush, sleep; and the chunks they are in
+ *   handed   what was handed out, and is to be handed out again
  *   holds    whether a block is in a lane
  *   cell     one message, and only the newest, beside a ypipe
  *
@@ -20,17 +21,17 @@
  * means.
  */
 export { CellReader, CellWriter, isCellFull, repairCellReader } from "./cell.ts";
+export { markRedelivered } from "./handed.ts";
 export { isHeld, isUnread } from "./holds.ts";
 export * from "./layout.ts";
 export {
   createYpipe,
   destroyYpipe,
-  hasShown,
-  markRedelivered,
   passTo,
   repairReader,
   repairWriter,
   shownBy,
+  shownUpTo,
   YpipeReader,
   YpipeWriter,
 } from "./ypipe.ts";

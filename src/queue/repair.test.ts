@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Addr, Arena, load, store } from "../memory/index.ts";
 import { allocateBeyond, createLane, type Lane } from "../testing/index.ts";
+import { markRedelivered } from "./handed.ts";
 import { isHeld, isUnread } from "./holds.ts";
 import {
   BODY_HEAD,
@@ -34,7 +35,7 @@ import {
   recordSize,
   recordWords,
 } from "./layout.ts";
-import { markRedelivered, repairReader, repairWriter, YpipeReader, YpipeWriter } from "./ypipe.ts";
+import { repairReader, repairWriter, YpipeReader, YpipeWriter } from "./ypipe.ts";
 
 /** A writer of messages of one record: a number, or a body of its own that holds it. */
 class Writer extends YpipeWriter {

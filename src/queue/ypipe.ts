@@ -26,7 +26,6 @@ import {
   LANE_FREE_AT,
   LANE_FREE_CHUNK,
   LANE_FRONT,
-  LANE_HANDED,
   LANE_HELD,
   LANE_NEXT_CHUNK,
   LANE_NEXT_WRITTEN,
@@ -42,7 +41,6 @@ import {
   MODEST_CHUNK_WORDS,
   MORE,
   RECORD_HEAD,
-  REDELIVERED,
   REFERENCE,
   REFERENCE_WORDS,
   recordSize,
@@ -257,30 +255,6 @@ export function repairReader(arena: Arena, pool: Pool, lane: Addr): void {
   freePassed(arena, pool, lane);
 }
 
-/** Marks all messages from `front` up to what was handed out: they will be handed out again. */
-export function markRedelivered(words: Words, lane: Addr): void {
-  const handed = words[lane + LANE_HANDED];
-  if (handed === 0) return;
-  const end = shownUpTo(words, lane);
-  let first = true;
-  for (let at = words[lane + LANE_FRONT]; at !== handed && at !== end; ) {
-    const flags = words[at + FLAGS];
-    if ((flags & END) !== 0) {
-      at = words[at + LENGTH] + CHUNK_HEAD;
-      continue;
-    }
-    if (first) words[at + FLAGS] = flags | REDELIVERED;
-    first = (flags & MORE) === 0;
-    at += recordSize(words, at);
-  }
-  words[lane + LANE_HANDED] = 0;
-}
-
-/** Whether a writer that is dead, or does not write now, has shown anything since `c` was `w`. */
-export function hasShown(words: Words, lane: Addr, w: Addr): boolean {
-  return shownUpTo(words, lane) !== w;
-}
-
 /** The role that puts records in. */
 export class YpipeWriter {
   protected readonly arena: Arena;
@@ -334,18 +308,15 @@ export class YpipeWriter {
    * spoilt; and what is behind those records will be written anew.
    */
   protected get bytes(): Uint8Array {
-    this.#bytes ??= this.#bytesOf(this.#chunk);
+    const { buffer, words } = this.arena;
+    const chunk = this.#chunk;
+    this.#bytes ??= new Uint8Array(buffer, chunk * WORD_BYTES, words[chunk] * WORD_BYTES);
     return this.#bytes;
   }
 
-  /** Where there an address is. */
+  /** Where an address is there. */
   protected offsetOf(at: Addr): number {
     return (at - this.#chunk) * WORD_BYTES;
-  }
-
-  #bytesOf(chunk: Addr): Uint8Array {
-    const { buffer, words } = this.arena;
-    return new Uint8Array(buffer, chunk * WORD_BYTES, words[chunk] * WORD_BYTES);
   }
 
   /**
