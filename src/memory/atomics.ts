@@ -38,6 +38,28 @@ export function swapIf(words: Words, at: Addr, expected: number, value: number):
   return Atomics.compareExchange(words, at, expected, value);
 }
 
+/**
+ * As `swapIf`, beside which `note` says that it may have happened: it is `noted` from just before,
+ * and what it was once it is known that nothing was swapped.
+ *
+ * A thread is terminated where it calls a function or goes round a loop, and there is no such place
+ * between the two: it has done both, or neither.
+ */
+export function swapNoting(
+  words: Words,
+  at: Addr,
+  expected: number,
+  value: number,
+  note: Addr,
+  noted: number,
+): number {
+  const before = words[note];
+  words[note] = noted;
+  const seen = Atomics.compareExchange(words, at, expected, value);
+  if (seen !== expected) words[note] = before;
+  return seen;
+}
+
 export function exchange(words: Words, at: Addr, value: number): number {
   return Atomics.exchange(words, at, value);
 }

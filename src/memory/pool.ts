@@ -2,7 +2,7 @@
 
 import { assert } from "../base/index.ts";
 import type { Arena } from "./arena.ts";
-import { type Addr, exchange, load, peek, swapIf } from "./atomics.ts";
+import { type Addr, exchange, load, peek, swapIf, swapNoting } from "./atomics.ts";
 import {
   CONTEXT_SLOT,
   MAX_SLOTS,
@@ -97,7 +97,8 @@ import { LEAVE_A_MOVE, Pages } from "./pages.ts";
  *   hand = block | 1    at the step that makes it free, on the stack of another slot
  *
  * A thread that dies at that very step, a swap, has pushed the block or has not, and nobody can
- * tell: then the block stays unused, rather than be freed twice.
+ * tell: then the block stays unused, rather than be freed twice. An engine lets no thread die there
+ * (`swapNoting`).
  *
  * A dead owner's pages are found in the page table, and go to slot 0 under the lock (`adopt`). How
  * many of their blocks are in use is counted anew: those that are neither on the free list nor
@@ -402,9 +403,8 @@ export class Pool {
     const words = this.#arena.words;
     for (let head = load(words, remote); ; ) {
       words[at] = head;
-      words[this.#hand] = at | 1;
       // SYNC(free) publish: our last use of the block is over.
-      const seen = swapIf(words, remote, head, at);
+      const seen = swapNoting(words, remote, head, at, this.#hand, at | 1);
       if (seen === head) break;
       head = seen;
     }

@@ -84,7 +84,7 @@ export const LANE_MOVED_TO: number = 2 * ROW + 12;
 export const LANE_TAKEN: number = 2 * ROW + 13;
 export const LANE_WORDS: number = 3 * ROW;
 
-/** Messages are counted in steps of two: bit 0 of `read` is the writer's, and says that it waits. */
+/** Messages are counted in steps of two: bit 0 of `read` is the writer's, and says it waits. */
 export const ONE = 2;
 export const WAITS = 1;
 

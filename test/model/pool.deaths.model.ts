@@ -188,8 +188,8 @@ const PLANTED_REMOTE = {
   },
   "the hand does not say that the block is being pushed": {
     file: FILE,
-    replace: "words[this.#hand] = at | 1;",
-    by: "",
+    replace: "this.#hand, at | 1)",
+    by: "this.#hand, at)",
   },
 };
 

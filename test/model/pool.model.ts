@@ -75,7 +75,7 @@ model("two threads free what a third allocates: no block is lost or doubled (poo
   planted: {
     "push loads and stores": {
       file: "memory/pool.js",
-      replace: "const seen = swapIf(words, remote, head, at);",
+      replace: "const seen = swapNoting(words, remote, head, at, this.#hand, at | 1);",
       by: "const seen = head; exchange(words, remote, at);",
     },
     "push links the block when it is there": {

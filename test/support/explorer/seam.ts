@@ -64,6 +64,21 @@ export function swapIf(words: Words, at: Addr, expected: number, value: number):
   return seen;
 }
 
+export function swapNoting(
+  words: Words,
+  at: Addr,
+  expected: number,
+  value: number,
+  note: Addr,
+  noted: number,
+): number {
+  const before = words[note];
+  words[note] = noted;
+  const seen = swapIf(words, at, expected, value);
+  if (seen !== expected) words[note] = before;
+  return seen;
+}
+
 function modify(
   kind: number,
   name: string,
