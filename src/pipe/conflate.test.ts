@@ -170,9 +170,9 @@ for (const end of ["writer", "reader"] as const) {
       rig.send("5");
       assert.equal(look(), "5");
       rig.send("6");
-      rig.reader.pass();
+      rig.reader.discard();
       assert.equal(look(), "6", "what was passed over is what was shown");
-      rig.reader.pass();
+      rig.reader.discard();
       assert.equal(look(), undefined);
       rig.reader.release();
       assert.deepEqual(rig.counts(), { sent: 6, received: 4, dropped: 2, queued: 0 });

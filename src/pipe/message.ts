@@ -126,13 +126,9 @@ export class MessageWriter extends YpipeWriter {
   }
 
   #writeParts(message: Prepared): boolean {
-    if (!message.isLarge) {
-      const at = this.#place(message.size);
-      if (at !== 0) this.#fill(at, message);
-      return at !== 0;
-    }
     if (bodies.length > 0) bodies.length = 0;
-    const at = this.#allocateBodies(message.lengths) ? this.#place(message.size) : 0;
+    const isHoused = !message.isLarge || this.#allocateBodies(message.lengths);
+    const at = isHoused ? this.#place(message.size) : 0;
     if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
     else this.#fill(at, message);
     return at !== 0;

@@ -203,7 +203,7 @@ export class PipeReader extends MessageReader {
   }
 
   /** The message that `peek` has shown is not to be handed out. It is to be released. */
-  pass(): void {
+  discard(): void {
     if (this.#seen === undefined) this.read();
     this.#seen = undefined;
   }

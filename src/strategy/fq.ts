@@ -214,7 +214,7 @@ export class Fq {
       const reader = pipe.reader as PipeReader;
       while (reader.hasMessage) {
         if (isWanted(pipe, wants)) return true;
-        reader.pass();
+        reader.discard();
         this.#release(reader);
       }
     }

@@ -7,11 +7,21 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Context, Push, Subscriber } from "threadmq";
 import { runProgram } from "../support/child.ts";
-import { DISTANCES, far, type Place, play, SMALL, zmq } from "../support/ground.ts";
+import { DISTANCES, far, type Ground, type Place, play, SMALL, zmq } from "../support/ground.ts";
 import { hear, LOG, listen, parse, type Told, told } from "../support/listening.ts";
 import { PATIENCE, WAYS } from "../support/stage.ts";
 
 const NAME = "inproc://a";
+
+/** The topics that a listener hears while a PUSH opens, connects and closes. */
+async function toldOfPush(g: Ground, log: Subscriber): Promise<string[]> {
+  const push = await g.push();
+  await push.connect(NAME);
+  await push.close();
+  const found: string[] = [];
+  for (let m = log.tryReceive(); m !== undefined; m = log.tryReceive()) found.push(`${m[0]}`);
+  return found;
+}
 
 describe("who hears what", () => {
   play(
@@ -33,14 +43,7 @@ describe("who hears what", () => {
 
   play("subscriptions are prefixes of any length, text or bytes, and are counted", async (g) => {
     const log = new Subscriber({ context: g.context });
-    const topics = async (): Promise<string[]> => {
-      const push = await g.push();
-      await push.connect(NAME);
-      await push.close();
-      const found: string[] = [];
-      for (let m = log.tryReceive(); m !== undefined; m = log.tryReceive()) found.push(`${m[0]}`);
-      return found;
-    };
+    const topics = () => toldOfPush(g, log);
     log.subscribe("socket.c", Buffer.from("pipe"), new DataView(Buffer.from("none").buffer));
     log.connect(LOG);
     const all = ["socket.connected", "pipe.detached", "socket.closed"];
@@ -73,14 +76,7 @@ describe("who hears what", () => {
   play("invertMatching: what is not subscribed to is told, from the setting on", async (g) => {
     const log = new Subscriber({ context: g.context, invertMatching: true });
     log.connect(LOG);
-    const topics = async (): Promise<string[]> => {
-      const push = await g.push();
-      await push.connect(NAME);
-      await push.close();
-      const found: string[] = [];
-      for (let m = log.tryReceive(); m !== undefined; m = log.tryReceive()) found.push(`${m[0]}`);
-      return found;
-    };
+    const topics = () => toldOfPush(g, log);
     const all = ["socket.opened", "socket.connected", "pipe.detached", "socket.closed"];
     assert.deepEqual(await topics(), all);
     log.subscribe("socket.opened", "socket.cl");

@@ -80,19 +80,17 @@ export const SMALL: readonly Change[] = [
 ];
 
 const SEAM: readonly string[] = [
-  ...[
-    "load",
-    "store",
-    "peek",
-    "swapIf",
-    "swapNoting",
-    "exchange",
-    "add",
-    "and",
-    "or",
-    "wait",
-    "notify",
-  ],
+  "load",
+  "store",
+  "peek",
+  "swapIf",
+  "swapNoting",
+  "exchange",
+  "add",
+  "and",
+  "or",
+  "wait",
+  "notify",
   "together",
 ];
 const FOLDERS = ["base", "memory", "queue", "command", "pipe", "context"];
