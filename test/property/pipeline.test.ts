@@ -339,7 +339,7 @@ class World {
     else {
       for (const sender of link.senders) {
         sender.wasLeft = true;
-        if (sender.queued > 0) sender.returns++;
+        if (sender.received < sender.accepted.length) sender.returns++;
       }
     }
   }
