@@ -141,18 +141,4 @@ describe("a pool whose thread dies", () => {
       });
     }
   }
-
-  it("at the very swap that frees a block: it stays unused, rather than be freed twice", () => {
-    const { arena, dead, mourner, linked, base } = createRig();
-    const theirs = mourner.allocate(SIZE);
-    mourner.keep();
-    arena.words[HAND] = theirs | 1;
-    mourner.adopt(1, (block) => linked.includes(block));
-    for (const block of linked) mourner.free(block);
-    mourner.trim();
-    assert.ok(mourner.pages.usedBytes > base, "its page is kept by it");
-    mourner.free(theirs);
-    assertFreed(base, mourner);
-    void dead;
-  });
 });

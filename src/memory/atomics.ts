@@ -39,11 +39,11 @@ export function swapIf(words: Words, at: Addr, expected: number, value: number):
 }
 
 /**
- * As `swapIf`, beside which `note` says that it may have happened: it is `noted` from just before,
- * and what it was once it is known that nothing was swapped.
+ * As `swapIf`; if it has happened, a word of this thread's says so from right behind it on.
  *
- * A thread is terminated where it calls a function or goes round a loop, and there is no such place
- * between the two: it has done both, or neither.
+ * A thread is terminated where it calls a function, one of the engine's own too, or goes round a
+ * loop. So it may end before the swap, but not between that and the note: it has done both, or
+ * neither. (Noted before, it may have done the one alone: there lies the call.)
  */
 export function swapNoting(
   words: Words,
@@ -53,10 +53,8 @@ export function swapNoting(
   note: Addr,
   noted: number,
 ): number {
-  const before = words[note];
-  words[note] = noted;
   const seen = Atomics.compareExchange(words, at, expected, value);
-  if (seen !== expected) words[note] = before;
+  if (seen === expected) words[note] = noted;
   return seen;
 }
 

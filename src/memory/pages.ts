@@ -264,7 +264,7 @@ export class Pages {
     const words = this.#arena.words;
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
       const hand = slotAt(slot) + SLOT_HAND;
-      const block = peek(words, hand) & ~1;
+      const block = peek(words, hand);
       // A living thread puts its hand in order itself.
       if (block === 0 || !this.#isGone(slot)) continue;
       if (this.isFreeLocked(block, CONTEXT_SLOT)) words[hand] = 0;

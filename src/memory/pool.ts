@@ -94,11 +94,9 @@ import { LEAVE_A_MOVE, Pages } from "./pages.ts";
  *
  *   hand = 0            nothing
  *   hand = block        linked, or about to be, or unlinked and not yet free
- *   hand = block | 1    at the step that makes it free, on the stack of another slot
  *
- * A thread that dies at that very step, a swap, has pushed the block or has not, and nobody can
- * tell: then the block stays unused, rather than be freed twice. An engine lets no thread die there
- * (`swapNoting`).
+ * The step that frees it empties the hand. Where that is a swap, of the stack of another slot, no
+ * thread ends between the two (`swapNoting`).
  *
  * A dead owner's pages are found in the page table, and go to slot 0 under the lock (`adopt`). How
  * many of their blocks are in use is counted anew: those that are neither on the free list nor
@@ -307,7 +305,7 @@ export class Pool {
     const words = this.#arena.words;
     const hand = slotAt(dead) + SLOT_HAND;
     const block = words[hand];
-    if (block !== 0 && (block & 1) === 0 && !this.#isElsewhere(block, dead)) {
+    if (block !== 0 && !this.#isElsewhere(block, dead)) {
       if (!isLinked(this.#arena.reach(block)) && !this.#isFree(block, dead)) {
         words[this.#hand] = block; // For a moment it is in both hands.
         words[hand] = 0;
@@ -404,11 +402,10 @@ export class Pool {
     for (let head = load(words, remote); ; ) {
       words[at] = head;
       // SYNC(free) publish: our last use of the block is over.
-      const seen = swapNoting(words, remote, head, at, this.#hand, at | 1);
-      if (seen === head) break;
+      const seen = swapNoting(words, remote, head, at, this.#hand, 0);
+      if (seen === head) return;
       head = seen;
     }
-    words[this.#hand] = 0;
   }
 
   /** Puts a block of a page of ours on its list (I2). */
@@ -492,7 +489,7 @@ export class Pool {
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
       const remote = slotAt(slot) + SLOT_REMOTE;
       if (!this.isFree(slot) || load(words, remote) === 0) continue;
-      // Others may be at it too. Should we die right here, the blocks stay unused.
+      // Others may be at it too. No thread ends between the two: as in swapNoting.
       // SYNC(free) observe: as in takeRemote.
       words[this.#taken] = exchange(words, remote, 0);
       this.#freeTaken(this.#taken);

@@ -16,6 +16,8 @@ export interface Crew {
   readonly running: Promise<void>;
   /** What the role returned. */
   readonly result: Promise<unknown>;
+  /** Terminates the worker, wherever it is. */
+  kill(): Promise<unknown>;
 }
 
 /** In a worker, runs the role it was started for. */
@@ -50,5 +52,5 @@ export function startRole(file: string, role: string, arena: Arena, ...argument:
     worker.on("exit", (code) => reject(new Error(`the role ${role} ended with ${code}`)));
   });
   result.catch(() => {}); // Who waits for another of the crew first shall not be a stray rejection.
-  return { running, result };
+  return { running, result, kill: () => worker.terminate() };
 }

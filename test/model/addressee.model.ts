@@ -255,8 +255,6 @@ function binderDies(bytes: number): Program<Shared> {
         return () => {
           const said = [say(env, pipe, bytes)];
           if (!env.untilDead()) return "alive";
-          const { SLOT_HAND, slotAt } = env.code.memory;
-          const perhaps = env.arena.words[slotAt(BINDER) + SLOT_HAND] & 1;
           reap(env, registry, BINDER);
           look(env, registry, pipe);
           said.push(say(env, pipe, bytes));
@@ -268,7 +266,7 @@ function binderDies(bytes: number): Program<Shared> {
           leave(registry, next.pipe);
           pipe.leave();
           registry.leave(at, "connecter", 0);
-          return { said, got, whom, perhaps };
+          return { said, got, whom };
         };
       },
       binder: (env) => {
@@ -290,17 +288,17 @@ function binderDies(bytes: number): Program<Shared> {
       books: books(env, [CONNECTER, BINDER], MOST),
     }),
     judge: (
-      connecter: "alive" | { said: number[]; got: number[]; whom: number; perhaps: number },
+      connecter: "alive" | { said: number[]; got: number[]; whom: number },
       heard: number[] | "dead",
       { pages, books }: { pages: number; books: string },
     ) => {
       if (heard !== "dead" && !isAll(heard, 1)) return `binder 1 has received ${heard}`;
       if (connecter === "alive") return undefined;
-      const { said, got, whom, perhaps } = connecter;
+      const { said, got, whom } = connecter;
       const wanted = said.filter((each) => each === whom);
       if (`${got}` !== `${wanted}`) return `binder ${whom} has received ${got}, of ${said}`;
       if (books !== "") return books;
-      return pages <= perhaps ? undefined : `${pages} pages are lost`;
+      return pages === 0 ? undefined : `${pages} pages are lost`;
     },
   };
 }

@@ -56,19 +56,15 @@ function isAscending(got: readonly number[]): boolean {
   return got.every((value, index) => value > (got[index - 1] ?? 0));
 }
 
-/**
- * What holds of every run.
- *
- * @param perhaps So many blocks may stay unused (memory/pool.ts).
- */
-function judge(got: readonly number[], end: Finish, perhaps = 0): string | undefined {
+/** What holds of every run. */
+function judge(got: readonly number[], end: Finish): string | undefined {
   if (got.includes(TORN)) return "torn";
   if (!isAscending(got)) return "an older one after a newer";
   const { pages, sent, received, dropped } = end;
   if (sent !== received + dropped) {
     return `${sent} sent, ${received} received, ${dropped} dropped`;
   }
-  return pages <= perhaps ? undefined : `${pages} pages are lost`;
+  return pages === 0 ? undefined : `${pages} pages are lost`;
 }
 
 /** The connecter puts, and the binder reads until it sleeps, again and again; nobody dies. */
@@ -146,13 +142,13 @@ model("both live: the newest is read, nothing torn, no wake-up lost, all counted
 /** What was got of a writer that has died, and had told that it had put in so much at least. */
 function judgeGot(
   _writer: unknown,
-  result: "alive" | { got: number[]; least: number; perhaps: number },
+  result: "alive" | { got: number[]; least: number },
   end: Finish,
 ): string | undefined {
   if (result === "alive") return undefined;
-  const { got, least, perhaps } = result;
+  const { got, least } = result;
   if ((got.at(-1) ?? 0) < least) return "the newest was not read";
-  return judge(got, end, perhaps);
+  return judge(got, end);
 }
 
 /** The connecter puts, and dies; the binder reads, and mourns, and reads what is left. */
@@ -176,18 +172,17 @@ function writerDies(): Program<Shared> {
         watch(env, undefined, CONNECTER);
         const pipe = accept(env, NEWEST);
         const registry = registryOf(env);
-        const { add, slotAt, SLOT_HAND } = env.code.memory;
+        const { add, slotAt } = env.code.memory;
         return () => {
           const got = take(pipe.reader);
           if (!env.untilDead()) return "alive";
           const least = add(env.arena.words, slotAt(3), 0);
-          const perhaps = env.arena.words[slotAt(CONNECTER) + SLOT_HAND] & 1;
           reap(env, registry, CONNECTER);
           got.push(...take(pipe.reader));
           pipe.leave();
           registry.leave(at, "binder", 0);
           registry.unbind(NAME);
-          return { got, least, perhaps };
+          return { got, least };
         };
       },
     },
@@ -223,16 +218,16 @@ model("who puts dies at each step: the newest that was put is read, no memory lo
 
 /** What is left by a reader that has died, and had told that it had released so much. */
 function judgeRest(
-  result: "alive" | { rest: number[]; queued: number; taken: number; perhaps: number },
+  result: "alive" | { rest: number[]; queued: number; taken: number },
   _reader: unknown,
   end: Finish,
 ): string | undefined {
   if (result === "alive") return undefined;
-  const { rest, queued, taken, perhaps } = result;
+  const { rest, queued, taken } = result;
   if (queued > 0) return "the newest was not read";
   if (queued < 0) return "released, and read again";
   if (rest.some((value) => value <= taken)) return "released, and read again";
-  return judge(rest, end, perhaps);
+  return judge(rest, end);
 }
 
 /** The binder reads, and dies; the connecter puts on, mourns, and another reads what is left. */
@@ -250,12 +245,11 @@ function readerDies(): Program<Shared> {
         watch(env, undefined, BINDER);
         const pipe = openEnd(env, at, "connecter", 10);
         const registry = registryOf(env);
-        const { slotAt, SLOT_HAND, add } = env.code.memory;
+        const { slotAt, add } = env.code.memory;
         return () => {
           put(pipe, LAST);
           if (!env.untilDead()) return "alive";
           const taken = add(env.arena.words, slotAt(3), 0);
-          const perhaps = env.arena.words[slotAt(BINDER) + SLOT_HAND] & 1;
           reap(env, registry, BINDER);
           const back = pipe.readBack(new env.code.pipe.Slab(env.host));
           const rest = take(back);
@@ -263,7 +257,7 @@ function readerDies(): Program<Shared> {
           back.leave();
           pipe.leave();
           registry.leave(at, "connecter", 0);
-          return { rest, queued, taken, perhaps };
+          return { rest, queued, taken };
         };
       },
       reader: (env) => {

@@ -112,10 +112,8 @@ function holderDies({ shared = false, acknowledge = false }: Kind): Program<Shar
         return () => {
           giveUp();
           if (!env.untilDead()) return "alive";
-          const { SLOT_HAND, slotAt } = env.code.memory;
+          const { slotAt } = env.code.memory;
           const received = env.arena.words[slotAt(3)];
-          // At the step that pushes a body nobody can tell (memory/pool.ts): it may stay unused.
-          const perhaps = env.arena.words[slotAt(BINDER) + SLOT_HAND] & 1;
           reap(env, registry, BINDER);
           send(env, pipe, [3])();
           const back = pipe.readBack(new env.code.pipe.Slab(env.host));
@@ -125,7 +123,7 @@ function holderDies({ shared = false, acknowledge = false }: Kind): Program<Shar
           back.leave();
           pipe.leave();
           registry.leave(at, "connecter", 0);
-          return { rest, received, perhaps };
+          return { rest, received };
         };
       },
       holder: (env) => {
@@ -139,19 +137,19 @@ function holderDies({ shared = false, acknowledge = false }: Kind): Program<Shar
     mortal: "holder",
     final: (env: Env) => pagesLeft(env, [CONNECTER, BINDER]),
     judge: (
-      writer: "alive" | { rest: number[]; received: number; perhaps: number },
+      writer: "alive" | { rest: number[]; received: number },
       _holder: unknown,
       pages: number,
     ) => {
       if (writer === "alive") return undefined;
-      const { rest, received, perhaps } = writer;
+      const { rest, received } = writer;
       const all = [...sent, 3];
       if (rest.join() !== all.slice(-rest.length).join()) return "the rest is not the end";
       // It may have died between the release and the count.
       const gone = all.length - rest.length;
       const most = acknowledge ? sent.length : received + 1;
       if (gone < received || gone > most) return "received, and read again";
-      return pages <= perhaps ? undefined : `${pages} pages are lost`;
+      return pages === 0 ? undefined : `${pages} pages are lost`;
     },
   };
 }

@@ -79,16 +79,12 @@ function unlink(env: Env, at: Addr): void {
   env.pool.free(block);
 }
 
-const PERHAPS = "one block may be free already, and may not";
-
 /** Does what is done for a dead thread. What it had linked is left as it is. */
 function mourn(env: Env, { links }: Shared): string {
   if (!env.untilDead()) return "nobody died";
   const { words } = env.arena;
-  const { SLOT_HAND, slotAt } = env.code.memory;
-  const hand = words[slotAt(MORTAL) + SLOT_HAND];
   env.pool.adopt(MORTAL, (block) => words[links] === block || words[links + 1] === block);
-  return (hand & 1) === 1 ? PERHAPS : "mourned";
+  return "mourned";
 }
 
 function thread(run: (env: Env, shared: Shared, pool: Pool) => unknown) {
@@ -153,11 +149,10 @@ function findDoubled(env: Env): string | undefined {
   return undefined;
 }
 
-/** All is free again. In the one window that is documented, a block may stay unused. */
+/** All is free again. */
 const judge = (...results: unknown[]): string | undefined => {
   const left = results.at(-1) as string;
-  if (left === "0 pages") return undefined;
-  return results.includes(PERHAPS) && left === "1 pages" ? undefined : left;
+  return left === "0 pages" ? undefined : left;
 };
 
 const base = { changes: FEW_CLASSES, mortal: "mortal", final, judge, pages: 16, patience: LOOK_MS };
@@ -181,15 +176,19 @@ const PLANTED = {
   },
 };
 const PLANTED_REMOTE = {
-  "a block that may have been pushed is freed": {
+  "the hand is emptied after the block was pushed": {
     file: FILE,
-    replace: "const block = words[hand];",
-    by: "const block = words[hand] & ~1;",
+    replace:
+      "swapNoting(words, remote, head, at, this.#hand, 0);\n" +
+      "            if (seen === head)\n                return;",
+    by:
+      "swapIf(words, remote, head, at);\n" +
+      "            if (seen === head) { words[this.#hand] = 0; return; }",
   },
-  "the hand does not say that the block is being pushed": {
+  "the hand is emptied before the block is pushed": {
     file: FILE,
-    replace: "this.#hand, at | 1)",
-    by: "this.#hand, at)",
+    replace: "            const seen = swapNoting(words, remote",
+    by: "            words[this.#hand] = 0; const seen = swapNoting(words, remote",
   },
 };
 

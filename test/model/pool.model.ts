@@ -75,15 +75,13 @@ model("two threads free what a third allocates: no block is lost or doubled (poo
   planted: {
     "push loads and stores": {
       file: "memory/pool.js",
-      replace: "const seen = swapNoting(words, remote, head, at, this.#hand, at | 1);",
+      replace: "const seen = swapNoting(words, remote, head, at, this.#hand, 0);",
       by: "const seen = head; exchange(words, remote, at);",
     },
     "push links the block when it is there": {
       file: "memory/pool.js",
-      replace:
-        "if (seen === head)\n                break;\n            head = seen;\n        }\n" +
-        "        words[this.#hand] = 0;",
-      by: "if (seen === head) { words[at] = head; break; } head = seen; } words[this.#hand] = 0;",
+      replace: "if (seen === head)\n                return;\n            head = seen;\n        }",
+      by: "if (seen === head) { words[at] = head; return; } head = seen; }",
     },
     "push tries again with the link of the first try": [
       { file: "memory/pool.js", replace: "            words[at] = head;\n", by: "" },

@@ -171,15 +171,12 @@ model("who reads what is published dies at each step: the other has it, and it i
       return () => {
         const early = drain(pipe);
         if (!env.untilDead()) return "alive";
-        // At the step that pushes a body nobody can tell (memory/pool.ts): it may stay unused.
-        const { SLOT_HAND, slotAt } = env.code.memory;
-        const perhaps = env.arena.words[slotAt(MORTAL) + SLOT_HAND] & 1;
         reap(env, registry, MORTAL);
         const got = early + drain(pipe);
         pipe.leave();
         registry.leave(pipe.at, "binder", 0);
         registry.unbind(nameOf(1));
-        return { got, perhaps };
+        return { got };
       };
     },
   },
@@ -195,12 +192,12 @@ model("who reads what is published dies at each step: the other has it, and it i
   },
   judge: (
     mortal: unknown,
-    reader: "alive" | { got: number; perhaps: number },
+    reader: "alive" | { got: number },
     pages: number,
   ): string | undefined => {
     if (mortal !== "dead" || reader === "alive") return undefined;
     if (reader.got !== 1) return `the other got it ${reader.got} times`;
-    return pages <= reader.perhaps ? undefined : `${pages} pages are lost`;
+    return pages === 0 ? undefined : `${pages} pages are lost`;
   },
   planted: {
     "what was half given up is believed": {

@@ -86,15 +86,12 @@ class Binding {
   }
 }
 
-function mourn(env: Env, registry: Reaper): number {
-  const { SLOT_HAND, slotAt } = env.code.memory;
-  const perhaps = env.arena.words[slotAt(DEAD) + SLOT_HAND] & 1;
+function mourn(env: Env, registry: Reaper): void {
   registry.reap(DEAD, () => {
     env.thread.clearFor(DEAD);
     env.pool.adopt(DEAD, (block) => registry.isLinked(block));
     env.thread.mourn();
   });
-  return perhaps;
 }
 
 /** What is left: names and pages. */
@@ -111,10 +108,10 @@ interface Left {
   lock: number;
 }
 
-function tidy({ names, pages, lock }: Left, perhaps: number): string | undefined {
+function tidy({ names, pages, lock }: Left): string | undefined {
   if (lock !== 0) return "the lock of the names is held";
   if (names !== 0) return "a name is left";
-  return pages <= perhaps ? undefined : `${pages} pages are lost`;
+  return pages === 0 ? undefined : `${pages} pages are lost`;
 }
 
 function setup(env: Env): null {
@@ -139,7 +136,6 @@ const FILE = "context/reaper.js";
 interface Mourned {
   bound: boolean;
   got: number[];
-  perhaps: number;
 }
 
 /** Mourns, binds the name if it was not bound before, and takes what there is. */
@@ -151,11 +147,11 @@ function binder(before: boolean) {
       let bound = before && bind(env, registry, binding.object);
       env.thread.dispatch();
       if (!env.untilDead()) return "alive";
-      const perhaps = mourn(env, registry);
+      mourn(env, registry);
       bound ||= bind(env, registry, binding.object);
       env.thread.dispatch();
       binding.leave();
-      return { bound, got: binding.got, perhaps };
+      return { bound, got: binding.got };
     };
   };
 }
@@ -168,7 +164,7 @@ const CONNECTING = {
     if (!binder.bound) return "the name is not free";
     if (binder.got.length > 1 || binder.got.some((value) => value !== 7))
       return "not what was sent";
-    return tidy(left, binder.perhaps);
+    return tidy(left);
   },
 };
 
@@ -226,7 +222,6 @@ model("who connects and leaves dies at each step, while another binds (registry.
 interface Survived {
   got: number[];
   rest: number[];
-  perhaps: number;
 }
 
 /** Has connected and sent; mourns its binder, takes back what that has not received, and leaves. */
@@ -235,7 +230,7 @@ const survivor = (env: Env) => {
   return (): Survived | "alive" => {
     const { at, pipe } = connect(env, registry, 7);
     if (!env.untilDead()) return "alive";
-    const perhaps = mourn(env, registry);
+    mourn(env, registry);
     env.thread.dispatch();
     const rest: number[] = [];
     if (registry.retract(at)) {
@@ -249,7 +244,7 @@ const survivor = (env: Env) => {
     pipe.leave();
     registry.leave(at, "connecter", 0);
     const { SLOT_RECEIVED, slotAt } = env.code.memory;
-    return { got: [env.arena.words[slotAt(DEAD) + SLOT_RECEIVED]], rest, perhaps };
+    return { got: [env.arena.words[slotAt(DEAD) + SLOT_RECEIVED]], rest };
   };
 };
 
@@ -272,11 +267,11 @@ model(
     mortal: "binder",
     judge: (_: unknown, survivor: Survived | "alive", left: Left) => {
       if (survivor === "alive") return undefined;
-      const { got, rest, perhaps } = survivor;
+      const { got, rest } = survivor;
       const received = got[0] as number;
       if (received > 1) return "it was counted twice";
       if (rest.length !== (received === 0 ? 1 : 0)) return "a message is lost, or there twice";
-      return tidy(left, perhaps);
+      return tidy(left);
     },
     planted: {
       "its names stay its own": {

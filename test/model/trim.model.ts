@@ -155,9 +155,6 @@ model("who is given the least chunk dies at each step: the next one gets just th
         pipe.writer?.trim();
         send(pipe, 6);
         if (!env.untilDead()) return "alive";
-        // At the step that pushes a chunk nobody can tell (memory/pool.ts): it may stay unused.
-        const { SLOT_HAND, slotAt } = env.code.memory;
-        const perhaps = env.arena.words[slotAt(BINDER) + SLOT_HAND] & 1;
         reap(env, registry, BINDER);
         const back = pipe.readBack(new env.code.pipe.Slab(env.host));
         let rest = 0;
@@ -166,7 +163,7 @@ model("who is given the least chunk dies at each step: the next one gets just th
         back.leave();
         pipe.leave();
         registry.leave(at, "connecter", 0);
-        return { rest, perhaps };
+        return { rest };
       };
     },
     reader: (env) => {
@@ -180,10 +177,10 @@ model("who is given the least chunk dies at each step: the next one gets just th
   },
   mortal: "reader",
   final: (env: Env) => pagesLeft(env, [CONNECTER, BINDER]),
-  judge: (writer: "alive" | { rest: number; perhaps: number }, _: unknown, pages: number) => {
+  judge: (writer: "alive" | { rest: number }, _: unknown, pages: number) => {
     if (writer === "alive") return undefined;
     if (writer.rest > 1) return "what it had read is there again";
-    return pages <= writer.perhaps ? undefined : `${pages} pages are lost`;
+    return pages === 0 ? undefined : `${pages} pages are lost`;
   },
   planted: {
     "what a dead reader was giving back is not freed": {

@@ -72,10 +72,8 @@ export function swapNoting(
   note: Addr,
   noted: number,
 ): number {
-  const before = words[note];
-  words[note] = noted;
   const seen = swapIf(words, at, expected, value);
-  if (seen !== expected) words[note] = before;
+  if (seen === expected) writeUnbroken(words, note, noted);
   return seen;
 }
 
@@ -138,7 +136,12 @@ export function together(
   second: number,
 ): void {
   words[one] = first;
+  writeUnbroken(words, other, second);
+}
+
+/** A plain write right behind another, or behind a swap: nobody dies between the two. */
+function writeUnbroken(words: Words, at: Addr, value: number): void {
   participant.unbroken = true;
-  words[other] = second;
+  words[at] = value;
   participant.unbroken = false;
 }
