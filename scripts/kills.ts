@@ -17,9 +17,15 @@ const { values } = parseArgs({
     pattern: { type: "string", default: PATTERNS.join() },
   },
 });
+const patterns = values.pattern.split(",");
+for (const pattern of patterns) {
+  if (PATTERNS.includes(pattern)) continue;
+  console.error(`There is no pattern ${pattern}. They are: ${PATTERNS.join(", ")}`);
+  process.exit(2);
+}
 const kills = Number(values.kills);
 const seed = Number(values.seed ?? Date.now() % 2 ** 31);
-for (const pattern of values.pattern.split(",")) {
+for (const pattern of patterns) {
   console.log(`npm run kills -- --kills=${kills} --seed=${seed} --pattern=${pattern}`);
   console.log(await killThreads({ pattern, kills, seed }));
 }

@@ -68,7 +68,7 @@
 /** Tells our arena from any other shared memory. "TMQ" and a one. */
 export const MAGIC_VALUE: number = 0x544d5101 | 0;
 /** Changes with any change of the meaning of a shared word. */
-export const LAYOUT_VERSION = 8;
+export const LAYOUT_VERSION = 9;
 
 export const WORD_BYTES = 4;
 export const ROW = 32;
