@@ -80,21 +80,19 @@ class Flow {
     const { from, to } = this;
     this.#isStuck = false;
     let moved = 0;
-    let isShown = true;
+    let passed = 0;
     if (!from.goes) return 0;
     const mostBytes = this.traffic.bytes + GATHERED_BYTES;
     while (moved < GATHERED && this.traffic.bytes < mostBytes && (this.#isLoop || to.goes)) {
       if (capture === undefined && !this.#isLoop) {
-        const passed = from.passRecords(to, GATHERED - moved, this.#add);
-        moved += passed;
-        if (passed > 0) {
-          isShown = false;
-          continue;
-        }
+        const count = from.passRecords(to, GATHERED - moved, this.#add);
+        passed += count;
+        moved += count;
+        if (count > 0) continue;
+        // What has come just now can be passed on the next time; what cannot be is received then,
+        // by who releases with it all that came before.
+        if (passed > 0) break;
       }
-      // Who receives a message releases all that came before it.
-      if (!isShown) this.#show();
-      isShown = true;
       const message = from.takePassing();
       if (message === undefined) break;
       if (!this.#pass(message)) {
