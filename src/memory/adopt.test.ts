@@ -79,10 +79,6 @@ const STEPS: Record<string, (rig: Rig) => void> = {
     arena.words[block] = arena.words[pageOf(block) + PAGE_FREE];
   },
   "with blocks on its stack": ({ mourner, linked }) => mourner.free(linked.pop() as Addr),
-  "having noted its stack, not taken": ({ arena, mourner, linked }) => {
-    for (const block of linked.splice(0)) mourner.free(block);
-    arena.words[TAKEN] = arena.words[REMOTE];
-  },
   "having taken its stack": ({ arena, mourner, linked }) => {
     for (const block of linked.splice(0)) mourner.free(block);
     arena.words[TAKEN] = arena.words[REMOTE];
@@ -94,14 +90,6 @@ const STEPS: Record<string, (rig: Rig) => void> = {
     store(arena.words, REMOTE, 0);
     const late = dead.allocate(SIZE);
     dead.keep();
-    mourner.free(late);
-  },
-  "having noted its stack, and more has come before it was taken": (rig) => {
-    const { arena, dead, mourner, linked } = rig;
-    const late = dead.allocate(SIZE);
-    dead.keep();
-    for (const block of linked.splice(0)) mourner.free(block);
-    arena.words[TAKEN] = arena.words[REMOTE];
     mourner.free(late);
   },
   "with a block of its stack in its hand, still noted": ({ arena, mourner, linked }) => {

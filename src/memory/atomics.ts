@@ -62,6 +62,11 @@ export function exchange(words: Words, at: Addr, value: number): number {
   return Atomics.exchange(words, at, value);
 }
 
+/** Sets a word. What was there stands in one of this thread's, as above: both, or neither. */
+export function exchangeNoting(words: Words, at: Addr, value: number, note: Addr): void {
+  words[note] = Atomics.exchange(words, at, value);
+}
+
 /** Returns what was there before. */
 export function add(words: Words, at: Addr, value: number): number {
   return Atomics.add(words, at, value);

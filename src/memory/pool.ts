@@ -2,7 +2,7 @@
 
 import { assert } from "../base/index.ts";
 import type { Arena } from "./arena.ts";
-import { type Addr, exchange, load, peek, swapIf, swapNoting } from "./atomics.ts";
+import { type Addr, exchangeNoting, load, peek, swapNoting } from "./atomics.ts";
 import {
   CONTEXT_SLOT,
   MAX_SLOTS,
@@ -100,9 +100,8 @@ import { LEAVE_A_MOVE, Pages } from "./pages.ts";
  *
  * A dead owner's pages are found in the page table, and go to slot 0 under the lock (`adopt`). How
  * many of their blocks are in use is counted anew: those that are neither on the free list nor
- * beyond `fresh`. Both are changed by one store each. A chain taken from the remote stack is noted
- * in `taken` of its slot before it is taken, whoever takes it, and there until each block of it was
- * in a hand.
+ * beyond `fresh`. Both are changed by one store each. A chain that is taken from a remote stack
+ * stands in `taken` of a slot from that very step on, until each block of it was in a hand.
  */
 
 /** The sizes of blocks, in words. All are multiples of 4, so that blocks lie on 16 bytes. */
@@ -290,7 +289,8 @@ export class Pool {
       }
       words.fill(0, slotAt(dead) + SLOT_PARTIAL, slotAt(dead) + SLOT_PARTIAL + OWN_RUN);
     });
-    this.#takeOver(dead);
+    this.#freeTaken(slotAt(dead) + SLOT_TAKEN);
+    this.#takeRemote(dead);
     this.#tell(true);
   }
 
@@ -426,21 +426,14 @@ export class Pool {
     if (live === 0 && !alone) this.#giveAway(page, sizeClass);
   }
 
-  /** Takes all that lies on the stack of a slot, ours or a dead thread's, and frees it. */
+  /** Takes all that lies on the stack of a slot, ours or that of nobody who lives, and frees it. */
   #takeRemote(slot: number = this.#slot): void {
     const words = this.#arena.words;
     const remote = slotAt(slot) + SLOT_REMOTE;
-    const taken = slotAt(slot) + SLOT_TAKEN;
+    if (load(words, remote) === 0) return; // Only a look.
     // SYNC(free) observe: those who freed these blocks have done with them.
-    for (let head = load(words, remote); head !== 0; ) {
-      words[taken] = head;
-      // SYNC(free) observe: as above.
-      const seen = swapIf(words, remote, head, 0);
-      if (seen === head) break;
-      words[taken] = 0; // Before we came to have the slot, others may look for strays there.
-      head = seen;
-    }
-    this.#freeTaken(taken);
+    exchangeNoting(words, remote, 0, this.#taken);
+    this.#freeTaken(this.#taken);
   }
 
   /** Frees a chain that was taken from a stack; it begins in `taken`. */
@@ -453,23 +446,6 @@ export class Pool {
       words[taken] = words[block];
       this.#freeOne(block);
     }
-  }
-
-  /** Frees what a dead thread had taken, or others have left on its stack. */
-  #takeOver(dead: number): void {
-    const words = this.#arena.words;
-    const remote = slotAt(dead) + SLOT_REMOTE;
-    const taken = slotAt(dead) + SLOT_TAKEN;
-    // SYNC(free) observe: as in takeRemote.
-    let block = load(words, remote);
-    // A chain is noted before it is taken: what is still on the stack has not been taken.
-    while (block !== 0 && block !== words[taken]) {
-      this.#arena.reach(block);
-      block = this.#arena.words[block];
-    }
-    if (block !== 0) words[taken] = 0;
-    this.#freeTaken(taken);
-    this.#takeRemote(dead);
   }
 
   /** How many blocks of a page are in use, by its free list. */
@@ -485,15 +461,8 @@ export class Pool {
 
   /** Frees what lies on the stacks of slots that nobody has; see "A race that is handled". */
   #takeStrays(): void {
-    const words = this.#arena.words;
-    for (let slot = 0; slot < MAX_SLOTS; slot++) {
-      const remote = slotAt(slot) + SLOT_REMOTE;
-      if (!this.isFree(slot) || load(words, remote) === 0) continue;
-      // Others may be at it too. No thread ends between the two: as in swapNoting.
-      // SYNC(free) observe: as in takeRemote.
-      words[this.#taken] = exchange(words, remote, 0);
-      this.#freeTaken(this.#taken);
-    }
+    // Others may be at it too.
+    for (let slot = 0; slot < MAX_SLOTS; slot++) if (this.isFree(slot)) this.#takeRemote(slot);
   }
 
   /** Whether no thread has a slot. Replaced by who hands out the slots. */

@@ -241,20 +241,15 @@ model("who takes what others have freed dies at each step (pool.ts I1, I2)", {
     }),
   },
   planted: {
+    "what others have freed is noted before it is taken": {
+      file: FILE,
+      replace: "exchangeNoting(words, remote, 0, this.#taken);",
+      by: "words[this.#taken] = load(words, remote); exchange(words, remote, 0);",
+    },
     "what others have freed is noted when it has been taken": {
       file: FILE,
-      replace:
-        "words[taken] = head;\n            // SYNC(free) observe: as above.\n" +
-        "            const seen = swapIf(words, remote, head, 0);\n" +
-        "            if (seen === head)\n                break;",
-      by:
-        "const seen = swapIf(words, remote, head, 0);" +
-        "if (seen === head) { words[taken] = head; break; }",
-    },
-    "what is noted is thought to have been taken": {
-      file: FILE,
-      replace: "        if (block !== 0)\n            words[taken] = 0;\n",
-      by: "",
+      replace: "exchangeNoting(words, remote, 0, this.#taken);",
+      by: "const chain = exchange(words, remote, 0); words[this.#taken] = chain;",
     },
   },
 } as Program<Shared>);

@@ -91,10 +91,10 @@ model("two threads free what a third allocates: no block is lost or doubled (poo
         by: "words[at] = load(words, remote); for (let head = words[at];;) {",
       },
     ],
-    "the stack is taken by a load and a swap": {
+    "the stack is taken by a load and a store": {
       file: "memory/pool.js",
-      replace: "const seen = swapIf(words, remote, head, 0);",
-      by: "const seen = head; exchange(words, remote, 0);",
+      replace: "exchangeNoting(words, remote, 0, this.#taken);",
+      by: "words[this.#taken] = load(words, remote); store(words, remote, 0);",
     },
     "a free goes to the list of the page, whoever frees": {
       file: "memory/pool.js",
@@ -142,10 +142,10 @@ model("an owner leaves while others free: every block comes back (pool.ts I1, I2
     },
     "nobody looks through the stacks of free slots": {
       file: "memory/pool.js",
-      replace: "if (!this.isFree(slot) || load(words, remote) === 0)",
-      by: "if (slot >= 0)",
+      replace: "if (this.isFree(slot))",
+      by: "if (slot < 0)",
     },
-    "a stray block goes back where it came from": {
+    "what was taken is not freed": {
       file: "memory/pool.js",
       replace: "this.#freeTaken(this.#taken);",
       by: "words[this.#taken] = 0;",

@@ -86,6 +86,7 @@ const SEAM: readonly string[] = [
   "swapIf",
   "swapNoting",
   "exchange",
+  "exchangeNoting",
   "add",
   "and",
   "or",

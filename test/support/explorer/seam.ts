@@ -93,6 +93,10 @@ function modify(
 }
 
 export const exchange = modify(EXCHANGE, "exchange", Atomics.exchange);
+export function exchangeNoting(words: Words, at: Addr, value: number, note: Addr): void {
+  writeUnbroken(words, note, exchange(words, at, value));
+}
+
 export const add = modify(ADD, "add", Atomics.add);
 export const and = modify(AND, "and", Atomics.and);
 export const or = modify(OR, "or", Atomics.or);
