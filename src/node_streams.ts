@@ -49,6 +49,8 @@ export function toReadable(socket: Receives<unknown>): Readable {
  * the stream was corked, are one `sendMany`, if they are no pairs.
  *
  * `finish` says that the socket has accepted everything; `drain` of the socket says more.
+ *
+ * @throws ZmqError EINVAL if it is no socket that sends.
  */
 export function toWritable(socket: Sends<unknown>): Writable {
   const gone = new AbortController();
@@ -59,7 +61,11 @@ export function toWritable(socket: Sends<unknown>): Writable {
   });
 }
 
-/** Both, of a socket that does both. When the socket is closed, both sides are over. */
+/**
+ * Both, of a socket that does both. When the socket is closed, both sides are over.
+ *
+ * @throws ZmqError EINVAL if it is no socket that does.
+ */
 export function toDuplex(socket: Receives<unknown> & Sends<unknown>): Duplex {
   const source = new Source(socket);
   const gone = new AbortController();

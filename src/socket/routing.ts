@@ -151,8 +151,10 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
 
   protected override park(): boolean {
     this.flush();
-    for (const writer of this.#full) if (!writer.wait()) return false;
-    this.#full.clear();
+    for (const writer of this.#full) {
+      this.#full.delete(writer); // Whoever finds it full, now or again, says so.
+      if (!writer.wait()) return false;
+    }
     const isMissing = this.#noMemory;
     if (!isMissing && !this.#starved) this.#gotMemory();
     this.#noMemory = false; // Whoever still finds none says so again.

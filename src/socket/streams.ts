@@ -134,9 +134,17 @@ export function toReadableStream<In>(socket: Receives<In>): ReadableStream<In> {
   return stream;
 }
 
-/** Whether what is written to a stream of this socket is a pair. */
+/**
+ * Whether what is written to a stream of this socket is a pair.
+ *
+ * @throws ZmqError EINVAL if it is no socket that sends.
+ */
 export function takesPairs(socket: object): boolean {
-  return halvesOf(socket).sender?.isTold === true;
+  const sender = socket instanceof Socket ? halvesOf(socket).sender : undefined;
+  if (sender === undefined) {
+    throw new ZmqError("EINVAL", { hint: "Give a socket of this library that sends." });
+  }
+  return sender.isTold;
 }
 
 /** Sends what was written to a stream. */
@@ -162,10 +170,13 @@ export function sendChunk(
  *
  * A send that fails ends the stream with its error. `abort` gives up the send that waits, which is
  * then not accepted.
+ *
+ * @throws ZmqError EINVAL if it is no socket that sends.
  */
 export function toWritableStream<Out, Call extends WaitOptions = WaitOptions>(
   socket: Sends<Out, Call>,
 ): WritableStream<Chunk<Out, Call>> {
+  takesPairs(socket); // Throws here, and not when something is written.
   return new WritableStream({
     write(message, stream) {
       const { signal } = stream as unknown as { signal: AbortSignal }; // The types lack it.

@@ -242,6 +242,18 @@ play("a sendMany claims what it waits for, and goes on in its order", async (g) 
   party.close();
 });
 
+both("a call that waits is not tried again for the room of another peer", 2, async (party) => {
+  const { send, trySend, peers } = party;
+  const [full, other] = peers as [Far, Far];
+  for (const peer of peers) while (trySend(peer, "fills"));
+  assert.equal(other.take(), "fills");
+  await assert.rejects(send(full, "late", { timeout: 20 }), zmq("EAGAIN"));
+  const later = send(full, "later");
+  await new Promise(setImmediate); // The event loop has its turn.
+  takeAll(full);
+  await later;
+});
+
 play("without memory for one peer, a message that is small enough goes to another", async (g) => {
   const party = routers(g.context, 2);
   const router = party.socket as Router;

@@ -530,3 +530,14 @@ describe("Node's streams", () => {
     await assert.rejects(pipeline(["nobody"], toWritable(dealer)), zmq("EAGAIN"));
   });
 });
+
+play("of a socket that cannot do it, and of what is none, no stream is made", async (g) => {
+  const { push, pull } = link(g);
+  const none = { send: async () => {}, sendMany: async () => {}, receive: async () => 0 };
+  for (const make of [toWritable, toWritableStream, toDuplex] as ((of: any) => unknown)[]) {
+    for (const what of [pull, none, undefined]) assert.throws(() => make(what), zmq("EINVAL"));
+  }
+  for (const make of [toReadable, toReadableStream, toDuplex] as ((of: any) => unknown)[]) {
+    for (const what of [push, none, undefined]) assert.throws(() => make(what), zmq("EINVAL"));
+  }
+});
