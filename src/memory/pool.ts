@@ -62,9 +62,9 @@ import { LEAVE_A_MOVE, Pages } from "./pages.ts";
  * # Invariants
  *
  *   I1  A block is in one place: in use, on its page's free list, never used, or on a remote stack.
- *   I2  Only the owner of a page touches its free list; only the owner of a slot takes from its
- *       remote stack, always the whole. Pages of slot 0, the context's own, are touched under the
- *       lock of the pages.
+ *   I2  Only the owner of a page touches its free list. Who takes from a remote stack, its owner or
+ *       whoever looks after one that has none, takes the whole. Pages of slot 0, the context's own,
+ *       are touched under the lock of the pages.
  *   I3  A page is on its owner's list if and only if it has room.
  *   I4  At most one block is in a hand.
  *

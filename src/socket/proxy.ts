@@ -172,9 +172,9 @@ function copy(message: readonly unknown[], to: Sender<unknown>): boolean {
  * Passes messages on between two sockets of this thread, in both directions if they can do both
  * (`zmq_proxy`): ROUTER and DEALER, XSUB and XPUB, PULL and PUSH; or one socket back to itself.
  *
- * A message is taken only when the other side has room for it; so a proxy that is terminated has
- * lost nothing, and whoever sends waits for whoever receives. While it runs, the sockets are not to
- * be used otherwise. At the end they stay open.
+ * A message is taken only when the other side has room for it, and put back if there is no memory;
+ * so a proxy that is terminated has lost nothing, and whoever sends waits for whoever receives.
+ * While it runs, the sockets are not to be used otherwise. At the end they stay open.
  *
  * @example
  * ```ts
