@@ -72,7 +72,7 @@ import { ownBlock, Registry } from "./registry.ts";
  *   leaving                 nobody at either end                destroyed, if it holds nothing
  *                           the peer was not told               both ends are told to look
  *   destroying              `doomed`                            unlinked and freed
- *   moving a message        `moved to` of the lane it leaves    it is in one lane, before all else:
+ *   moving a message        `moved to` of a lane it read        it is in one lane, before all else:
  *                                                               what it refers to may be another's
  *   publishing              `bodies` of the slot                what was not given to a lane is
  *                                                               taken back (pipe/publication.ts)
@@ -167,8 +167,10 @@ export class Reaper extends Registry {
     for (const pipe of this.allPipes()) {
       for (const side of SIDES) {
         const lane = this.words[pipe + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
-        // Who reads back what it has written is the mover.
-        if (lane !== 0 && this.#isDead(this.#holderOf(pipe, side))) settleMove(this.arena, lane);
+        const peer = side === "connecter" ? "binder" : "connecter";
+        // Who reads is the mover: who passes on, or, where nobody reads any more, the writer.
+        const mover = this.#holderOf(pipe, peer) || this.#holderOf(pipe, side);
+        if (lane !== 0 && this.#isDead(mover)) settleMove(this.arena, lane);
       }
     }
   }

@@ -162,6 +162,10 @@ class RequestSender extends Balancer {
     return false;
   }
 
+  override moveFrom(): undefined {
+    return undefined;
+  }
+
   override get ready(): boolean {
     return this.#mayAsk && super.ready;
   }

@@ -12,19 +12,23 @@ import {
   LANE_RECEIVED,
   LANE_SENT,
   LENGTH,
+  MORE,
   passTo,
   RECORD_HEAD,
   REFERENCE,
   REFERENCE_WORDS,
   recordSize,
+  recordWords,
+  SHARED,
   shownBy,
 } from "../queue/index.ts";
 
 /**
  * move — a message that goes from one lane to another, and is in one of them at any time.
  *
- * What a PULL has left unread goes to other PULLs. One thread, the mover, reads it back from the
- * one lane and writes it to the other; a large body is not copied, but referred to from there.
+ * What a PULL has left unread goes to other PULLs, and what has large bodies goes through a proxy.
+ * One thread, the mover, reads it from the one lane, or reads back what it has written there, and
+ * writes it to the other; a large body is not copied, but referred to from there.
  *
  *      the lane it leaves                        the lane it comes to
  *
@@ -52,6 +56,31 @@ import {
  * The other lane is there as long as the note: its writer, who is dead, has not left it.
  */
 const EIGHT_BYTES = WORD_BYTES * (REFERENCE_WORDS - RECORD_HEAD);
+
+/** How many words a message takes, if all bodies lie in its records, and nobody looks; else 0. */
+export function plainSize(words: Words, from: Addr): number {
+  let at = from;
+  for (let more = true; more; ) {
+    const flags = words[at + FLAGS];
+    if ((flags & ~MORE) !== 0) return 0;
+    more = flags === MORE;
+    at += recordWords(words[at + LENGTH]);
+  }
+  return at - from;
+}
+
+/** How many bytes a message has if some are in bodies of their own, and nobody looks; else 0. */
+export function largeBytes(words: Words, from: Addr): number {
+  let bytes = 0;
+  let all = 0;
+  for (let at = from, more = true; more; at += recordSize(words, at)) {
+    const flags = words[at + FLAGS];
+    all |= flags;
+    more = (flags & MORE) !== 0;
+    bytes += words[at + LENGTH];
+  }
+  return (all & ~(MORE | SHARED)) === REFERENCE ? bytes : 0;
+}
 
 /** Notes that a message is about to be shown in another lane, which has then shown `count`. */
 export function noteMove(words: Words, lane: Addr, from: Addr, to: Addr, count: number): void {

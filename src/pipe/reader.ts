@@ -42,7 +42,7 @@ import type { Envelope } from "./envelope.ts";
 import { PIPE_PASSED } from "./layout.ts";
 import type { Lease } from "./leases.ts";
 import type { Message } from "./message.ts";
-import { disown } from "./move.ts";
+import { disown, largeBytes, plainSize } from "./move.ts";
 import { MessageReader } from "./parts.ts";
 import { Run } from "./run.ts";
 import type { Slab } from "./slab.ts";
@@ -214,15 +214,13 @@ export class PipeReader extends MessageReader {
    */
   get plainSize(): number {
     if (this.#seen !== undefined || this.#conflates || !this.#laneHasMessage) return 0;
-    const { words } = this.arena;
-    let at = this.front;
-    for (let more = true; more; ) {
-      const flags = words[at + FLAGS];
-      if ((flags & ~MORE) !== 0) return 0;
-      more = flags === MORE;
-      at += recordWords(words[at + LENGTH]);
-    }
-    return at - this.front;
+    return plainSize(this.arena.words, this.front);
+  }
+
+  /** How many bytes the next message has, if it has large bodies and can be moved; else 0. */
+  get largeBytes(): number {
+    if (this.#seen !== undefined || this.#conflates || !this.#laneHasMessage) return 0;
+    return largeBytes(this.arena.words, this.front);
   }
 
   /**

@@ -7,6 +7,7 @@ import {
   type MessageLike,
   type Part,
   type Pipe,
+  type PipeReader,
   type PipeWriter,
 } from "../pipe/index.ts";
 import { Lb } from "../strategy/index.ts";
@@ -72,6 +73,14 @@ export class Balancer extends Sender<Outgoing> {
     if (this.#onePart || !this.lb.pass(at, size, front)) return false;
     this.count(1);
     return true;
+  }
+
+  override moveFrom(reader: PipeReader): boolean | undefined {
+    if (this.#onePart) return undefined;
+    if (this.personal) this.#address();
+    const isMoved = this.lb.moveFrom(reader);
+    if (isMoved === true) this.count(1);
+    return isMoved;
   }
 
   flush(): void {

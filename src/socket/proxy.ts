@@ -89,9 +89,18 @@ class Flow {
         passed += count;
         moved += count;
         if (count > 0) continue;
-        // What has come just now can be passed on the next time; what cannot be is received then,
-        // by who releases with it all that came before.
+        // What has come just now can be passed on the next time; what cannot be is moved then, or
+        // received, by who releases with it all that came before.
         if (passed > 0) break;
+        const isMoved = from.move(to, this.#add);
+        if (isMoved === true) {
+          moved++;
+          continue;
+        }
+        if (isMoved === false) {
+          this.#isStuck = true;
+          break;
+        }
       }
       const message = from.takePassing();
       if (message === undefined) break;

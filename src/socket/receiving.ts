@@ -2,6 +2,7 @@
 
 import { checkRange, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
+import { countBoth, SLOT_RECEIVED, SLOT_SENT, slotAt } from "../memory/index.ts";
 import { Lease, type Message, type Pipe, standsFor } from "../pipe/index.ts";
 import { bodyBytes } from "../queue/index.ts";
 import { Fq, type Wants } from "../strategy/index.ts";
@@ -217,6 +218,26 @@ export abstract class Receiver<M = Message> extends Direction {
     });
     this.count(moved);
     return moved;
+  }
+
+  /**
+   * Moves the next message on, if it has large bodies, which are not copied. It takes no memory for
+   * them: who has sent them may have taken all that there was. What was passed on before is safe.
+   *
+   * @returns false if it has to wait; undefined if it, if there is one, is to be taken.
+   */
+  move(to: Sender<unknown>, add: (bytes: number) => void): boolean | undefined {
+    if (this.#returned !== undefined || this.core.options.acknowledge) return undefined;
+    const { arena, slot } = this.thread;
+    return this.fq.move((reader, pipe, bytes) => {
+      const isMoved = this.frontOf(pipe) === undefined ? to.moveFrom(reader) : undefined;
+      if (isMoved !== true) return isMoved;
+      // For who looks at it from without, it was received and sent.
+      countBoth(arena, slotAt(slot) + SLOT_RECEIVED, slotAt(slot) + SLOT_SENT);
+      this.count(1);
+      add(bytes);
+      return true;
+    });
   }
 
   /**

@@ -8,6 +8,7 @@ import {
   isAttended,
   type MessageLike,
   type Pipe,
+  type PipeReader,
   type Prepared,
   prepare,
   refusal,
@@ -105,6 +106,15 @@ export abstract class Sender<P = Outgoing> extends Direction {
    */
   passRecords(_at: Addr, _size: number, _front: Uint8Array | undefined): boolean {
     return false;
+  }
+
+  /**
+   * The same for the next message of a reader, whose large bodies are moved. It is shown.
+   *
+   * @returns false if it has to wait for memory; undefined if it is to be passed on otherwise.
+   */
+  moveFrom(_reader: PipeReader): boolean | undefined {
+    return undefined;
   }
 
   /** What goes before the calls that wait. */

@@ -190,6 +190,31 @@ export class Fq {
     return moved;
   }
 
+  /**
+   * Gives the reader of the next message to `move`, which moves it to another lane, if it has large
+   * bodies. All that was passed on is released.
+   *
+   * @returns what `move` has; undefined if the next message, if there is one, is to be received.
+   */
+  move(
+    move: (reader: PipeReader, pipe: Pipe, bytes: number) => boolean | undefined,
+  ): boolean | undefined {
+    if (this.#draining.length > 0) return undefined;
+    const rotation = this.#rotation;
+    for (let tries = rotation.active; tries > 0; tries--) {
+      const pipe = rotation.pipes[rotation.current] as Pipe;
+      const reader = pipe.reader as PipeReader;
+      if (reader.hasMessage) {
+        const bytes = reader.largeBytes;
+        const isMoved = bytes === 0 ? undefined : move(reader, pipe, bytes);
+        if (isMoved === true) rotation.advance();
+        return isMoved;
+      }
+      rotation.advance();
+    }
+    return undefined;
+  }
+
   /** What was given to `move` is safe. */
   releasePassed(): void {
     for (let reader = this.#passed.pop(); reader; reader = this.#passed.pop()) {

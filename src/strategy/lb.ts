@@ -151,6 +151,21 @@ export class Lb {
     return true;
   }
 
+  /**
+   * Moves the next message of a reader to the next pipe, and shows it.
+   *
+   * @returns false if there is no memory for that; undefined if no pipe takes it so.
+   */
+  moveFrom(reader: PipeReader): boolean | undefined {
+    if (this.#returned.length > 0 && !this.pump()) return undefined;
+    const writer = this.#next();
+    if (writer === undefined || writer.conflates) return undefined;
+    if (!reader.moveTo(writer)) return writer.swaps ? undefined : this.#failed(writer);
+    this.last = this.#rotation.pipes[this.#rotation.current];
+    this.#succeeded(writer);
+    return true;
+  }
+
   /** Shows all that was written. */
   flush(): void {
     this.#unshown.flush();

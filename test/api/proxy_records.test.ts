@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import {
-  type Context,
+  Context,
   Dealer,
   // biome-ignore lint/suspicious/noShadowRestrictedNames: it is ZeroMQ's word.
   Proxy,
@@ -224,3 +224,42 @@ describe("a proxy", () => {
     for (const socket of [source, sink]) socket.close();
   });
 });
+
+/** More than the memory of a context. */
+const MANY = 500;
+
+for (const size of [5000, 100_000]) {
+  const claim = "large messages go on though who sends them takes all the memory that comes free";
+  play(`${claim}: ${size} bytes`, async (g) => {
+    const context = new Context({ maxMemory: 4 << 20 });
+    const [source, sink] = [new Push({ context }), new Pull({ context })];
+    const proxy = g.thread();
+    await proxy.run(
+      async ({ threadmq, props }, handle, names) => {
+        const context = threadmq.Context.from(handle);
+        const [front, back] = [new threadmq.Pull({ context }), new threadmq.Push({ context })];
+        front.bindSync(names[0]);
+        back.bindSync(names[1]);
+        props.ended = new threadmq.Proxy(front, back).run();
+      },
+      context.handle,
+      [FRONT, BACK],
+    );
+    source.connect(FRONT);
+    sink.connect(BACK);
+    const bodies = Array.from({ length: MANY }, (_, i) => Buffer.alloc(size, i));
+    const sending = (async () => {
+      for (const body of bodies) await source.send(body);
+    })();
+    for (const body of bodies) {
+      const [received] = await sink.receive({ timeout: PATIENCE });
+      assert.ok(received?.equals(body), "whole, and in order");
+    }
+    await sending;
+    const { messages } = context.stats();
+    assert.deepEqual(messages, { sent: 2 * MANY, received: 2 * MANY, queued: 0, dropped: 0 });
+    await proxy.kill();
+    for (const socket of [source, sink]) socket.close();
+    await context.terminate({ timeout: PATIENCE });
+  });
+}

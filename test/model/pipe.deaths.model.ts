@@ -223,7 +223,7 @@ function leaveUnread(env: Env, bytes: number): Lanes {
 }
 
 /** Binds the name of the pipe that the mover had, and receives what it left there. */
-function readLeft(env: Env, registry: Reaper): number[] {
+function readLeft(env: Env, registry: Reaper, slot = BINDER): number[] {
   const got: number[] = [];
   const { BIND } = env.code.command;
   const object = env.thread.register({
@@ -237,7 +237,7 @@ function readLeft(env: Env, registry: Reaper): number[] {
       registry.leave(at, "binder", 0);
     },
   });
-  registry.bind(NAME, ADDRESS, { slot: BINDER, object, type: PULL, limit: 10 });
+  registry.bind(NAME, ADDRESS, { slot, object, type: PULL, limit: 10 });
   env.thread.dispatch();
   registry.unbind(NAME);
   return got;
@@ -292,6 +292,83 @@ function moverDies(bytes: number): Program<Lanes> {
   };
 }
 
+const READER = 3;
+
+/** Who has received from the connecter moves that on to a third, and dies; he looks what is where. */
+function passerDies(bytes: number): Program<Lanes> {
+  return {
+    ...base,
+    setup: (env) => {
+      // First: what the passer is told of the other, it hears when it begins.
+      const to = connect(env, 10, 10, OTHER, false, [BINDER, READER]);
+      const from = connect(env, 10, 10);
+      const { writer } = openEnd(env.as(CONNECTER), from, "connecter", 10);
+      for (const value of [3, 4]) writer?.write(new Uint8Array(bytes).fill(value));
+      writer?.flush();
+      return { from, to };
+    },
+    threads: {
+      connecter: () => () => "there",
+      passer: (env, { to }) => {
+        watch(env, undefined, BINDER);
+        const { reader } = accept(env, 10);
+        const { writer } = openEnd(env, to, "connecter", 10);
+        return () => {
+          while (reader?.hasMessage) {
+            if (writer === undefined || !reader.moveTo(writer)) return "no memory";
+          }
+          return "moved";
+        };
+      },
+      reader: (env, { to }) => {
+        watch(env, undefined, BINDER);
+        const pipe = accept(env, 10);
+        const registry = registryOf(env);
+        const { add, SLOT_SENT, SLOT_RECEIVED, slotAt } = env.code.memory;
+        return () => {
+          const got = drain(pipe);
+          if (!env.untilDead()) return "alive";
+          reap(env, registry, BINDER);
+          const { words } = env.arena;
+          const at = slotAt(BINDER);
+          const counts = `${words[at + SLOT_SENT]} sent, ${words[at + SLOT_RECEIVED]} received`;
+          got.push(...drain(pipe));
+          pipe.leave();
+          registry.leave(to, "binder", 0);
+          registry.unbind(OTHER);
+          const left = readLeft(env, registry, READER);
+          add(words, slotAt(5), 1); // A word that nobody else has.
+          return `${got.join()} moved; ${left.join()} left; ${counts}`;
+        };
+      },
+    },
+    mortal: "passer",
+    final: (env, { from }) => {
+      if (env.arena.words[env.code.memory.slotAt(5)] === 0) return 0;
+      const connecter = env.as(CONNECTER);
+      openEnd(connecter, from, "connecter", 10).leave();
+      registryOf(connecter).leave(from, "connecter", 0);
+      return pagesLeft(env, [CONNECTER, BINDER, READER]);
+    },
+    outcomes: [
+      [["there", "moved", "alive", 0], ok, "it does not die"],
+      [["there", "dead", " moved; 3,4 left; 0 sent, 0 received", 0], ok, "before the first"],
+      [["there", "dead", "3 moved; 4 left; 0 sent, 0 received", 0], ok, "between"],
+      [["there", "dead", "3,4 moved;  left; 0 sent, 0 received", 0], ok, "after the last"],
+    ],
+  };
+}
+
+model("who moves on what it receives dies at each step: each message is in one of the two lanes", {
+  ...passerDies(LARGE),
+  planted: {
+    "only who reads back is asked whether it has moved": {
+      file: "context/reaper.js",
+      replace: "const mover = this.#holderOf(pipe, peer) || this.#holderOf(pipe, side);",
+      by: "const mover = this.#holderOf(pipe, side);",
+    },
+  },
+});
 model("who moves small messages dies at each step: each is in one of the two lanes", {
   ...moverDies(1),
   planted: {

@@ -32,20 +32,21 @@ export function connect(
   receiveMark: number,
   name = NAME,
   personal = false,
+  [from, to] = [CONNECTER, BINDER],
 ): Addr {
   const { SLOT_HEAD, slotAt, NAMES_LOCK, PAGES_LOCK } = env.code.memory;
   const { LANE_C, LANE_LIMIT, LANE_READ, LANE_WAKE_AT } = env.code.queue;
   const { PIPE_LANES, PIPE_STATE, CONNECTER_BLOCK, BINDER_BLOCK, createPipe } = env.code.pipe;
-  const binder = { slot: BINDER, object: 0, type: PULL, limit: receiveMark };
-  new env.code.registry.Registry(env.as(BINDER).thread).bind(name, ADDRESS, binder);
-  const connecter = env.as(CONNECTER);
+  const binder = { slot: to, object: 0, type: PULL, limit: receiveMark };
+  new env.code.registry.Registry(env.as(to).thread).bind(name, ADDRESS, binder);
+  const connecter = env.as(from);
   const { thread } = connecter;
   const at = createPipe(thread, PUSH, { sends: true, receives: false, personal });
   openEnd(connecter, at, "connecter", sendMark);
   new env.code.registry.Registry(thread).connect(name, ADDRESS, at);
   thread.dispatch(); // It has heard of the binder.
 
-  for (const slot of [CONNECTER, BINDER]) env.name(slotAt(slot) + SLOT_HEAD, `head of ${slot}`);
+  for (const slot of [from, to]) env.name(slotAt(slot) + SLOT_HEAD, `head of ${slot}`);
   env.name(NAMES_LOCK, "lock of the names");
   env.name(PAGES_LOCK, "lock of the pages");
   env.name(at + PIPE_STATE, "state");
