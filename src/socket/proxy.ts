@@ -92,15 +92,13 @@ class Flow {
         // What has come just now can be passed on the next time; what cannot be is moved then, or
         // received, by who releases with it all that came before.
         if (passed > 0) break;
-        const isMoved = from.move(to, this.#add);
-        if (isMoved === true) {
+        const what = from.move(to, this.#add);
+        if (what === "moved") {
           moved++;
           continue;
         }
-        if (isMoved === false) {
-          this.#isStuck = true;
-          break;
-        }
+        this.#isStuck = what === "waits";
+        if (what !== "other") break;
       }
       const message = from.takePassing();
       if (message === undefined) break;

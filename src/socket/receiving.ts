@@ -5,7 +5,7 @@ import { FOR_A_MESSAGE } from "../command/index.ts";
 import { countBoth, SLOT_RECEIVED, SLOT_SENT, slotAt } from "../memory/index.ts";
 import { Lease, type Message, type Pipe, standsFor } from "../pipe/index.ts";
 import { bodyBytes } from "../queue/index.ts";
-import { Fq, type Wants } from "../strategy/index.ts";
+import { Fq, type Moved, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
 import type { Sender } from "./sending.ts";
@@ -223,21 +223,9 @@ export abstract class Receiver<M = Message> extends Direction {
   /**
    * Moves the next message on, if it has large bodies, which are not copied. It takes no memory for
    * them: who has sent them may have taken all that there was. What was passed on before is safe.
-   *
-   * @returns false if it has to wait; undefined if it, if there is one, is to be taken.
    */
-  move(to: Sender<unknown>, add: (bytes: number) => void): boolean | undefined {
-    if (this.#returned !== undefined || this.core.options.acknowledge) return undefined;
-    const { arena, slot } = this.thread;
-    return this.fq.move((reader, pipe, bytes) => {
-      const isMoved = this.frontOf(pipe) === undefined ? to.moveFrom(reader) : undefined;
-      if (isMoved !== true) return isMoved;
-      // For who looks at it from without, it was received and sent.
-      countBoth(arena, slotAt(slot) + SLOT_RECEIVED, slotAt(slot) + SLOT_SENT);
-      this.count(1);
-      add(bytes);
-      return true;
-    });
+  move(_to: Sender<unknown>, _add: (bytes: number) => void): Moved {
+    return "other";
   }
 
   /**
@@ -458,6 +446,20 @@ export abstract class Receiver<M = Message> extends Direction {
 
 /** The receiving half of those who receive all messages as they come. */
 export class FairReceiver extends Receiver {
+  override move(to: Sender<unknown>, add: (bytes: number) => void): Moved {
+    if (this.hasReturned || this.core.options.acknowledge) return "other";
+    const { arena, slot } = this.thread;
+    return this.fq.move((reader, bytes) => {
+      const isMoved = to.moveFrom(reader);
+      if (isMoved !== true) return isMoved;
+      // For who looks at it from without, it was received and sent.
+      countBoth(arena, slotAt(slot) + SLOT_RECEIVED, slotAt(slot) + SLOT_SENT);
+      this.count(1);
+      add(bytes);
+      return true;
+    });
+  }
+
   protected override frontOf(): undefined {
     return undefined;
   }

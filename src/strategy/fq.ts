@@ -13,6 +13,9 @@ export type Wants = (parts: readonly Uint8Array[], pipe: Pipe) => boolean;
 /** Takes the next message of a pipe, records of the arena; false if that cannot be. */
 export type Move = (at: Addr, size: number, from: Pipe) => boolean;
 
+/** What has become of the next message, if there is one; `other`: it is to be received, if any. */
+export type Moved = "moved" | "waits" | "none" | "other";
+
 /** A pipe from which so many messages are still to be taken. */
 interface Draining {
   readonly pipe: Pipe;
@@ -194,25 +197,23 @@ export class Fq {
    * Gives the reader of the next message to `move`, which moves it to another lane, if it has large
    * bodies. All that was passed on is released.
    *
-   * @returns what `move` has; undefined if the next message, if there is one, is to be received.
+   * @param move Returns false if it has to wait, and undefined if it cannot.
    */
-  move(
-    move: (reader: PipeReader, pipe: Pipe, bytes: number) => boolean | undefined,
-  ): boolean | undefined {
-    if (this.#draining.length > 0) return undefined;
+  move(move: (reader: PipeReader, bytes: number) => boolean | undefined): Moved {
+    if (this.#draining.length > 0) return "other";
     const rotation = this.#rotation;
     for (let tries = rotation.active; tries > 0; tries--) {
-      const pipe = rotation.pipes[rotation.current] as Pipe;
-      const reader = pipe.reader as PipeReader;
+      const reader = (rotation.pipes[rotation.current] as Pipe).reader as PipeReader;
       if (reader.hasMessage) {
         const bytes = reader.largeBytes;
-        const isMoved = bytes === 0 ? undefined : move(reader, pipe, bytes);
-        if (isMoved === true) rotation.advance();
-        return isMoved;
+        const isMoved = bytes === 0 ? undefined : move(reader, bytes);
+        if (isMoved === undefined) return "other";
+        if (isMoved) rotation.advance();
+        return isMoved ? "moved" : "waits";
       }
       rotation.advance();
     }
-    return undefined;
+    return "none";
   }
 
   /** What was given to `move` is safe. */

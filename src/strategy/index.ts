@@ -33,7 +33,7 @@ export {
   type WhenFull,
 } from "./announcing.ts";
 export { Dist, type DistOwner } from "./dist.ts";
-export { Fq, type Wants } from "./fq.ts";
+export { Fq, type Moved, type Wants } from "./fq.ts";
 export { Lb } from "./lb.ts";
 export type { DropCause, Outlet } from "./outlet.ts";
 export { type Interests, Prefixes } from "./prefixes.ts";
