@@ -294,7 +294,7 @@ function moverDies(bytes: number): Program<Lanes> {
 
 const READER = 3;
 
-/** Who has received from the connecter moves that on to a third, and dies; he looks what is where. */
+/** Who has received from the connecter moves that on to a third, and dies; the third looks. */
 function passerDies(bytes: number): Program<Lanes> {
   return {
     ...base,
