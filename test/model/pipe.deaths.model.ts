@@ -223,7 +223,7 @@ function leaveUnread(env: Env, bytes: number): Lanes {
 }
 
 /** Binds the name of the pipe that the mover had, and receives what it left there. */
-function readLeft(env: Env, registry: Reaper, slot = BINDER): number[] {
+function readLeft(env: Env, registry: Reaper, slot: number): number[] {
   const got: number[] = [];
   const { BIND } = env.code.command;
   const object = env.thread.register({
@@ -243,6 +243,31 @@ function readLeft(env: Env, registry: Reaper, slot = BINDER): number[] {
   return got;
 }
 
+/** Receives by its own pipe what a mover moves there; when that has died, looks what is where. */
+function looksWhere(mover: number, own: number) {
+  return (env: Env, { to }: Lanes) => {
+    watch(env, undefined, mover);
+    const pipe = accept(env, 10);
+    const registry = registryOf(env);
+    const { add, SLOT_SENT, SLOT_RECEIVED, slotAt } = env.code.memory;
+    return () => {
+      const got = drain(pipe);
+      if (!env.untilDead()) return "alive";
+      reap(env, registry, mover);
+      const { words } = env.arena;
+      const at = slotAt(mover);
+      const counts = `${words[at + SLOT_SENT]} sent, ${words[at + SLOT_RECEIVED]} received`;
+      got.push(...drain(pipe));
+      pipe.leave();
+      registry.leave(to, "binder", 0);
+      registry.unbind(OTHER);
+      const left = readLeft(env, registry, own);
+      add(words, slotAt(5), 1); // Nothing is in use any more; a word that nobody else has.
+      return `${got.join()} moved; ${left.join()} left; ${counts}`;
+    };
+  };
+}
+
 /** The connecter moves messages to the binder, and dies; the binder looks what is where. */
 function moverDies(bytes: number): Program<Lanes> {
   return {
@@ -258,31 +283,11 @@ function moverDies(bytes: number): Program<Lanes> {
           return "moved";
         };
       },
-      reader: (env, { to }) => {
-        watch(env, undefined, CONNECTER);
-        const pipe = accept(env, 10);
-        const registry = registryOf(env);
-        const { add, SLOT_SENT, SLOT_RECEIVED, slotAt } = env.code.memory;
-        return () => {
-          const got = drain(pipe);
-          if (!env.untilDead()) return "alive";
-          reap(env, registry, CONNECTER);
-          const { words } = env.arena;
-          const at = slotAt(CONNECTER);
-          const counts = `${words[at + SLOT_SENT]} sent, ${words[at + SLOT_RECEIVED]} received`;
-          got.push(...drain(pipe));
-          pipe.leave();
-          registry.leave(to, "binder", 0);
-          registry.unbind(OTHER);
-          const left = readLeft(env, registry);
-          add(words, slotAt(3), 1); // Nothing is in use any more; a word that nobody else has.
-          return `${got.join()} moved; ${left.join()} left; ${counts}`;
-        };
-      },
+      reader: looksWhere(CONNECTER, BINDER),
     },
     mortal: "mover",
     final: (env) =>
-      env.arena.words[env.code.memory.slotAt(3)] === 0 ? 0 : pagesLeft(env, [CONNECTER, BINDER]),
+      env.arena.words[env.code.memory.slotAt(5)] === 0 ? 0 : pagesLeft(env, [CONNECTER, BINDER]),
     outcomes: [
       [["moved", "alive", 0], ok, "it does not die"],
       [["dead", " moved; 3,4 left; 4 sent, 2 received", 0], ok, "before the first is shown"],
@@ -320,27 +325,7 @@ function passerDies(bytes: number): Program<Lanes> {
           return "moved";
         };
       },
-      reader: (env, { to }) => {
-        watch(env, undefined, BINDER);
-        const pipe = accept(env, 10);
-        const registry = registryOf(env);
-        const { add, SLOT_SENT, SLOT_RECEIVED, slotAt } = env.code.memory;
-        return () => {
-          const got = drain(pipe);
-          if (!env.untilDead()) return "alive";
-          reap(env, registry, BINDER);
-          const { words } = env.arena;
-          const at = slotAt(BINDER);
-          const counts = `${words[at + SLOT_SENT]} sent, ${words[at + SLOT_RECEIVED]} received`;
-          got.push(...drain(pipe));
-          pipe.leave();
-          registry.leave(to, "binder", 0);
-          registry.unbind(OTHER);
-          const left = readLeft(env, registry, READER);
-          add(words, slotAt(5), 1); // A word that nobody else has.
-          return `${got.join()} moved; ${left.join()} left; ${counts}`;
-        };
-      },
+      reader: looksWhere(BINDER, READER),
     },
     mortal: "passer",
     final: (env, { from }) => {
