@@ -101,12 +101,13 @@ function reading(source: Source<unknown>) {
 const NULL_HINT = "A stream of Node's cannot carry null: take it from the socket itself.";
 
 function writing(socket: Sends<unknown>, { signal }: AbortController): WritableOptions {
+  const inPairs = takesPairs(socket);
   const one: WritableOptions = {
     write(chunk: unknown, _encoding: unknown, done: (error?: Error) => void): void {
-      sendChunk(socket, chunk, signal).then(() => done(), done);
+      sendChunk(socket, inPairs, chunk, signal).then(() => done(), done);
     },
   };
-  if (takesPairs(socket)) return one;
+  if (inPairs) return one;
   return {
     ...one,
     writev(writes: { chunk: unknown }[], done: (error?: Error) => void): void {

@@ -147,13 +147,14 @@ export function takesPairs(socket: object): boolean {
   return sender.isTold;
 }
 
-/** Sends what was written to a stream. */
+/** Sends what was written to a stream. @param inPairs Whether it is a pair (`takesPairs`). */
 export function sendChunk(
   socket: Sends<unknown>,
+  inPairs: boolean,
   chunk: unknown,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!takesPairs(socket)) return socket.send(chunk, { signal });
+  if (!inPairs) return socket.send(chunk, { signal });
   if (!Array.isArray(chunk) || chunk.length !== 2) {
     const hint =
       "Write pairs, as such a socket receives them: [part, { routingId }], or { group }.";
@@ -176,11 +177,11 @@ export function sendChunk(
 export function toWritableStream<Out, Call extends WaitOptions = WaitOptions>(
   socket: Sends<Out, Call>,
 ): WritableStream<Chunk<Out, Call>> {
-  takesPairs(socket); // Throws here, and not when something is written.
+  const inPairs = takesPairs(socket);
   return new WritableStream({
     write(message, stream) {
       const { signal } = stream as unknown as { signal: AbortSignal }; // The types lack it.
-      return sendChunk(socket as Sends<unknown>, message, signal);
+      return sendChunk(socket as Sends<unknown>, inPairs, message, signal);
     },
   });
 }
