@@ -41,6 +41,8 @@ export interface ContextOptions {
    * How large the shared memory may grow, in bytes, at least 409,600. Default 1 GiB; it begins with
    * 1 MiB. With the least, one message may take four pages of 16 KiB, and there is room for one
    * link; parts above 4 KiB begin a half page or whole pages of their own.
+   *
+   * A link in which more waits unread than is still free gets none: one alone may take half.
    */
   maxMemory?: number;
   /**

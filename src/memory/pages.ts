@@ -194,23 +194,24 @@ export class Pages {
     return (this.#total - LINK_PAGES - LEAVE_A_MOVE) * PAGE_WORDS;
   }
 
-  /** How many pages there may be, and how many more may be taken. */
+  /** How many pages may still be taken. */
+  get unused(): number {
+    return this.#total - this.#arena.words[PAGES_USED];
+  }
+
+  /** How many pages there may be. */
   get #total(): number {
     return this.#arena.words[MAX_PAGES] - this.#firstPage();
   }
 
-  get #free(): number {
-    return this.#total - this.#arena.words[PAGES_USED];
-  }
-
   /** How many pages messages may still take. */
   get #left(): number {
-    return this.#free - LEAVE_A_MOVE;
+    return this.unused - LEAVE_A_MOVE;
   }
 
   #take(run: number, leave: number, sizeClass: number, live: 0 | 1): Addr {
     return this.lock.hold(() => {
-      if (this.#free - run < leave) return 0;
+      if (this.unused - run < leave) return 0;
       const first = this.#find(run);
       if (first === 0) return 0;
       const words = this.#arena.words;

@@ -207,13 +207,13 @@ export class Pool {
   /** Frees a block, whoever allocated it. If it was linked before, it is in our hand (`hold`). */
   free(at: Addr): void {
     this.#freeOne(at);
-    this.#tell(true);
+    this.tell(true);
   }
 
   /** Frees a block of ours that we could not use, because there was no memory for the rest. */
   putBack(at: Addr): void {
     this.#freeOne(at);
-    this.#tell(false);
+    this.tell(false);
   }
 
   /**
@@ -252,7 +252,7 @@ export class Pool {
         page = next;
       }
     }
-    if (gave) this.#tell(false);
+    if (gave) this.tell(false);
   }
 
   /** Gives away everything: empty pages to all, those with blocks in use to the context. */
@@ -268,7 +268,7 @@ export class Pool {
     });
     this.#takeRemote();
     this.#takeStrays();
-    this.#tell(false);
+    this.tell(false);
   }
 
   /**
@@ -291,11 +291,15 @@ export class Pool {
     });
     this.#freeTaken(slotAt(dead) + SLOT_TAKEN);
     this.#takeRemote(dead);
-    this.#tell(true);
+    this.tell(true);
   }
 
-  /** Memory was given back. */
-  #tell(ours: boolean): void {
+  /**
+   * Memory was given back, or is taken by less than before for what lies in some lane.
+   *
+   * @param ours As of `onRelease`.
+   */
+  tell(ours: boolean): void {
     // A flag: a thread that waits for memory looks again after it has announced itself.
     if (load(this.#arena.words, MEMORY_WANTED) !== 0) this.onRelease(ours);
   }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
-import { type Addr, PAGE_BYTES, PAGE_WORDS, Pool } from "../memory/index.ts";
+import { type Addr, LEAVE_A_MOVE, load, PAGE_BYTES, PAGE_WORDS, Pool } from "../memory/index.ts";
 import {
   BODY_HEAD,
   CHUNK_HEAD,
   CONTROL,
   FLAGS,
   INLINE_BYTES,
+  LANE_READ,
   LENGTH,
   MORE,
   ONE,
@@ -15,8 +16,10 @@ import {
   REFERENCE,
   REFERENCE_WORDS,
   recordWords,
+  WAITS,
   YpipeWriter,
 } from "../queue/index.ts";
+import { Backlog } from "./backlog.ts";
 import type { Envelope } from "./envelope.ts";
 
 /** What one part of a message may be made of. Text is sent as UTF-8; `null` is an empty part. */
@@ -60,6 +63,8 @@ const bodies: Addr[] = [];
  * Everything is copied: what the caller does with its buffers after the call is its own affair.
  */
 export class MessageWriter extends YpipeWriter {
+  readonly #backlog = new Backlog();
+
   /**
    * Writes a whole message.
    *
@@ -125,20 +130,50 @@ export class MessageWriter extends YpipeWriter {
     return at !== 0;
   }
 
+  /** The message that was written last has large bodies, of so many words. */
+  refersTo(words: number): void {
+    this.#backlog.add(this.written, words);
+  }
+
+  /** As many as lie unread in the lane: see writer.ts. */
+  protected override get mustLeave(): number {
+    return LEAVE_A_MOVE + this.#unread;
+  }
+
+  override get isOverdrawn(): boolean {
+    return this.#unread > this.pool.pages.unused;
+  }
+
+  /** How many pages lie unread in the lane. */
+  get #unread(): number {
+    // SYNC(room) observe: only a count.
+    const read = load(this.arena.words, this.lane + LANE_READ) & ~WAITS;
+    return Math.ceil(this.#backlog.at(read) / PAGE_WORDS);
+  }
+
+  protected override leftChunk(words: number): void {
+    this.#backlog.add((this.written + ONE) | 0, words);
+  }
+
   #writeParts(message: Prepared): boolean {
     if (bodies.length > 0) bodies.length = 0;
     const isHoused = !message.isLarge || this.#allocateBodies(message.lengths);
     const at = isHoused ? this.#place(message.size) : 0;
     if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
-    else this.#fill(at, message);
+    else {
+      this.#fill(at, message);
+      if (message.isLarge) this.refersTo(costOf(message.lengths));
+    }
     return at !== 0;
   }
 
   /** Blocks for all large parts. False if there is no memory for all of them. */
   #allocateBodies(lengths: readonly number[]): boolean {
+    if (this.isOverdrawn) return false;
+    const leave = this.mustLeave;
     for (const length of lengths) {
       if (length <= INLINE_BYTES) continue;
-      const body = this.pool.allocate(bodyWords(length));
+      const body = this.pool.allocate(bodyWords(length), leave);
       if (body === 0) return false;
       this.take(body);
       bodies.push(body);
@@ -341,12 +376,8 @@ function prepareBehind(envelope: Envelope, message: MessageLike, pool: Pool): Pr
 const SMALL_WORDS = PAGE_WORDS >> 1;
 
 /** @throws ZmqError EMSGSIZE if a message could never be stored. */
-function checkMemory({ parts, size, envelope }: Prepared, pool: Pool): void {
-  let memory = 0;
-  for (const part of parts) {
-    const bytes = lengthOf(part);
-    if (bytes > INLINE_BYTES) memory += Pool.cost(bodyWords(bytes));
-  }
+function checkMemory({ parts, lengths, size, envelope }: Prepared, pool: Pool): void {
+  let memory = costOf(lengths);
   // Records that need no more than a page have one that is counted to the link.
   const records = Pool.cost(CHUNK_HEAD + size + RECORD_HEAD);
   if (records > PAGE_WORDS) memory += records;
@@ -463,6 +494,13 @@ function gone(): ZmqError {
   return new ZmqError("EINVAL", {
     hint: "The bytes of a view are gone: its buffer was transferred, or has shrunk. Give a copy.",
   });
+}
+
+/** How many words of pages the large bodies take, of parts of so many bytes. */
+export function costOf(lengths: readonly number[]): number {
+  let words = 0;
+  for (const length of lengths) if (length > INLINE_BYTES) words += Pool.cost(bodyWords(length));
+  return words;
 }
 
 export function bodyWords(bytes: number): number {

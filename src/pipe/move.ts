@@ -22,6 +22,7 @@ import {
   SHARED,
   shownBy,
 } from "../queue/index.ts";
+import { costOf } from "./message.ts";
 
 /**
  * move — a message that goes from one lane to another, and is in one of them at any time.
@@ -80,6 +81,15 @@ export function largeBytes(words: Words, from: Addr): number {
     bytes += words[at + LENGTH];
   }
   return (all & ~(MORE | SHARED)) === REFERENCE ? bytes : 0;
+}
+
+/** How many words of pages the large bodies take that these records refer to. */
+export function bodiesCost(words: Words, from: Addr, to: Addr): number {
+  const lengths: number[] = [];
+  for (let at = from; at !== to; at += recordSize(words, at)) {
+    if ((words[at + FLAGS] & REFERENCE) !== 0) lengths.push(words[at + LENGTH]);
+  }
+  return costOf(lengths);
 }
 
 /** Notes that a message is about to be shown in another lane, which has then shown `count`. */

@@ -15,7 +15,7 @@ import {
   type Words,
 } from "../memory/index.ts";
 import { BODY_HEAD, HELD_NEXT, INLINE_BYTES, LANE_W, shownUpTo } from "../queue/index.ts";
-import { bodyWords, Prepared } from "./message.ts";
+import { bodyWords, costOf, Prepared } from "./message.ts";
 import { type Kept, keep, Records } from "./records.ts";
 import type { PipeWriter } from "./writer.ts";
 
@@ -71,6 +71,8 @@ export class Publication {
   readonly #at: Addr;
   readonly #records = new Records();
   readonly #bodies: Addr[] = [];
+  /** How many words of pages they take. */
+  #cost = 0;
   #message: Uint8Array | Prepared = new Uint8Array(0);
   #isSingle = false;
   /** There is no memory for it: no lane gets it. */
@@ -97,6 +99,7 @@ export class Publication {
       this.#records.setOne(message);
       return;
     }
+    this.#cost = costOf(message.lengths);
     this.#failed = !this.#allocate(message, lanes);
     if (this.#failed) this.end();
     else this.#records.set(message, this.#bodies, INLINE_BYTES);
@@ -108,10 +111,14 @@ export class Publication {
    */
   writeTo(writer: PipeWriter): boolean {
     if (this.#isSingle || writer.conflates) return writer.write(this.#message);
-    if (this.#failed) return false;
+    const hasBodies = this.#bodies.length > 0;
+    if (this.#failed || (hasBodies && writer.isOverdrawn)) return false;
     const { words, size } = this.#records;
     if (!writer.writeCopy(words, 0, size, false)) return false;
-    if (this.#bodies.length > 0) this.#show(writer);
+    if (hasBodies) {
+      writer.refersTo(this.#cost);
+      this.#show(writer);
+    }
     return true;
   }
 

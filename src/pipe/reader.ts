@@ -344,6 +344,7 @@ export class PipeReader extends MessageReader {
     this.#unreleased++;
     this.#release();
     this.arena.words[this.lane + LANE_MOVED_TO] = 0;
+    this.pool.tell(true);
     return true;
   }
 
@@ -457,6 +458,7 @@ export class PipeReader extends MessageReader {
     if (front === this.front) this.#controlled = false;
     this.#noteNext(front, by);
     this.#read = (this.#read + by) | 0;
+    const isLess = this.passed || this.#taking !== undefined;
     this.giveBack(front);
     this.#taking?.table.end(this.#taking);
     this.#taking = undefined;
@@ -465,6 +467,7 @@ export class PipeReader extends MessageReader {
     // SYNC(room) publish: these messages have been taken.
     // SYNC(waits) observe: wakeAt, if the bit is set.
     const before = add(words, this.lane + LANE_READ, by);
+    if (isLess) this.pool.tell(true); // Now it is not the lane's.
     if ((before & WAITS) === 0) return;
     if (((this.#read - load(words, this.lane + LANE_WAKE_AT)) | 0) >= 0) this.#wakeWriter();
   }

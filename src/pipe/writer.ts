@@ -32,7 +32,7 @@ import {
   WAITS,
 } from "../queue/index.ts";
 import { type MessageLike, MessageWriter, Prepared, prepare } from "./message.ts";
-import { noteMove } from "./move.ts";
+import { bodiesCost, noteMove } from "./move.ts";
 import { keep } from "./records.ts";
 import { Swap } from "./swap.ts";
 import { countSwapped } from "./swapped.ts";
@@ -78,6 +78,12 @@ export interface WriterOwner {
  * reader drains. A writer that tries again by itself needs no wake-up and is not held to that half.
  *
  * # Memory
+ *
+ * All links share the arena. A lane gets no memory while what lies unread in it takes more pages than
+ * are free, or would then be (`isOverdrawn`, `mustLeave`). So one link alone fills half of the arena,
+ * two a third each; and who receives from the one, and sends into the other, finds some left for
+ * that. An empty lane gets what there is. A writer that waits is told of all that comes free, and
+ * when less of it is its lane's (`Pool.tell`).
  *
  * Where memory is wanted, a lane that is empty gives up what it keeps for later (queue/ypipe.ts):
  * its writer goes on in the least chunk, and the reader is told, who frees the other one. One that
@@ -247,6 +253,7 @@ export class PipeWriter extends MessageWriter {
     const { words } = this.arena;
     words.copyWithin(at, from, from + size);
     this.written = (this.written + ONE) | 0;
+    this.refersTo(bodiesCost(words, from, from + size));
     noteMove(words, lane, from, this.lane, this.written);
     this.rebook(lane + LANE_RECEIVED, ONE); // It is not received.
     this.flush();

@@ -293,9 +293,9 @@ export class YpipeWriter {
    *
    * The caller fills all of it before it flushes, or reserves again.
    *
-   * @param leave How many pages of memory are to stay free (pages.ts).
+   * @param leave How many pages of memory are to stay free (pages.ts). Default: `mustLeave`.
    */
-  reserve(size: number, leave: number = LEAVE_A_MOVE): Addr {
+  reserve(size: number, leave?: number): Addr {
     const at = this.#position;
     if (at + size > this.#claimed && !this.#claim(size, leave)) return 0;
     const from = this.#position;
@@ -405,12 +405,10 @@ export class YpipeWriter {
   }
 
   /**
-   * Asks for the cache lines of the next records, of so many words at least.
-   *
-   * Their last reader has them. Each atomic operation waits for all stores before it; so asking for
+   * Asks for the cache lines of the next records, of so many words at least. Their last reader has them. Each atomic operation waits for all stores before it; so asking for
    * one line a message costs a journey between the cores a message, and for many at a time, one.
    */
-  #claim(size: number, leave: number): boolean {
+  #claim(size: number, leave: number | undefined): boolean {
     if (this.#position + size > this.#limit && !this.#goOn(size, leave)) return false;
     const { words } = this.arena;
     const from = this.#position;
@@ -420,11 +418,28 @@ export class YpipeWriter {
   }
 
   /** Goes on in a new chunk with room for so many words. False if there is no memory for it. */
-  #goOn(size: number, leave: number): boolean {
-    const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD, leave);
-    if (chunk !== 0) this.#enter(chunk);
-    return chunk !== 0;
+  #goOn(size: number, leave: number | undefined): boolean {
+    if (leave === undefined && this.isOverdrawn) return false;
+    const before = this.arena.words[this.#chunk];
+    const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD, leave ?? this.mustLeave);
+    if (chunk === 0) return false;
+    this.#enter(chunk);
+    this.leftChunk(before);
+    return true;
   }
+
+  /** How many pages of memory a message is to leave free. */
+  protected get mustLeave(): number {
+    return LEAVE_A_MOVE;
+  }
+
+  /** Whether messages get none at all: there is too much in the lane. */
+  get isOverdrawn(): boolean {
+    return false;
+  }
+
+  /** A chunk of so many words is the reader's alone: it frees it when it comes to the next. */
+  protected leftChunk(_words: number): void {}
 
   /** Goes on in a chunk that is in our hand. */
   #enter(chunk: Addr): void {
@@ -444,7 +459,7 @@ export class YpipeWriter {
   #newChunk(least: number, leave: number): Addr {
     const before = this.arena.words[this.lane + LANE_CHUNK_SIZE];
     const wanted = Math.max(least, Math.min(2 * before, LAST_CHUNK_WORDS));
-    let chunk = this.pool.allocate(wanted);
+    let chunk = this.pool.allocate(wanted, Math.max(leave, LEAVE_A_MOVE));
     // Little is left: be modest. A chunk shall still hold several messages, where it can.
     if (chunk === 0) chunk = this.pool.allocate(Math.max(least, MODEST_CHUNK_WORDS), leave);
     if (chunk === 0) chunk = this.pool.allocate(least, leave);

@@ -174,13 +174,18 @@ export class Lb {
   /** Asks every pipe to be woken when it has room; false if it is worth trying again at once. */
   park(): boolean {
     this.flush();
-    if (this.#noMemory) {
-      return !this.#wish.begin(); // What others gave back may be enough.
-    }
+    if (!this.#parkFull()) return false;
+    return !this.#noMemory || !this.#wish.begin(); // What others gave back may be enough.
+  }
+
+  /** Asks those that are full; all, if memory is not what is missing. False if one has room. */
+  #parkFull(): boolean {
     const rotation = this.#rotation;
-    while (rotation.active > 0) {
-      const pipe = rotation.pipes[0] as Pipe;
-      if (!(pipe.writer as PipeWriter).wait()) return false;
+    for (let index = rotation.active - 1; index >= 0; index--) {
+      const pipe = rotation.pipes[index] as Pipe;
+      const writer = pipe.writer as PipeWriter;
+      if (this.#noMemory && writer.hasRoom) continue;
+      if (!writer.wait()) return false;
       rotation.deactivate(pipe);
     }
     return true;
@@ -262,9 +267,25 @@ export class Lb {
       this.#succeeded(writer);
       return writer;
     }
-    const swapping = this.#store(message);
-    if (swapping === undefined) this.#failed(writer);
-    return swapping;
+    const other = this.#putElsewhere(message, writer) ?? this.#store(message);
+    if (other === undefined) this.#failed(writer);
+    return other;
+  }
+
+  /** One pipe has found no memory: perhaps only because it has its share, and others have not. */
+  #putElsewhere(
+    message: MessageLike | Prepared,
+    first: PipeWriter | undefined,
+  ): PipeWriter | undefined {
+    if (first === undefined || this.#only !== undefined) return undefined;
+    for (const pipe of this.#rotation.pipes) {
+      const writer = pipe.writer as PipeWriter;
+      if (writer === first || !writer.hasRoom || !writer.write(message)) continue;
+      this.last = pipe;
+      this.#succeeded(first);
+      return writer;
+    }
+    return undefined;
   }
 
   /** Stores in the next swap with room. */

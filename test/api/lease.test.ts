@@ -10,6 +10,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Context, type Lease, type LeasedPart, Pull, Push } from "threadmq";
 import { SMALL, zmq } from "../support/ground.ts";
+import { hog } from "../support/hog.ts";
 import { bytes, isShared, leased, used } from "../support/leases.ts";
 import { Random } from "../support/random.ts";
 import { PATIENCE } from "../support/stage.ts";
@@ -248,11 +249,13 @@ describe("memory", () => {
     const before = used(context);
     let sent = 0;
     while (push.trySend(bytes(5000, sent))) sent++;
+    const giveBack = hog(context);
     const leases = Array.from({ length: sent }, () => pull.receiveLeaseSync());
     for (const [number, lease] of leases.entries()) {
       assert.deepEqual(lease.message[0], bytes(5000, number));
     }
     for (const lease of leases) lease.release();
+    giveBack();
     assert.equal(leased(context), 0);
     assert.ok(used(context) <= before);
   });

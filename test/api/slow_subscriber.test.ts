@@ -308,6 +308,7 @@ describe("the swap of a publisher", () => {
         Atomics.store(words, 1, 1);
         Atomics.notify(words, 1);
         await busy;
+        await xsub.get("readable"); // It has heard of the link, and asks for what it wants.
         if (decides) {
           assert.deepEqual(await pub.receive(1), ["\x01A"]);
           await pub.call("subscribe", "C");

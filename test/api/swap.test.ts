@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Context, Push, Request } from "threadmq";
 import { type Actor, DISTANCES, far, Ground, play, SMALL, Thread, zmq } from "../support/ground.ts";
+import { hog } from "../support/hog.ts";
 import { PATIENCE, WAYS } from "../support/stage.ts";
 
 const NAME = "inproc://swap";
@@ -540,21 +541,16 @@ describe("options", () => {
     "memory that another link gives back brings swapped messages in, though nobody calls",
     async (g) => {
       const thread = g.thread();
-      const hog = await g.push({ sendHighWaterMark: 0 });
-      const full = await g.pull({ receiveHighWaterMark: 0 });
-      await full.bind("inproc://full");
-      await hog.connect("inproc://full");
       const sender = await push(g, { sendHighWaterMark: 0 }, thread);
       const receiver = await g.pull({ receiveHighWaterMark: 0 });
       await receiver.bind(NAME);
       await sender.connect(NAME);
       await sender.send(["first"]);
       assert.deepEqual(await receiver.receive(1), ["first"]);
-      const body = "b".repeat(30_000);
-      while (await hog.call("trySend", body));
+      const giveBack = hog(g.context);
       await sender.send(large(20, 30_000), "sync");
       assert.equal(await receiver.call("tryReceive"), undefined, "there is no memory for any");
-      await full.drain();
+      giveBack();
       assert.deepEqual(await receiver.receive(20), joined(large(20, 30_000)));
     },
     { context: { maxMemory: 1 << 20 } },
