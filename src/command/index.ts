@@ -7,6 +7,7 @@
  *   mailbox    where it arrives, from every thread, in order
  *   signaler   waiting: spinning, blocked, or in the event loop
  *   turn       when the event loop has its turn
+ *   steps      what is done as a whole, before anybody goes on who waits
  *   thread     one thread's slot: posting, and handing what comes to its target
  */
 export * from "./command.ts";

@@ -24,6 +24,7 @@ import {
 import { BLOCK_BITS, BLOCK_OBJECT, BLOCK_SLOT, CLOSED, COMMANDS, TAKEN } from "./command.ts";
 import { Mailbox, push } from "./mailbox.ts";
 import { FOR_A_MESSAGE, Signaler } from "./signaler.ts";
+import { Steps } from "./steps.ts";
 import { Turn } from "./turn.ts";
 
 /** The bits of a block that name who has posted first. */
@@ -64,6 +65,7 @@ export class Thread {
   readonly mailbox: Mailbox;
   readonly signaler: Signaler;
   readonly turn: Turn;
+  readonly steps: Steps = new Steps();
   readonly #targets: (CommandTarget | undefined)[] = [];
   readonly #freeNumbers: number[] = [];
   /** Taken from the mailbox and not yet handed to its target. */
@@ -218,9 +220,18 @@ export class Thread {
     this.signaler.disarm();
   }
 
-  /** Hands every command that has come to its target. */
+  /** Hands every command that has come to its target, in one step. */
   dispatch(): void {
     if (this.#left) return; // The event loop had been asked to call it.
+    this.steps.begin();
+    try {
+      this.#dispatch();
+    } finally {
+      this.steps.end();
+    }
+  }
+
+  #dispatch(): void {
     const inbox = this.#inbox;
     this.#undelivered = false;
     this.mailbox.take(inbox);

@@ -190,7 +190,8 @@ export class Registry extends Names {
     this.lock.hold(() => {
       let entry = this.find(name);
       if (entry === 0) entry = this.create(name, endpoint);
-      else this.#dropExpired(entry);
+      // With many links that takes its time; and where somebody is bound, nothing is kept.
+      else if (this.words[entry + SLOT] === 0) this.#dropExpired(entry);
       const words = this.words;
       if (words[entry + SLOT] !== 0) {
         checkTypes(words[pipe + PIPE_TYPE], words[entry + TYPE], endpoint);

@@ -158,6 +158,8 @@ interface Arrival {
 class Upstream extends Receiver<Message> {
   /** Hears the control records. Set by who understands them. */
   hear: (pipe: Pipe, record: Uint8Array) => void = () => {};
+  /** Called when all has been heard that had come. */
+  onHeard: () => void = () => {};
   /** Whether messages are kept; a PUB throws them away. */
   readonly #keeps: boolean;
   /** Those that no peer has sent as messages, and whom each is about. */
@@ -194,6 +196,7 @@ class Upstream extends Receiver<Message> {
   add(message: Message, from: Outlet): void {
     this.#notices.set(message, from);
     this.#queue.push({ message, from, pipe: undefined, mark: undefined });
+    this.pump();
   }
 
   protected override decode(codec: Codec<unknown>, message: Message): unknown {
@@ -257,6 +260,7 @@ class Upstream extends Receiver<Message> {
       if (!this.#keeps) reader.release();
     } while (!reader.sleep());
     this.pump();
+    this.onHeard();
   }
 }
 
@@ -283,6 +287,7 @@ export class Publishing extends Ways {
     this.wishes = wishes;
     sender.select = (message, dist) => this.select(topicOf(message), dist);
     receiver.hear = (pipe, record) => this.#hear(pipe, record);
+    receiver.onHeard = () => sender.again(); // Who waited for somebody may not have to any more.
   }
 
   override attached(pipe: Pipe): void {
@@ -295,10 +300,7 @@ export class Publishing extends Ways {
     const { dist } = this.sender;
     const before = dist.outlet(pipe);
     // Another is there: what the one before had wanted is of no interest, nor what it has not got.
-    if (before !== undefined && this.#bindings.get(before) !== pipe.binding) {
-      this.#forget(before);
-      dist.remove(pipe);
-    }
+    if (before !== undefined && this.#bindings.get(before) !== pipe.binding) dist.remove(pipe);
     super.peerChanged(pipe);
     const outlet = dist.outlet(pipe);
     if (outlet === before) return;

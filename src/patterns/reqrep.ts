@@ -118,11 +118,9 @@ class RequestSender extends Balancer {
 
   protected override prepare(message: MessageLike, _options: WaitOptions | undefined): Outgoing {
     this.enter(); // Whom we have asked may have gone.
-    const { relaxed, correlate } = this.core.options;
-    if (this.others > 0 || (this.#isDue && !relaxed)) {
-      const hint = "Receive the reply first; or set relaxed, to give it up by the next request.";
-      throw outOfTurn(hint, this.core.address());
-    }
+    const { correlate } = this.core.options;
+    if (this.others > 0) throw this.#outOfTurn();
+    this.#checkTurn();
     const label = correlate ? this.#dialogue.makeLabel() : undefined;
     const envelope = label === undefined ? BARE : Envelope.of(label, EMPTY);
     const request = prepare(message, this.thread.pool, envelope);
@@ -148,6 +146,7 @@ class RequestSender extends Balancer {
   }
 
   protected override write(message: Outgoing): boolean {
+    this.#checkTurn(); // What was read of the message may have sent another.
     this.#replies.giveUp();
     if (!super.write(message)) return false;
     // What has come was for another request: nobody can have seen this one yet.
@@ -168,6 +167,16 @@ class RequestSender extends Balancer {
 
   override get ready(): boolean {
     return this.#mayAsk && super.ready;
+  }
+
+  /** @throws ZmqError EFSM. */
+  #checkTurn(): void {
+    if (!this.#mayAsk) throw this.#outOfTurn();
+  }
+
+  #outOfTurn(): ZmqError {
+    const hint = "Receive the reply first; or set relaxed, to give it up by the next request.";
+    return outOfTurn(hint, this.core.address());
   }
 
   get #mayAsk(): boolean {

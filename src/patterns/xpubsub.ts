@@ -5,6 +5,7 @@ import { XPUB, XSUB } from "../context/index.ts";
 import {
   bytesOf,
   checkControl,
+  isBuffer,
   type Message,
   type MessageLike,
   type Part,
@@ -90,6 +91,7 @@ class XPublishing extends Publishing {
     if (isWanted) this.wishes.add(topic, outlet);
     else this.wishes.remove(topic, outlet);
     if (isWanted && this.core.options.manualLastValue) this.#only = outlet;
+    this.sender.again();
   }
 
   protected override select(topic: Uint8Array, dist: Dist): void {
@@ -293,8 +295,7 @@ function subscriptionIn(part: Part): Uint8Array | undefined {
 /** Its bytes, if it has any. */
 function viewOf(part: unknown): Uint8Array | undefined {
   if (ArrayBuffer.isView(part)) return bytesOf(part);
-  const isBuffer = part instanceof ArrayBuffer || part instanceof SharedArrayBuffer;
-  if (!isBuffer || part.byteLength === 0) return undefined;
+  if (!isBuffer(part) || part.byteLength === 0) return undefined;
   return new Uint8Array(part, 0, part.byteLength);
 }
 

@@ -31,6 +31,7 @@ export * from "./link.ts";
 export {
   bytesOf,
   checkControl,
+  isBuffer,
   isBytes,
   type Message,
   type MessageLike,

@@ -413,6 +413,22 @@ function sizeOf(length: number): number {
   return length > INLINE_BYTES ? REFERENCE_WORDS : recordWords(length);
 }
 
+/** What says of a buffer how long it is, and throws of anything else. */
+const bufferLengths = [ArrayBuffer, SharedArrayBuffer].map(({ prototype }) => {
+  return Object.getOwnPropertyDescriptor(prototype, "byteLength")?.get as (this: unknown) => number;
+});
+
+/** Whether it is a buffer, be it of another realm. */
+export function isBuffer(part: unknown): part is ArrayBufferLike {
+  return bufferLengths.some((lengthOfBuffer) => {
+    try {
+      return lengthOfBuffer.call(part) >= 0;
+    } catch {
+      return false;
+    }
+  });
+}
+
 /** A part as it is copied: bytes, or a short text of one byte a character. */
 function toPart(part: unknown): string | Uint8Array {
   if (typeof part === "string") {
@@ -426,10 +442,7 @@ function toPart(part: unknown): string | Uint8Array {
     const isLess = part instanceof Uint8Array && part.length < bytes.length;
     return isLess ? bytes.subarray(0, part.length) : bytes;
   }
-  if (part instanceof ArrayBuffer || part instanceof SharedArrayBuffer) {
-    const bytes = bytesIn(part, part.byteLength);
-    if (bytes.buffer === part) return bytes; // Else it is a Proxy of one, and they are none.
-  }
+  if (isBuffer(part)) return bytesIn(part, part.byteLength);
   const what = Array.isArray(part) ? "an array" : `a value of type ${typeof part}`;
   throw new ZmqError("EINVAL", {
     hint:

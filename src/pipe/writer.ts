@@ -79,11 +79,11 @@ export interface WriterOwner {
  *
  * # Memory
  *
- * All links share the arena. A lane gets no memory while what lies unread in it takes more pages than
- * are free, or would then be (`isOverdrawn`, `mustLeave`). So one link alone fills half of the arena,
- * two a third each; and who receives from the one, and sends into the other, finds some left for
- * that. An empty lane gets what there is. A writer that waits is told of all that comes free, and
- * when less of it is its lane's (`Pool.tell`).
+ * All links share the arena. A lane gets no memory while what lies unread in it takes more pages
+ * than are free, or would then be (`isOverdrawn`, `mustLeave`). So one link alone fills half of the
+ * arena, two a third each; and who receives from the one, and sends into the other, finds some left
+ * for that. An empty lane gets what there is. A writer that waits is told of all that comes free,
+ * and when less of it is its lane's (`Pool.tell`).
  *
  * Where memory is wanted, a lane that is empty gives up what it keeps for later (queue/ypipe.ts):
  * its writer goes on in the least chunk, and the reader is told, who frees the other one. One that

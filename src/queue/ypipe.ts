@@ -405,8 +405,9 @@ export class YpipeWriter {
   }
 
   /**
-   * Asks for the cache lines of the next records, of so many words at least. Their last reader has them. Each atomic operation waits for all stores before it; so asking for
-   * one line a message costs a journey between the cores a message, and for many at a time, one.
+   * Asks for the cache lines of the next records, of so many words at least. Their last reader has
+   * them. Each atomic operation waits for all stores before it; so asking for one line a message
+   * costs a journey between the cores a message, and for many at a time, one.
    */
   #claim(size: number, leave: number | undefined): boolean {
     if (this.#position + size > this.#limit && !this.#goOn(size, leave)) return false;

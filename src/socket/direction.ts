@@ -36,7 +36,7 @@ export interface Way {
  * direction — one way of a socket's messages: what sending and receiving have in common.
  *
  * A call hears first what has come, and fails if the socket is closed; then it tries, and may wait.
- * Attempts of calls that wait only check: commands are heard between them.
+ * Attempts of calls that wait only check, as a rule: commands are heard between them.
  */
 export abstract class Direction {
   protected readonly core: SocketCore;

@@ -4,7 +4,7 @@ import { ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE, type Thread } from "../command/index.ts";
 import type { LogFields, LogReason, LogTopic } from "../context/index.ts";
 import { ABSENT, GONE, isAttended, type Pipe } from "../pipe/index.ts";
-import { checkWait, repeat, Waiting, type WaitOptions } from "./waiting.ts";
+import { checkWait, type Held, repeat, Waiting, type WaitOptions } from "./waiting.ts";
 
 const NAMES = [
   "bind",
@@ -141,9 +141,13 @@ export class SocketEvents {
    * @throws ZmqError by rejection: EAGAIN if the time is up, EBADF if there will be none. Or the
    *   signal's reason.
    */
-  async receive(options?: WaitOptions): Promise<SocketEvent> {
+  receive(options?: WaitOptions): Promise<SocketEvent> {
+    return this.#receive(options);
+  }
+
+  async #receive(options?: WaitOptions, held?: Held): Promise<SocketEvent> {
     this.#isReceived = true;
-    const wait = checkWait(options, -1, undefined);
+    const wait = { ...checkWait(options, -1, undefined), held };
     return this.#waiting.run(() => {
       const event = this.#queue.shift();
       if (event === undefined && this.#closed) throw isClosed();
@@ -155,7 +159,7 @@ export class SocketEvents {
   [Symbol.asyncIterator](): AsyncIterableIterator<SocketEvent> {
     this.#isReceived = true;
     return repeat(
-      () => this.receive(),
+      (held) => this.#receive(undefined, held),
       () => this.#closed,
     );
   }
@@ -174,9 +178,15 @@ export class SocketEvents {
 
   /** Hears no more: receives that wait fail with EBADF. */
   close(): void {
+    for (const listeners of this.#listeners.values()) listeners.clear();
+    this.#end();
+  }
+
+  /** Events that have happened before are still told. */
+  #end(): void {
     this.#closed = true;
     this.#listeners.clear();
-    this.#waiting.fail(isClosed());
+    this.#waiting.pump(); // Who waits gets what has happened before, or the error.
   }
 
   [Symbol.dispose](): void {
@@ -188,7 +198,7 @@ export class SocketEvents {
     const known = TYPES[topic];
     if (known === undefined) return;
     this.emit(topic === "pipe.detached" && fields.why === "refused" ? "refused" : known, fields);
-    if (known === "close") this.close();
+    if (known === "close") this.#end();
   }
 
   /** @internal The other end of a link has come, or has gone. */
@@ -208,8 +218,10 @@ export class SocketEvents {
   emit(type: SocketEventType, fields: Omit<SocketEvent, "type" | "time" | "lost">): void {
     if (this.#closed) return;
     const event = { type, time: Date.now(), lost: this.#lost, ...fields };
-    for (const listener of this.#listeners.get(type) ?? []) {
-      queueMicrotask(() => listener(event)); // One for each: what one throws is not another's.
+    const listeners = this.#listeners.get(type);
+    for (const listener of listeners ?? []) {
+      // One for each: what one throws is not another's. It may have been taken back by then.
+      queueMicrotask(() => listeners?.has(listener) && listener(event));
     }
     if (this.#listeners.size > 0 && !this.#isReceived) return;
     if (this.#queue.length >= MOST) {

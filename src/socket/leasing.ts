@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import type { Lease } from "../pipe/index.ts";
-import { repeat } from "./waiting.ts";
+import { type Held, repeat } from "./waiting.ts";
 
 /**
  * leasing — an iteration over leases, of which there is one at a time.
@@ -9,19 +9,28 @@ import { repeat } from "./waiting.ts";
  * @param receive The next one. @param closed Whether the socket is: then it ends.
  */
 export function iterateLeases<M>(
-  receive: () => Promise<Lease<M>>,
+  receive: (held: Held) => Promise<Lease<M>>,
   closed: () => boolean,
 ): AsyncIterableIterator<Lease<M>> {
-  let last: Lease<M> | undefined;
-  const steps = repeat(async () => {
-    last?.release();
-    last = await receive();
-    return last;
+  let isOver = false;
+  /** Those of the steps before: one, unless several steps were asked for at a time. */
+  const given = new Set<Lease<M>>();
+  const release = () => {
+    for (const lease of given) lease.release();
+    given.clear();
+  };
+  const steps = repeat(async (held) => {
+    release();
+    const lease = await receive(held);
+    given.add(lease);
+    if (isOver) release(); // It has come in the moment in which it was given up.
+    return lease;
   }, closed);
   const end = steps.return as () => Promise<IteratorResult<Lease<M>>>;
   return Object.assign(steps, {
     return: () => {
-      last?.release();
+      isOver = true;
+      release();
       return end();
     },
   });

@@ -5,7 +5,7 @@ import { FOR_A_MESSAGE, type Thread } from "../command/index.ts";
 import { membershipOf } from "../context/index.ts";
 import type { Direction } from "./direction.ts";
 import { Socket } from "./socket.ts";
-import { checkWait, repeat, timedOut, Waiting, type WaitOptions } from "./waiting.ts";
+import { checkWait, type Held, repeat, timedOut, Waiting, type WaitOptions } from "./waiting.ts";
 import { halvesOf } from "./ways.ts";
 
 /** What a poller looks for at a socket: `ZMQ_POLLIN`, `ZMQ_POLLOUT`. */
@@ -180,10 +180,14 @@ export class Poller<S extends Socket = Socket> {
    *   nothing to wait for, EBADF if one of the sockets is closed, or the poller, ETERM. Or the
    *   signal's reason.
    */
-  async wait(options?: WaitOptions): Promise<PollEvent<S>[]> {
+  wait(options?: WaitOptions): Promise<PollEvent<S>[]> {
+    return this.#wait(options);
+  }
+
+  async #wait(options?: WaitOptions, held?: Held): Promise<PollEvent<S>[]> {
     const wait = checkWait(options, -1, undefined);
     const lookout = this.#enter(wait.timeout);
-    return lookout.waiting.run(lookout.attempt(wait.timeout !== 0), wait);
+    return lookout.waiting.run(lookout.attempt(wait.timeout !== 0), { ...wait, held });
   }
 
   /** As {@link wait}, but blocks this thread. */
@@ -205,7 +209,7 @@ export class Poller<S extends Socket = Socket> {
   /** Waits again and again, until the poller is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<PollEvent<S>[]> {
     return repeat(
-      () => this.wait(),
+      (held) => this.#wait(undefined, held),
       () => this.#closed,
     );
   }

@@ -324,7 +324,8 @@ export class Proxy {
   #directions(): Set<Direction> {
     const directions = new Set<Direction>();
     for (const { from, to } of this.#flows) directions.add(from).add(to);
-    if (this.#commands !== undefined) directions.add(this.#commands);
+    for (const each of [this.#commands, this.#capture])
+      if (each !== undefined) directions.add(each);
     return directions;
   }
 

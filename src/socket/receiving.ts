@@ -10,7 +10,7 @@ import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
 import type { Sender } from "./sending.ts";
 import type { SocketCore } from "./socket.ts";
-import { END, type WaitOptions } from "./waiting.ts";
+import { END, type Held, type WaitOptions } from "./waiting.ts";
 
 const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 
@@ -77,8 +77,8 @@ export abstract class Receiver<M = Message> extends Direction {
     return this.#call(this.#attempt, options);
   }
 
-  /** The next step of an iteration, which ends when the socket is closed. */
-  next(closed: () => boolean): Promise<IteratorResult<M>> {
+  /** The next step of an iteration, which ends when the socket is closed, or it is given up. */
+  next(closed: () => boolean, held: Held): Promise<IteratorResult<M>> {
     let value: M | undefined;
     try {
       value = this.tryReceive();
@@ -90,8 +90,8 @@ export abstract class Receiver<M = Message> extends Direction {
       const result: IteratorResult<M> = { value, done: false };
       return turn.passes() ? turn.pass(result) : Promise.resolve(result);
     }
-    return this.receive(undefined).then(toResult, (error: unknown) => {
-      if (closed()) return END;
+    return this.#call(this.#attempt, undefined, held).then(toResult, (error: unknown) => {
+      if (closed() || error === END) return END;
       throw error;
     });
   }
@@ -108,8 +108,8 @@ export abstract class Receiver<M = Message> extends Direction {
     return this.first ? this.#takeOne() : undefined;
   }
 
-  receiveLease(options: WaitOptions | undefined): Promise<Lease> {
-    return this.#call(this.#attemptLease, options);
+  receiveLease(options: WaitOptions | undefined, held?: Held): Promise<Lease> {
+    return this.#call(this.#attemptLease, options, held);
   }
 
   receiveLeaseSync(options: WaitOptions | undefined): Lease {
@@ -354,11 +354,15 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   /** Makes a call that may wait. It rejects with whatever it fails with. */
-  #call<T>(attempt: () => T | undefined, options: WaitOptions | undefined): Promise<T> {
+  #call<T>(
+    attempt: () => T | undefined,
+    options: WaitOptions | undefined,
+    held?: Held,
+  ): Promise<T> {
     try {
       const wait = this.wait(options);
       this.enter();
-      return this.waiting.run(attempt, wait);
+      return this.waiting.run(attempt, held === undefined ? wait : { ...wait, held });
     } catch (error) {
       return Promise.reject(error);
     }

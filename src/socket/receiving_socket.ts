@@ -135,7 +135,10 @@ export abstract class ReceivingSocket<
    */
   leases(): AsyncIterableIterator<Lease<Leased>> {
     return iterateLeases(
-      () => this.receiveLease(),
+      (held) => {
+        const lease: Promise<Lease<unknown>> = this.receivingHalf.receiveLease(undefined, held);
+        return lease as Promise<Lease<Leased>>;
+      },
       () => this.closed,
     );
   }
@@ -144,7 +147,7 @@ export abstract class ReceivingSocket<
   [Symbol.asyncIterator](): AsyncIterableIterator<In> {
     const receiver = this.receivingHalf as Receiver<In>;
     const closed = () => this.closed;
-    return iterate(() => receiver.next(closed));
+    return iterate((held) => receiver.next(closed, held));
   }
 
   /** Receives until the socket is closed, blocking this thread: `for (const [part] of socket)`. */

@@ -40,8 +40,15 @@ class PipeClaims implements Claims {
     this.#cut = false;
   }
 
+  begun(): void {
+    this.last = undefined;
+  }
+
   add(): boolean {
-    if (this.last === undefined) return false;
+    if (this.last === undefined) {
+      this.unknown();
+      return false;
+    }
     this.#claimed.add(this.last);
     this.#waited.add(this.last);
     this.#cut = this.#mayCut && this.#claimed.size === this.#waited.size;

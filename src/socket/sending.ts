@@ -127,14 +127,16 @@ export abstract class Sender<P = Outgoing> extends Direction {
 
   send(message: unknown, options: WaitOptions | undefined): Promise<void> {
     try {
+      const wait = options === undefined ? undefined : this.wait(options);
+      wait?.signal?.throwIfAborted();
       const prepared = this.#look(message, options);
-      if (options === undefined && this.#try(prepared)) {
+      if (wait === undefined && this.#try(prepared)) {
         const { turn } = this.thread;
         return turn.passes() ? turn.pass(undefined) : DONE;
       }
-      const wait = this.wait(options);
       this.enter();
-      return this.waiting.run(() => this.#attempt(prepared), wait).then(ignore);
+      const attempt = () => this.#attempt(prepared);
+      return this.waiting.run(attempt, wait ?? this.wait(undefined)).then(ignore);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -153,8 +155,10 @@ export abstract class Sender<P = Outgoing> extends Direction {
 
   async sendMany(messages: Iterable<unknown>, options: WaitOptions | undefined): Promise<void> {
     const wait = this.wait(options);
+    wait.signal?.throwIfAborted();
     this.enter();
     const batch = this.#batch(messages, options);
+    batch.signal = wait.signal;
     try {
       batch.begin();
       await this.waiting.run(() => this.#attemptBatch(batch, true), wait);
@@ -253,7 +257,11 @@ export abstract class Sender<P = Outgoing> extends Direction {
   get #isDrained(): boolean {
     this.check();
     if (this.pending > 0 || this.busy || this.core.lingering() > 0) return false;
-    for (const pipe of this.core.pipes) if (pipe.queuedOut > 0) return false;
+    for (const pipe of this.core.pipes) {
+      // What lies in a lane that was let go of is the peer's.
+      const left = pipe.draining ? pipe.writer?.swapped : pipe.queuedOut;
+      if (left !== undefined && left > 0) return false;
+    }
     return true;
   }
 
@@ -286,6 +294,7 @@ export abstract class Sender<P = Outgoing> extends Direction {
     try {
       for (; !batch.done; batch.next()) {
         this.check(); // The iterator may have closed the socket.
+        batch.signal?.throwIfAborted(); // Or have given the call up.
         if (!batch.isArray && this.waits?.preceded) return undefined; // Or have sent by itself.
         if (!this.write(batch.message as P)) return undefined;
         uncounted++;
@@ -318,6 +327,8 @@ class Batch<P> {
   #open = false;
   accepted = 0;
   done = false;
+  /** Of the call. */
+  signal: AbortSignal | undefined;
   /** The next one to send, unless `done`. */
   message: P | undefined;
 

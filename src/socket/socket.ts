@@ -16,7 +16,7 @@ import {
   threadEnded,
   typeName,
 } from "../context/index.ts";
-import { type Directions, type Pipe, prepare, REFUSED } from "../pipe/index.ts";
+import { type Directions, DRAINING, type Pipe, prepare, REFUSED } from "../pipe/index.ts";
 import { Inproc, type Linked } from "../transport/index.ts";
 import { type SocketEventReason, SocketEvents } from "./events.ts";
 import {
@@ -48,7 +48,7 @@ export interface SocketStats {
    * received when it was closed.
    */
   dropped: number;
-  /** Calls that wait. */
+  /** Calls that wait, but for `drain`. */
   pending: number;
 }
 
@@ -212,7 +212,7 @@ export abstract class Socket {
   /** As {@link bind}, at once. */
   bindSync(endpoint: string): void {
     this.enter();
-    this.#inproc.bind(endpoint);
+    this.#step(() => this.#inproc.bind(endpoint));
     this.#lastEndpoint = endpoint;
   }
 
@@ -229,7 +229,7 @@ export abstract class Socket {
   /** As {@link unbind}, at once. */
   unbindSync(endpoint: string): void {
     this.enter();
-    this.#inproc.unbind(endpoint);
+    this.#step(() => this.#inproc.unbind(endpoint));
   }
 
   /**
@@ -247,7 +247,7 @@ export abstract class Socket {
   protected link(endpoint: string, alias?: Uint8Array): Pipe | undefined {
     this.enter();
     this.#pattern.connecting(endpoint, alias);
-    const pipe = this.#inproc.connect(endpoint, alias);
+    const pipe = this.#step(() => this.#inproc.connect(endpoint, alias));
     this.#lastEndpoint = endpoint;
     return pipe;
   }
@@ -260,7 +260,7 @@ export abstract class Socket {
    */
   disconnect(endpoint: string): void {
     this.enter();
-    this.#inproc.disconnect(endpoint);
+    this.#step(() => this.#inproc.disconnect(endpoint));
   }
 
   /**
@@ -336,6 +336,10 @@ export abstract class Socket {
     this.#options[name] = kept;
     if (this.closed) return;
     this.#member.thread.dispatch(); // The links that have come meanwhile are concerned too.
+    if (!this.closed) this.#step(() => this.#optionSet(name, value));
+  }
+
+  #optionSet(name: OptionName, value: unknown): void {
     for (const pipe of [...this.#inproc.pipes]) {
       if (name === "sendHighWaterMark" && pipe.writer) pipe.writer.highWaterMark = value as number;
       if (name === "linger") pipe.linger = value as number;
@@ -343,11 +347,15 @@ export abstract class Socket {
         pipe.reader.highWaterMark = value as number;
       }
       this.#pattern.writeActivated(pipe);
-      // What waited and went on now may have run code that let go of the pipe.
-      if (name === "immediate" && this.#inproc.pipes.has(pipe)) this.#pattern.peerChanged(pipe);
+      if (name === "immediate") this.#pattern.peerChanged(pipe);
     }
     if (name === "receiveHighWaterMark" || name === "conflate") this.#inproc.changeLimit();
     this.#pattern.optionSet(name);
+  }
+
+  /** Does something to links as a whole: who waits goes on when it is over. */
+  #step<T>(what: () => T): T {
+    return this.#member.thread.steps.run(what);
   }
 
   /** What cannot be seen from the values alone. @throws ZmqError EINVAL, EACCES, EMSGSIZE. */
@@ -369,13 +377,15 @@ export abstract class Socket {
     if (this.closed) return;
     this.#closedBy = error;
     this.#pattern.closing(error, settle);
-    for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
-    const returned = this.#pattern.closed(); // That may drop others too.
-    this.#drop(returned, "closed");
-    this.#inproc.close(this.#options.linger, why);
-    this.#inproc.log("socket.closed", { why });
-    this.#member.thread.unregister(this.#object);
-    this.#member.remove(this.#managed);
+    this.#step(() => {
+      for (const pipe of this.#inproc.pipes) this.#pattern.detached(pipe);
+      const returned = this.#pattern.closed(); // That may drop others too.
+      this.#drop(returned, "closed");
+      this.#inproc.close(this.#options.linger, why);
+      this.#inproc.log("socket.closed", { why });
+      this.#member.thread.unregister(this.#object);
+      this.#member.remove(this.#managed);
+    });
   }
 
   /** Which topics of `sys://log` are wanted, for the classes that can hear it. */
@@ -384,8 +394,23 @@ export abstract class Socket {
   }
 
   #leave(pipe: Pipe): void {
+    this.#step(() => {
+      this.#pattern.detached(pipe);
+      this.#inproc.leave(pipe, this.#options.linger);
+    });
+  }
+
+  /** Lets go of a pipe, and what lies there unread; and connects another in its place. */
+  #renew(pipe: Pipe): void {
+    // Who only reads on what had arrived still does.
+    if (pipe.peerState !== DRAINING) this.#drop(pipe.queuedInLane, "peer left");
     this.#pattern.detached(pipe);
-    this.#inproc.leave(pipe, this.#options.linger);
+    this.#inproc.leave(pipe, 0);
+    try {
+      this.#inproc.connect(pipe.endpoint, pipe.peerId);
+    } catch (error) {
+      this.#pattern.refused(error as ZmqError); // Somebody else is bound there, or no memory.
+    }
   }
 
   #target(): CommandTarget {
@@ -441,17 +466,8 @@ export abstract class Socket {
       address: () => this.#lastEndpoint ?? undefined,
       lingering: () => this.#inproc.lingering,
       leave: (pipe) => this.#leave(pipe),
-      unlink: (pipe, why) => this.#inproc.unlink(pipe, why),
-      renew: (pipe) => {
-        this.#drop(pipe.queuedInLane, "peer left");
-        this.#pattern.detached(pipe);
-        this.#inproc.leave(pipe, 0);
-        try {
-          this.#inproc.connect(pipe.endpoint, pipe.peerId);
-        } catch (error) {
-          this.#pattern.refused(error as ZmqError); // Somebody else is bound there, or no memory.
-        }
-      },
+      unlink: (pipe, why) => this.#step(() => this.#inproc.unlink(pipe, why)),
+      renew: (pipe) => this.#step(() => this.#renew(pipe)),
       dropped: (count, why) => this.#drop(count, why),
     };
   }

@@ -7,7 +7,7 @@ import type { Thread } from "../command/index.ts";
 export interface WaitOptions {
   /** How long, in milliseconds; -1 is for ever, 0 not at all. Default: the socket's own option. */
   timeout?: number;
-  /** Aborts the wait: the call rejects with the signal's reason, and has done nothing. */
+  /** Aborts the wait: the call rejects with the signal's reason, and does nothing any more. */
   signal?: AbortSignal;
 }
 
@@ -17,7 +17,12 @@ export interface Wait {
   readonly signal: AbortSignal | undefined;
   /** The endpoint that errors name. */
   readonly address: string | undefined;
+  /** The call is in it as long as it waits. */
+  readonly held?: Held | undefined;
 }
+
+/** Calls that wait, for who may give them up. */
+export type Held = Set<{ fail: (error: unknown) => void }>;
 
 /** @throws ZmqError EINVAL if a call was given something else than options. */
 export function checkWait(
@@ -29,17 +34,22 @@ export function checkWait(
   checkObject(options, "Give the options of a call as an object: { timeout }.");
   const { timeout = usual, signal } = options;
   checkRange("timeout", timeout, -1, 2 ** 31 - 1);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw new ZmqError("EINVAL", { hint: "Give signal as an AbortSignal." });
   }
   return { timeout, signal, address };
 }
 
-/** A call that waits: it settles itself when it succeeds. */
+/** Whether it is an AbortSignal, be it of another realm. */
+function isSignal(signal: Partial<AbortSignal> | null): boolean {
+  return typeof signal?.aborted === "boolean" && typeof signal.addEventListener === "function";
+}
+
+/** A call, which may have to wait. */
 interface Operation {
-  /** True if it is settled. */
-  attempt(): boolean;
-  fail(error: unknown): void;
+  /** True if it has succeeded; or, when it waits, is settled. */
+  attempt: () => boolean;
+  fail: (error: unknown) => void;
   /** The call that was being tried when this one was made. */
   readonly maker: Operation | undefined;
 }
@@ -48,6 +58,8 @@ interface Operation {
 export interface Claims {
   /** All calls that wait are about to be tried, in their order; nothing is claimed. */
   begin(): void;
+  /** A call is about to be tried: what it wants is not known. */
+  begun(): void;
   /** The call that was just tried has to wait. True if all that wait were tried, or wait for it. */
   add(): boolean;
   /** A call waits that was not tried: nobody knows for what. */
@@ -88,6 +100,7 @@ export class Waiting {
   /** Calls that block the thread now. */
   #blocked = 0;
   readonly followers: Set<Waiting> = new Set();
+  readonly #pump = (): void => this.pump();
   readonly #claims: Claims | undefined;
 
   /**
@@ -142,14 +155,15 @@ export class Waiting {
     const { turn } = this.#thread;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const tryNow = () => {
+      const operation = this.#operation(reject, () => {
         const value = attempt();
         if (value === undefined) return false;
         // A value that came without waiting lets the event loop have its turn now and then.
         if (turn.passes()) turn.after(() => resolve(value));
         else resolve(value);
         return true;
-      };
+      });
+      const tryNow = () => this.#try(operation);
       const goes = this.idle || (this.#claims !== undefined && this.yields());
       if (goes) {
         if (tryNow()) return;
@@ -162,7 +176,7 @@ export class Waiting {
         if (timeout === 0) throw timedOut(address);
         this.#claims?.unknown();
       }
-      this.#enqueue({ attempt: tryNow, fail: reject }, wait);
+      this.#enqueue(operation, wait);
     });
   }
 
@@ -171,16 +185,20 @@ export class Waiting {
     if (this.#pumping) {
       const value = this.yields() ? attempt() : undefined;
       if (value !== undefined) return value;
-      const hint = "It was called from the iterable of a sendMany of the same socket, which waits.";
+      const hint =
+        "It was called by what a waiting call of this socket runs: an iterable, a codec.";
       throw new ZmqError("EAGAIN", { address, hint });
     }
     const deadline = timeout < 0 ? Number.POSITIVE_INFINITY : performance.now() + timeout;
     let value: T | undefined;
+    const operation = this.#operation(nobodyWaits, () => {
+      value = attempt();
+      return value !== undefined;
+    });
     const tryNow = () => {
       this.#resting = false; // While the thread is blocked, the event loop has no turn.
       if (!this.idle) this.pump();
-      if (this.idle || this.#claims !== undefined) value = attempt();
-      return value !== undefined;
+      return (this.idle || this.#claims !== undefined) && this.#try(operation);
     };
     this.#blocked++;
     try {
@@ -193,10 +211,10 @@ export class Waiting {
     return value;
   }
 
-  /** Something has changed: lets the waiting calls try, in their order. */
+  /** Something has changed: lets the waiting calls try, in their order, when that is whole. */
   pump(): void {
     this.#changed = true; // If an attempt has called the library, the loop below goes on.
-    if (this.#pumping || this.#resting) return;
+    if (this.#pumping || this.#resting || this.#thread.steps.keeps(this.#pump)) return;
     this.#pumping = true;
     try {
       while (!this.idle) {
@@ -289,9 +307,15 @@ export class Waiting {
     this.follow();
   }
 
+  /** A call that is made now. */
+  #operation(fail: (error: unknown) => void, attempt: () => boolean): Operation {
+    return { attempt, fail, maker: this.#tried };
+  }
+
   #try(operation: Operation): boolean {
     const outer = this.#tried;
     this.#tried = operation;
+    this.#claims?.begun();
     try {
       return operation.attempt();
     } finally {
@@ -312,37 +336,42 @@ export class Waiting {
     for (const other of later) operations.add(other);
   }
 
-  #enqueue({ attempt, fail }: Omit<Operation, "maker">, { timeout, signal, address }: Wait): void {
+  /** The call has to wait: from now on it settles itself. */
+  #enqueue(operation: Operation, { timeout, signal, address, held }: Wait): void {
+    const { attempt, fail } = operation;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const operation: Operation = {
-      maker: this.#tried,
-      attempt: () => {
-        try {
-          if (!attempt()) {
-            if (timeout !== 0 || this.#resting) return false;
-            fail(timedOut(address));
-          }
-        } catch (error) {
-          fail(error);
+    operation.attempt = () => {
+      try {
+        if (!attempt()) {
+          if (timeout !== 0 || this.#resting) return false;
+          fail(timedOut(address));
         }
-        leave();
-        return true;
-      },
-      fail: (error) => {
-        leave();
+      } catch (error) {
         fail(error);
-      },
+      }
+      leave();
+      return true;
+    };
+    operation.fail = (error) => {
+      leave();
+      fail(error);
     };
     const abort = () => operation.fail(signal?.reason);
     const leave = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
+      held?.delete(operation);
       this.#operations.delete(operation);
       if (this.idle) this.#claims?.clear();
       this.#hold();
       this.follow();
     };
     this.#place(operation);
+    held?.add(operation);
+    if (signal?.aborted === true) {
+      abort(); // While it was tried.
+      return;
+    }
     signal?.addEventListener("abort", abort);
     if (timeout > 0) {
       timer = setTimeout(() => {
@@ -366,23 +395,32 @@ export class Waiting {
   }
 }
 
+function nobodyWaits(): void {}
+
 export function timedOut(address: string | undefined): ZmqError {
   return new ZmqError("EAGAIN", {
     address,
-    hint: "Nothing was sent or received; the socket may be used as before.",
+    hint: "The call has done nothing more; the socket may be used as before.",
   });
 }
 
 /** The last step of an iteration. */
 export const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-/** What a `for await` goes through, step by step; by hand, for a generator is much slower. */
-export function iterate<T>(step: () => Promise<IteratorResult<T>>): AsyncIterableIterator<T> {
+/**
+ * What a `for await` goes through, step by step; by hand, for a generator is much slower. Who ends
+ * it while steps wait gives their calls up, which then fail with {@link END}, and takes nothing.
+ */
+export function iterate<T>(
+  step: (held: Held) => Promise<IteratorResult<T>>,
+): AsyncIterableIterator<T> {
   let over = false;
+  const held: Held = new Set();
   return {
-    next: () => (over ? Promise.resolve(END) : step()),
+    next: () => (over ? Promise.resolve(END) : step(held)),
     return: () => {
       over = true;
+      for (const call of held) call.fail(END);
       return Promise.resolve(END);
     },
     [Symbol.asyncIterator]() {
@@ -392,12 +430,15 @@ export function iterate<T>(step: () => Promise<IteratorResult<T>>): AsyncIterabl
 }
 
 /** The same by a call that is made again and again, until it fails because of a close. */
-export function repeat<T>(call: () => Promise<T>, closed: () => boolean): AsyncIterableIterator<T> {
-  return iterate(async () => {
+export function repeat<T>(
+  call: (held: Held) => Promise<T>,
+  closed: () => boolean,
+): AsyncIterableIterator<T> {
+  return iterate(async (held) => {
     try {
-      return { done: false, value: await call() };
+      return { done: false, value: await call(held) };
     } catch (error) {
-      if (closed()) return END;
+      if (closed() || error === END) return END;
       throw error;
     }
   });

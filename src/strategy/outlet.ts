@@ -246,7 +246,7 @@ export class Outlet {
   #setAside(key: string | number, publication: Publication, why: DropCause): void {
     const aside = this.#aside;
     if (aside.delete(key)) this.#loseAside(1, why);
-    else if (aside.size >= Math.max(1, this.#owner.asideLimit)) {
+    else if (aside.size >= this.#owner.asideLimit) {
       for (const oldest of aside.keys()) {
         aside.delete(oldest);
         break;

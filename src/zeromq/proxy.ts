@@ -166,6 +166,8 @@ async function pass(from: Library, to: Library, run: Run): Promise<void> {
     } catch (error) {
       if (codeOf(error) === "EFSM")
         await run.stirred(); // It is the other way's turn.
+      else if (codeOf(error) === "EINVAL")
+        message = undefined; // It says to nobody whom it is for, say. libzmq drops it too.
       else if (!signal.aborted) throw error;
     }
     if (++passed % BATCH === 0) await new Promise<void>((resolve) => program.defer(resolve));

@@ -28,7 +28,8 @@ const LONGEST_STREAK = 512;
  * way — one direction of a socket, in which one operation at a time may be in progress.
  *
  * An operation that is out of turn, a second request say, waits for its turn as for room or for a
- * message. The turn comes by an operation of the other direction, so that one wakes it. When the
+ * message. The turn comes by an operation of the other direction, also by one that fails because
+ * whoever was asked has gone, so that one wakes it. When the
  * time is up it is tried once more, and fails as being out of turn: EFSM.
  */
 export class Way {
@@ -72,6 +73,7 @@ export class Way {
         }
         if (timeout === 0) return Promise.reject(errnoError("EAGAIN"));
       } catch (error) {
+        if (codeOf(error) === "EHOSTUNREACH") other.wake();
         if (timeout === 0 || codeOf(error) !== "EFSM") return Promise.reject(translated(error));
       }
     }
@@ -97,6 +99,7 @@ export class Way {
           other.wake();
           return value;
         } catch (error) {
+          if (codeOf(error) === "EHOSTUNREACH") other.wake(); // Nobody will answer any more.
           if (codeOf(error) !== "EFSM" || left === 0) throw error;
           if (turns === this.#turns) await this.#turn(left);
         }

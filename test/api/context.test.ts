@@ -57,13 +57,22 @@ describe("options", () => {
     }
   });
 
-  test("the least maxMemory is told by the hint, and works", () => {
-    let least = 0;
+  /** What a hint says may be given, for a value that is not among it. */
+  function bounds(maxMemory: number): [least: number, most: number] {
     try {
-      new Context({ maxMemory: 1 });
+      new Context({ maxMemory });
     } catch (error) {
-      least = Number(/from (\d+)/.exec((error as ZmqError).hint ?? "")?.[1]);
+      const [, least, most] = /from (\d+) to (\d+)/.exec((error as ZmqError).hint ?? "") ?? [];
+      return [Number(least), Number(most)];
     }
+    throw new Error("it was taken");
+  }
+
+  test("the least maxMemory is told by the hint, and works", () => {
+    const [least, most] = bounds(1);
+    const [, high] = bounds(2 ** 53);
+    assert.equal(most, high);
+    assert.ok(bounds(2 ** 53)[0] < high);
     assert.throws(() => new Context({ maxMemory: least - 1 }), zmq("EINVAL"));
     const c = new Context({ maxMemory: least });
     const [push, pull] = [new Push({ context: c }), new Pull({ context: c })];

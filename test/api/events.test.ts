@@ -165,11 +165,11 @@ describe("events", () => {
     assert.match(`${await uncaught}`, /own/);
     for (const each of kept) process.on("uncaughtException", each);
     pull.unbindSync(A);
-    pull.events.off("unbind", listener);
     await Promise.resolve();
     pull.events.off("bind", thrower);
     pull.bindSync("inproc://b");
     pull.unbindSync("inproc://b");
+    pull.events.off("unbind", listener); // It was not called yet.
     await new Promise(setImmediate);
     assert.deepEqual(heard, ["bind", "unbind", "bind"]);
     assert.throws(() => pull.events.on("bind", 1 as never), zmq("EINVAL"));
@@ -177,6 +177,24 @@ describe("events", () => {
       () => pull.events.on("typo" as never, () => {}),
       (error: unknown) => zmq("EINVAL")(error) && /peer-lost/.test((error as Error).message),
     );
+  });
+
+  test("after close no listener is called, but those of a close are told of it", async () => {
+    const { pull } = pair();
+    const heard: string[] = [];
+    for (const type of ["bind", "close"] as const) {
+      pull.events.on(type, (event) => heard.push(event.type));
+    }
+    pull.close();
+    await new Promise(setImmediate);
+    assert.deepEqual(heard, ["close"]);
+    const other = new Pull({ context: pull.context });
+    other.events.on("bind", (event) => heard.push(event.type));
+    other.bindSync(A);
+    other.events.close();
+    await new Promise(setImmediate);
+    assert.deepEqual(heard, ["close"]);
+    other.close();
   });
 
   test("who is slow loses events, and sees how many", async () => {

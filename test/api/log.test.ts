@@ -9,6 +9,7 @@ import { describe, test } from "node:test";
 import type { LogRecord } from "threadmq";
 import { topicsThat } from "#src/context/log.ts";
 import { type Actor, play, zmq } from "../support/ground.ts";
+import { hog } from "../support/hog.ts";
 import { hear, LOG, listen, parse, type Told, told } from "../support/listening.ts";
 import { WAYS } from "../support/stage.ts";
 
@@ -224,6 +225,7 @@ describe("what is told", () => {
       const { memory } = g.context.stats();
       const body = "x".repeat(5000);
       await push.fill(body, 10_000);
+      const giveBack = hog(g.context);
       const events = await told(log);
       const grown = events.filter(({ topic }) => topic === "arena.grown");
       assert.ok(grown.length >= 1);
@@ -235,10 +237,13 @@ describe("what is told", () => {
       assert.equal(size, max);
       assert.ok(used < max && used > max / 2);
       await pull.drain();
+      giveBack();
       g.context.stats(); // What is free is free for all from now on.
       await push.fill(body, 10_000);
+      const giveBackAgain = hog(g.context);
       const again = (await told(log)).map(({ topic }) => topic);
       assert.deepEqual(again, ["arena.nearly-full"], "it had been relieved in between");
+      giveBackAgain();
     },
     { context: { maxMemory: 4 << 20 } },
   );

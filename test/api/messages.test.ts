@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { Context, type Message, type MessageLike, Pull, Push } from "threadmq";
 import { DISTANCES, far, play, SMALL, zmq } from "../support/ground.ts";
 import { Random } from "../support/random.ts";
@@ -49,6 +50,12 @@ const PARTS: Record<string, [part: any, expected: Uint8Array]> = {
   "a DataView": [new DataView(bytes.buffer, 2, 3), bytes.slice(2, 5)],
   "an ArrayBuffer": [bytes.buffer, bytes],
   "a SharedArrayBuffer": [shared, Buffer.from([1, 2, 3, 4, 5, 6, 7, 8])],
+  "an ArrayBuffer of another realm": [runInNewContext("new ArrayBuffer(2)"), Buffer.alloc(2)],
+  "a SharedArrayBuffer of another realm": [
+    runInNewContext("new SharedArrayBuffer(2)"),
+    Buffer.alloc(2),
+  ],
+  "a view of another realm": [runInNewContext("Uint8Array.of(1, 2)"), Buffer.from([1, 2])],
   "a view of a SharedArrayBuffer": [new Uint8Array(shared, 1, 2), Buffer.from([2, 3])],
 };
 

@@ -402,6 +402,19 @@ describe("a proxy", () => {
     await context.terminate();
   });
 
+  test("its capture closes: it ends, although nothing comes", async () => {
+    const context = new Context(SMALL);
+    const [front, back, capture] = [
+      new Pull({ context }),
+      new Push({ context }),
+      new Push({ context }),
+    ];
+    const ended = assert.rejects(new Proxy(front, back, { capture }).run(), zmq("EBADF"));
+    capture.close();
+    await ended;
+    await context.terminate();
+  });
+
   test("nor does an error of a codec, which the next call is still to be told", async () => {
     const context = new Context(SMALL);
     const source = new Push({ context });

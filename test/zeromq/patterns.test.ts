@@ -88,6 +88,24 @@ describe("REQ and REP", () => {
     [["answer to 2"]],
   );
 
+  only("who was asked has gone: that is the next one's turn", async ({ zmq, open, address }) => {
+    const name = address();
+    const reply = open(new zmq.Reply());
+    await reply.bind(name);
+    const request = open(new zmq.Request());
+    request.connect(name);
+    await request.send("1");
+    const second = request.send("2");
+    const receiving = outcome(() => request.receive());
+    reply.close();
+    const lost = await receiving;
+    assert.equal((lost as any).rejected.code, "EHOSTUNREACH");
+    const next = open(new zmq.Reply());
+    await next.bind(name);
+    await second;
+    assert.deepEqual(texts(await next.receive()), ["2"]);
+  });
+
   only("who waits for its turn holds the process, and is ended by the close", async (scene) => {
     const { request } = dialogue(scene);
     await request.send("1");

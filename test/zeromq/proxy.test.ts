@@ -177,4 +177,26 @@ describe("a proxy", () => {
     assert.equal(rejected.code, "EHOSTUNREACH");
     assert.deepEqual([pull.closed, router.closed], [true, true]);
   });
+
+  same(
+    "a message that says to nobody whom it is for is dropped",
+    async ({ zmq, open, address }) => {
+      const [front, back] = [address(), address()];
+      const [router, dealer] = [open(new zmq.Router()), open(new zmq.Dealer())];
+      await router.bind(front);
+      await dealer.bind(back);
+      const proxy = new zmq.Proxy(router, dealer);
+      const run = proxy.run();
+      const [request, worker] = [open(new zmq.Request()), open(new zmq.Dealer())];
+      request.connect(front);
+      worker.connect(back);
+      await worker.send("hello");
+      await request.send("question");
+      const received = await worker.receive();
+      await worker.send([...received.slice(0, -1), "answer"]);
+      const seen = [texts(await request.receive()), await state(run), router.closed];
+      proxy.terminate();
+      return [...seen, await outcome(() => run)];
+    },
+  );
 });
