@@ -157,7 +157,9 @@ export class Run {
   }
 
   #partAt(at: number): ReceivedPart {
-    return new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, this.#words[at + LENGTH]);
+    const length = this.#words[at + LENGTH];
+    if (length === 0) return this.#slab.empty;
+    return new this.#Part(this.#buffer, (at + RECORD_HEAD) * 4, length);
   }
 
   #after(at: number): number {

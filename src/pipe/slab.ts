@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import type { Host, ReceivedPart } from "../base/index.ts";
+import { WORD_BYTES } from "../memory/index.ts";
 import { INLINE_BYTES, RECORD_HEAD, recordWords } from "../queue/index.ts";
 
 /**
@@ -23,12 +24,15 @@ export class Slab {
   bytes: Uint8Array<ArrayBuffer>;
   /** The first word that is not taken. */
   position = 0;
+  /** Every empty part among several: to make a view costs as much as all else of a part. */
+  readonly empty: ReceivedPart;
 
   constructor(host: Host) {
     this.#host = host;
     this.buffer = new ArrayBuffer(0);
     this.words = new Int32Array(this.buffer);
     this.bytes = new Uint8Array(this.buffer);
+    this.empty = new host.Part(host.allocateShared(WORD_BYTES), 0, 0);
   }
 
   /** Makes sure that so many words, at most a run's (run.ts), are free from `position` on. */
