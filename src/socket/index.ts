@@ -6,6 +6,7 @@
  *   options            what can be set, and the defaults
  *   codec              messages that are values
  *   waiting            the calls that wait, first come first served
+ *   aborting           what gives them up
  *   socket             bind, connect, close, options
  *   direction          what sending and receiving have in common
  *   sending            the sending half: the calls; where a message goes is the pattern's

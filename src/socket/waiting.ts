@@ -2,6 +2,7 @@
 
 import { checkObject, checkRange, ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
+import { offAbort, onAbort } from "./aborting.ts";
 
 /** How one call may be told to wait. */
 export interface WaitOptions {
@@ -359,7 +360,7 @@ export class Waiting {
     const abort = () => operation.fail(signal?.reason);
     const leave = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+      if (signal !== undefined) offAbort(signal, abort);
       held?.delete(operation);
       this.#operations.delete(operation);
       if (this.idle) this.#claims?.clear();
@@ -372,7 +373,7 @@ export class Waiting {
       abort(); // While it was tried.
       return;
     }
-    signal?.addEventListener("abort", abort);
+    if (signal !== undefined) onAbort(signal, abort);
     if (timeout > 0) {
       timer = setTimeout(() => {
         this.pump(); // A wake-up may not have been worth its price yet, but there may be room.

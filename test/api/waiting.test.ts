@@ -272,6 +272,20 @@ describe("AbortSignal", () => {
   });
 });
 
+test("many calls that wait with one signal: one listener, which goes with the last", async () => {
+  const { context, pull } = narrow();
+  const abort = new AbortController();
+  const { signal } = abort;
+  const waits = Array.from({ length: 20 }, () => pull.receive({ signal }));
+  const last = pull.receive();
+  assert.equal(getEventListeners(signal, "abort").length, 1);
+  abort.abort(new Error("all"));
+  for (const one of waits) await assert.rejects(one, /all/);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+  assert.equal(pull.stats().pending, 1);
+  await Promise.all([assert.rejects(last, zmq("ETERM")), context.terminate()]);
+});
+
 describe("first come, first served", () => {
   test("several receives get the messages in the order of their calls", async () => {
     const { push, pull } = narrow();
