@@ -300,8 +300,10 @@ export class Thread {
     for (;;) {
       if (this.hasMail) this.dispatch();
       if (attempt() || this.spin(attempt, pauses)) return true;
+      // What waits for the event loop's turn would have none.
+      const wentOn = this.turn.goOn();
       // An attempt may have withdrawn a block, and taken what came with it.
-      const asleep = park() && !this.#undelivered && this.mailbox.doze();
+      const asleep = !wentOn && park() && !this.#undelivered && this.mailbox.doze();
       const left = deadline - performance.now();
       if (left <= 0) return !asleep && attempt();
       if (asleep && !this.signaler.block(Math.min(left, WATCH_MS))) this.signaler.onWatch();

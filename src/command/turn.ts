@@ -23,6 +23,8 @@ export class Turn {
   #looked = 0;
   /** What settles when the event loop has had its turn, in this order. */
   #passing: (() => void)[] = [];
+  /** What goes on then. */
+  #resting: (() => void)[] = [];
 
   constructor(host: Host) {
     this.#host = host;
@@ -58,6 +60,23 @@ export class Turn {
       this.#passing = [];
       for (const each of passing) each();
     });
+  }
+
+  /** Calls back after the event loop had its turn, or when a call blocks the thread till then. */
+  rest(goOn: () => void): void {
+    this.#resting.push(goOn);
+    if (this.#resting.length > 1) return;
+    this.#host.defer(() => this.goOn());
+  }
+
+  /** All that rests goes on. False if nothing does. */
+  goOn(): boolean {
+    if (this.#resting.length === 0) return false;
+    this.begin();
+    const resting = this.#resting;
+    this.#resting = [];
+    for (const each of resting) each();
+    return true;
   }
 
   #look(): boolean {

@@ -18,6 +18,7 @@ import {
   PAGE_WORDS,
   PAGES_FIRST,
   PAGES_LOCK,
+  PAGES_REFUSED,
   PAGES_RUN,
   PAGES_SCARCE,
   PAGES_SEARCH,
@@ -79,6 +80,8 @@ export class Pages {
   /** What the section has to tell after it. */
   #grown = false;
   #scarce = false;
+  /** How often that was our thread. */
+  #refused = 0;
 
   constructor(
     arena: Arena,
@@ -199,6 +202,11 @@ export class Pages {
     return this.#total - this.#arena.words[PAGES_USED];
   }
 
+  /** How often others have found no room: a hint. */
+  get refusedOthers(): number {
+    return (peek(this.#arena.words, PAGES_REFUSED) - this.#refused) | 0;
+  }
+
   /** How many pages there may be. */
   get #total(): number {
     return this.#arena.words[MAX_PAGES] - this.#firstPage();
@@ -211,10 +219,13 @@ export class Pages {
 
   #take(run: number, leave: number, sizeClass: number, live: 0 | 1): Addr {
     return this.lock.hold(() => {
-      if (this.unused - run < leave) return 0;
-      const first = this.#find(run);
-      if (first === 0) return 0;
+      const first = this.unused - run < leave ? 0 : this.#find(run);
       const words = this.#arena.words;
+      if (first === 0) {
+        words[PAGES_REFUSED] = (words[PAGES_REFUSED] + 1) | 0;
+        this.#refused++;
+        return 0;
+      }
       const page = first * PAGE_WORDS;
       words[page + PAGE_OWNER] = this.#slot;
       words[page + PAGE_CLASS] = sizeClass;

@@ -210,10 +210,14 @@ export class Pool {
     this.tell(true);
   }
 
-  /** Frees a block of ours that we could not use, because there was no memory for the rest. */
+  /**
+   * Frees a block of ours that we could not use, because there was no memory for the rest.
+   *
+   * Others are to be told (`tell`) if they have found none for it meanwhile, and only then: two
+   * threads that told each other of what each had had, and could not use, would do so for ever.
+   */
   putBack(at: Addr): void {
     this.#freeOne(at);
-    this.tell(false);
   }
 
   /**

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type Addr, PAGES_USED } from "../memory/index.ts";
+import { type Addr, MEMORY_WANTED, PAGES_USED } from "../memory/index.ts";
 import { BODY_HEAD, INLINE_BYTES } from "../queue/index.ts";
 import { assertFreed, checkAll, createArena, createPair, createThread } from "../testing/index.ts";
 import type { Message, MessageLike, Part } from "./message.ts";
@@ -20,6 +20,7 @@ function createRig(maxBytes = 1 << 26) {
     ...pair,
     arena,
     sender,
+    receiver,
     /** Sends a message through the pipe. */
     pass(message: MessageLike): Message | undefined {
       assert.equal(pair.writer.write(message), true);
@@ -359,6 +360,34 @@ describe("a message that is too large for its context", () => {
       rig.writer.flush();
       assertMessage(rig.reader.read(), [Buffer.from("before")]);
       assertMessage(rig.reader.read(), parts);
+      for (const block of blocks) pool.free(block);
+      rig.end();
+    });
+  }
+
+  for (const isRefused of [false, true]) {
+    const name = isRefused ? "also of what others had found none for meanwhile" : "but of no more";
+    it(`others hear of memory that was given back, ${name}`, () => {
+      const rig = createRig(1 << 20);
+      const { pool, arena } = rig.sender;
+      const other = rig.receiver.pool;
+      const page = 16_000 / 4 + BODY_HEAD;
+      const blocks: Addr[] = [];
+      for (let at = pool.allocate(page); at !== 0; at = pool.allocate(page)) blocks.push(at);
+      for (const block of blocks.splice(0, 2)) pool.free(block);
+      pool.trim();
+      arena.words[MEMORY_WANTED] = 1;
+      let told = 0;
+      pool.onRelease = () => told++;
+      const { allocate } = pool;
+      pool.allocate = (size, leave) => {
+        if (isRefused) assert.equal(other.allocate(8 * page), 0);
+        return allocate.call(pool, size, leave);
+      };
+      const message = new Array(3).fill(bytesOf(16_000));
+      assert.equal(rig.writer.write(message), false);
+      assert.equal(told > 0, isRefused);
+      pool.allocate = allocate;
       for (const block of blocks) pool.free(block);
       rig.end();
     });

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MIT
 
 import { type ReceivedPart, ZmqError } from "../base/index.ts";
-import { type Addr, LEAVE_A_MOVE, load, PAGE_BYTES, PAGE_WORDS, Pool } from "../memory/index.ts";
+import {
+  type Addr,
+  LEAVE_A_MOVE,
+  load,
+  PAGE_BYTES,
+  PAGE_WORDS,
+  Pool,
+  peek,
+} from "../memory/index.ts";
 import {
   BODY_HEAD,
   CHUNK_HEAD,
@@ -9,6 +17,7 @@ import {
   FLAGS,
   INLINE_BYTES,
   LANE_READ,
+  LANE_READER_CHUNK,
   LENGTH,
   MORE,
   ONE,
@@ -132,7 +141,7 @@ export class MessageWriter extends YpipeWriter {
 
   /** The message that was written last has large bodies, of so many words. */
   refersTo(words: number): void {
-    this.#backlog.add(this.written, words);
+    this.#backlog.add(this.written, words, this.#read);
   }
 
   /** As many as lie unread in the lane: see writer.ts. */
@@ -146,21 +155,32 @@ export class MessageWriter extends YpipeWriter {
 
   /** How many pages lie unread in the lane. */
   get #unread(): number {
-    // SYNC(room) observe: only a count.
-    const read = load(this.arena.words, this.lane + LANE_READ) & ~WAITS;
-    return Math.ceil(this.#backlog.at(read) / PAGE_WORDS);
+    // A hint: behind it are chunks that the reader has left.
+    const chunk = peek(this.arena.words, this.lane + LANE_READER_CHUNK);
+    return Math.ceil(this.#backlog.at(this.#read, chunk) / PAGE_WORDS);
   }
 
-  protected override leftChunk(words: number): void {
-    this.#backlog.add((this.written + ONE) | 0, words);
+  /** How many messages were read, as the lane counts them. */
+  get #read(): number {
+    // SYNC(room) observe: only a count.
+    return load(this.arena.words, this.lane + LANE_READ) & ~WAITS;
+  }
+
+  protected override leftChunk(chunk: Addr, words: number): void {
+    this.#backlog.addChunk(chunk, words);
   }
 
   #writeParts(message: Prepared): boolean {
     if (bodies.length > 0) bodies.length = 0;
+    const { refusedOthers } = this.pool.pages;
     const isHoused = !message.isLarge || this.#allocateBodies(message.lengths);
     const at = isHoused ? this.#place(message.size) : 0;
-    if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
-    else {
+    if (at === 0) {
+      for (let left = bodies.length; left > 0; left--) this.untake();
+      if (bodies.length > 0 && this.pool.pages.refusedOthers !== refusedOthers) {
+        this.pool.tell(false);
+      }
+    } else {
       this.#fill(at, message);
       if (message.isLarge) this.refersTo(costOf(message.lengths));
     }

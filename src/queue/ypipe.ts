@@ -421,11 +421,11 @@ export class YpipeWriter {
   /** Goes on in a new chunk with room for so many words. False if there is no memory for it. */
   #goOn(size: number, leave: number | undefined): boolean {
     if (leave === undefined && this.isOverdrawn) return false;
-    const before = this.arena.words[this.#chunk];
+    const before = this.#chunk;
     const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD, leave ?? this.mustLeave);
     if (chunk === 0) return false;
     this.#enter(chunk);
-    this.leftChunk(before);
+    this.leftChunk(before, this.arena.words[before]);
     return true;
   }
 
@@ -440,7 +440,7 @@ export class YpipeWriter {
   }
 
   /** A chunk of so many words is the reader's alone: it frees it when it comes to the next. */
-  protected leftChunk(_words: number): void {}
+  protected leftChunk(_chunk: Addr, _words: number): void {}
 
   /** Goes on in a chunk that is in our hand. */
   #enter(chunk: Addr): void {

@@ -22,8 +22,7 @@ export function iterateLeases<M>(
   const steps = repeat(async (held) => {
     release();
     const lease = await receive(held);
-    given.add(lease);
-    if (isOver) release(); // It has come in the moment in which it was given up.
+    if (!isOver) given.add(lease); // Else it is whose step this was.
     return lease;
   }, closed);
   const end = steps.return as () => Promise<IteratorResult<Lease<M>>>;

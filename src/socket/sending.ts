@@ -194,6 +194,7 @@ export abstract class Sender<P = Outgoing> extends Direction {
       const wait = this.wait(options);
       this.enter();
       this.#drains ??= new Waiting(this.thread, () => this.#parkDrain(), FOR_ROOM, this.holds);
+      this.waiting.onSettled = () => this.#drains?.pump(); // It waits for them, too.
       return this.#drains.run(() => (this.#isDrained ? true : undefined), wait).then(ignore);
     } catch (error) {
       return Promise.reject(error);

@@ -101,6 +101,8 @@ export class Waiting {
   /** Calls that block the thread now. */
   #blocked = 0;
   readonly followers: Set<Waiting> = new Set();
+  /** Called when a call that has waited does so no longer. */
+  onSettled: () => void = nobodyWaits;
   readonly #pump = (): void => this.pump();
   readonly #claims: Claims | undefined;
 
@@ -233,7 +235,8 @@ export class Waiting {
   follow(): void {
     const mayLook = this.idle || this.#claims !== undefined;
     if (this.followers.size === 0 || !mayLook || this.#pumping) return;
-    for (const follower of this.followers) follower.pump();
+    // One that is looking at us now sees it.
+    for (const follower of this.followers) if (!follower.#pumping) follower.pump();
   }
 
   /** Tries those that wait, until one has to wait, and with it all others. */
@@ -254,8 +257,7 @@ export class Waiting {
   rest(): void {
     if (this.#resting) return;
     this.#resting = true;
-    this.#thread.host.defer(() => {
-      this.#thread.turn.begin();
+    this.#thread.turn.rest(() => {
       this.#resting = false;
       this.pump();
     });
@@ -366,6 +368,7 @@ export class Waiting {
       if (this.idle) this.#claims?.clear();
       this.#hold();
       this.follow();
+      this.onSettled();
     };
     this.#place(operation);
     held?.add(operation);

@@ -190,3 +190,24 @@ play(
   },
   { context: { maxMemory: MEMORY } },
 );
+
+play(
+  "a link that only says what is wanted goes on, however much it has said",
+  async ({ context }) => {
+    const publisher = new Publisher({ context });
+    publisher.bindSync(START);
+    const subscriber = new Subscriber({ context });
+    subscriber.connect(START);
+    for (let i = 0; i < 4000; i++) {
+      const topic = `${i}`.padEnd(100, "x");
+      subscriber.subscribe(topic);
+      subscriber.unsubscribe(topic);
+      if (i % 20 === 0) assert.equal(publisher.trySend("nobody's"), true); // Which hears it.
+    }
+    subscriber.subscribe("last");
+    publisher.sendSync("last");
+    assert.equal(`${subscriber.receiveSync({ timeout: PATIENCE })}`, "last");
+    for (const socket of [publisher, subscriber]) socket.close();
+  },
+  { context: { maxMemory: 1 << 20 } },
+);

@@ -13,6 +13,7 @@ import {
   Context,
   Dealer,
   Dish,
+  type Lease,
   type Message,
   Poller,
   Publisher,
@@ -358,6 +359,23 @@ describe("a call is given up", () => {
     await context.terminate();
   });
 
+  test("but a message that has just come is whose step it was", async () => {
+    const context = new Context(SMALL);
+    const [push, pull] = [new Push({ context }), new Pull({ context })];
+    pull.bindSync(A);
+    push.connect(A);
+    const leases = pull.leases();
+    const step = leases.next();
+    push.sendSync(Buffer.alloc(9000, 7));
+    pull.stats(); // Which hears it.
+    await leases.return?.();
+    const { value } = (await step) as IteratorYieldResult<Lease>;
+    assert.equal(value.message[0]?.[8999], 7);
+    value.release();
+    assert.equal(leased(context), 0);
+    await context.terminate();
+  });
+
   test("steps over leases that were asked for together are all released", async () => {
     const context = new Context(SMALL);
     const [push, pull] = [new Push({ context }), new Pull({ context })];
@@ -390,6 +408,68 @@ test("a REQ that is sent with from within its message is out of turn", async () 
   assert.equal(`${reply.receiveSync({ timeout: PATIENCE })}`, "inner");
   reply.sendSync("re: inner");
   assert.equal(`${request.receiveSync({ timeout: PATIENCE })}`, "re: inner");
+  await context.terminate();
+});
+
+for (const [name, type] of [
+  ["a ROUTER", "router"],
+  ["a SERVER", "server"],
+] as const) {
+  test(`a Poller at ${name}, of which a send waits, does not hold the thread`, async () => {
+    const context = new Context(SMALL);
+    const options = { context, sendHighWaterMark: 1 };
+    const isRouter = type === "router";
+    const socket: any = isRouter
+      ? new Router({ ...options, mandatory: true })
+      : new Server(options);
+    socket.bindSync(A);
+    const peer: any = isRouter
+      ? new Dealer({ context, routingId: "d", receiveHighWaterMark: 1 })
+      : new Client({ context, receiveHighWaterMark: 1 });
+    peer.connect(A);
+    peer.sendSync("hi");
+    const to = socket.receiveSync({ timeout: PATIENCE })[1];
+    const send = (way: "trySend" | "send"): any =>
+      isRouter ? socket[way](["d", "x"]) : socket[way]("x", to);
+    while (send("trySend"));
+    const waits = send("send");
+    const poller = new Poller();
+    poller.add(socket, { writable: true });
+    const ready = poller.wait();
+    await new Promise((resolve) => setImmediate(resolve));
+    while (peer.tryReceive() !== undefined);
+    await waits;
+    assert.equal((await ready).length, 1);
+    await context.terminate();
+  });
+}
+
+test("what rests until the event loop has had its turn goes on while a call blocks", async () => {
+  const context = new Context(SMALL);
+  const pull = new Pull({ context, receiveHighWaterMark: 1 });
+  const push = new Push({ context, sendHighWaterMark: 1 });
+  pull.bindSync(A);
+  push.connect(A);
+  const texts = Array.from({ length: 10 }, (_, i) => `${i}`);
+  function* giving() {
+    yield* texts;
+  }
+  const sending = push.sendMany(giving());
+  for (const text of texts) assert.equal(`${pull.receiveSync({ timeout: PATIENCE })}`, text);
+  await sending;
+  await context.terminate();
+});
+
+test("drain is over when the send that it waits for has failed", async () => {
+  const context = new Context(SMALL);
+  const push = new Push({ context, immediate: true });
+  push.connect(A);
+  const abort = new AbortController();
+  const sending = assert.rejects(push.send("1", { signal: abort.signal }), /given up/);
+  const drained = push.drain({ timeout: PATIENCE });
+  abort.abort(new Error("given up"));
+  await sending;
+  await drained;
   await context.terminate();
 });
 
