@@ -29,8 +29,8 @@
  *         +-----------+-----------+-----------+-----------+-----------+-----------+-----------+
  *     +64 | lock      | in use    | search    | first     | run       | word      | pages
  *         +-----------+-----------+-----------+-----------+-----------+-----------+
- *         | scarce    | refused   |             first, run, word: a change of the table under way
- *         +-----------+-----------+                          lock: Atomics; all others under it
+ *         | scarce    |                         first, run, word: a change of the table under way
+ *         +-----------+                                      lock: Atomics; all others under it
  *         +-----------+-----------+
  *     +96 | lock      | doomed    | names                     lock: Atomics; doomed: under it
  *         +-----------+-----------+
@@ -101,8 +101,6 @@ export const PAGES_RUN: number = 2 * ROW + 4;
 export const PAGES_WORD: number = 2 * ROW + 5;
 /** 1 from when few pages were left until there are more again. */
 export const PAGES_SCARCE: number = 2 * ROW + 6;
-/** How often somebody has found no room. */
-export const PAGES_REFUSED: number = 2 * ROW + 7;
 export const NAMES_LOCK: number = 3 * ROW;
 export const NAMES_DOOMED: number = 3 * ROW + 1;
 export const OWNERS_LOCK: number = 4 * ROW;

@@ -18,7 +18,6 @@ import {
   PAGE_WORDS,
   PAGES_FIRST,
   PAGES_LOCK,
-  PAGES_REFUSED,
   PAGES_RUN,
   PAGES_SCARCE,
   PAGES_SEARCH,
@@ -80,8 +79,8 @@ export class Pages {
   /** What the section has to tell after it. */
   #grown = false;
   #scarce = false;
-  /** How often that was our thread. */
-  #refused = 0;
+  /** Whether we are in `alone`. */
+  #isAlone = false;
 
   constructor(
     arena: Arena,
@@ -117,9 +116,27 @@ export class Pages {
     return page;
   }
 
+  /** Does something while no other thread takes a page, or gives one back. */
+  alone<T>(section: () => T): T {
+    return this.hold(() => {
+      const before = this.#isAlone;
+      this.#isAlone = true;
+      try {
+        return section();
+      } finally {
+        this.#isAlone = before;
+      }
+    });
+  }
+
+  /** Does something under the lock. */
+  hold<T>(section: () => T): T {
+    return this.#isAlone ? section() : this.lock.hold(section);
+  }
+
   /** Gives a run back to all. If its block is in our hand, the hand is then empty. */
   free(page: Addr): void {
-    this.lock.hold(() => {
+    this.hold(() => {
       this.freeLocked(page);
       this.#arena.words[slotAt(this.#slot) + SLOT_HAND] = 0;
     });
@@ -202,11 +219,6 @@ export class Pages {
     return this.#total - this.#arena.words[PAGES_USED];
   }
 
-  /** How often others have found no room: a hint. */
-  get refusedOthers(): number {
-    return (peek(this.#arena.words, PAGES_REFUSED) - this.#refused) | 0;
-  }
-
   /** How many pages there may be. */
   get #total(): number {
     return this.#arena.words[MAX_PAGES] - this.#firstPage();
@@ -218,14 +230,11 @@ export class Pages {
   }
 
   #take(run: number, leave: number, sizeClass: number, live: 0 | 1): Addr {
-    return this.lock.hold(() => {
-      const first = this.unused - run < leave ? 0 : this.#find(run);
+    return this.hold(() => {
+      if (this.unused - run < leave) return 0;
+      const first = this.#find(run);
+      if (first === 0) return 0;
       const words = this.#arena.words;
-      if (first === 0) {
-        words[PAGES_REFUSED] = (words[PAGES_REFUSED] + 1) | 0;
-        this.#refused++;
-        return 0;
-      }
       const page = first * PAGE_WORDS;
       words[page + PAGE_OWNER] = this.#slot;
       words[page + PAGE_CLASS] = sizeClass;

@@ -211,10 +211,9 @@ export class Pool {
   }
 
   /**
-   * Frees a block of ours that we could not use, because there was no memory for the rest.
-   *
-   * Others are to be told (`tell`) if they have found none for it meanwhile, and only then: two
-   * threads that told each other of what each had had, and could not use, would do so for ever.
+   * Frees a block of ours that we could not use, because there was no memory for the rest. Of it
+   * others are not told: two threads that told each other of that would do so for ever. So while
+   * memory is wanted it is to be taken `alone`.
    */
   putBack(at: Addr): void {
     this.#freeOne(at);
@@ -240,8 +239,27 @@ export class Pool {
     this.#owners.settle();
   }
 
+  /**
+   * Takes several blocks, or puts back what it has had, while no other thread takes any: so nobody
+   * misses what could not be used.
+   *
+   * @param take Returns 0 if there is no memory for all.
+   */
+  alone(take: () => Addr): Addr {
+    return this.#pages.alone(() => {
+      this.trim();
+      const at = take();
+      if (at === 0) this.#trim();
+      return at;
+    });
+  }
+
   /** Takes back what others freed, and gives away all pages with nothing in use. */
   trim(): void {
+    if (this.#trim()) this.tell(false);
+  }
+
+  #trim(): boolean {
     let gave = false;
     this.#takeRemote();
     const words = this.#arena.words;
@@ -256,13 +274,13 @@ export class Pool {
         page = next;
       }
     }
-    if (gave) this.tell(false);
+    return gave;
   }
 
   /** Gives away everything: empty pages to all, those with blocks in use to the context. */
   leave(): void {
     this.trim();
-    this.#pages.lock.hold(() => {
+    this.#pages.hold(() => {
       const words = this.#arena.words;
       words.fill(0, this.#partial, this.#partial + OWN_RUN);
       for (const page of this.#pages.ownedLocked(this.#slot)) {
@@ -284,7 +302,7 @@ export class Pool {
   adopt(dead: number, isLinked: (block: Addr) => boolean): void {
     const words = this.#arena.words;
     this.settleHand(dead, isLinked);
-    this.#pages.lock.hold(() => {
+    this.#pages.hold(() => {
       for (const page of this.#pages.ownedLocked(dead)) {
         this.#pages.assignLocked(page, CONTEXT_SLOT);
       }
@@ -335,7 +353,7 @@ export class Pool {
   }
 
   #isFree(block: Addr, dead: number): boolean {
-    return this.#pages.lock.hold(() => this.#pages.isFreeLocked(block, dead));
+    return this.#pages.hold(() => this.#pages.isFreeLocked(block, dead));
   }
 
   #allocateRun(size: number, leave: number): Addr {
@@ -397,7 +415,7 @@ export class Pool {
 
   #freeOfContext(page: Addr, at: Addr): void {
     const words = this.#arena.words;
-    this.#pages.lock.hold(() => {
+    this.#pages.hold(() => {
       words[at] = words[page + PAGE_FREE];
       words[page + PAGE_FREE] = at;
       words[this.#hand] = 0;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 
-import type { Addr } from "../memory/index.ts";
-
 /** Those that are gone are kept in the list until there are so many. */
 const MOST_GONE = 64;
 
@@ -17,9 +15,16 @@ export class Backlog {
   readonly #bodies: number[] = [];
   /** Where the first is that was not given back. */
   #first = 0;
-  /** By two: where it is, and how many words; in their order. */
+  /** How many words each has, in their order. */
   #chunks: number[] = [];
+  /** How many chunks the reader had left before the first of them. */
+  #passed: number;
   #words = 0;
+
+  /** @param passed How many chunks the reader has left so far; it wraps. */
+  constructor(passed = 0) {
+    this.#passed = passed;
+  }
 
   /** Bodies of so many words, until so many messages were read; `read` were by now. */
   add(number: number, words: number, read: number): void {
@@ -28,23 +33,18 @@ export class Backlog {
     this.#words += words;
   }
 
-  /** A chunk of so many words, until the reader is in a later one. */
-  addChunk(chunk: Addr, words: number): void {
-    this.#chunks.push(chunk, words);
+  /** A chunk of so many words, until the reader has left it. */
+  addChunk(words: number): void {
+    this.#chunks.push(words);
     this.#words += words;
   }
 
-  /** How many words it is when so many messages were read, and the reader is in this chunk. */
-  at(read: number, readerChunk: Addr): number {
+  /** How many words it is when so many messages were read, and so many chunks left. */
+  at(read: number, passed: number): number {
     this.#settle(read);
-    const chunks = this.#chunks;
-    // An earlier one may have had the same place. If it is none of them, it is the writer's.
-    let first = chunks.length;
-    for (let i = chunks.length - 2; i >= 0 && first === chunks.length; i -= 2) {
-      if (chunks[i] === readerChunk) first = i;
-    }
-    for (let i = 0; i < first; i += 2) this.#words -= chunks[i + 1] as number;
-    if (first > 0) this.#chunks = chunks.slice(first);
+    const gone = this.#chunks.splice(0, (passed - this.#passed) | 0);
+    for (const words of gone) this.#words -= words;
+    this.#passed = passed;
     return this.#words;
   }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type Addr, MEMORY_WANTED, PAGES_USED } from "../memory/index.ts";
+import { type Addr, load, MEMORY_WANTED, PAGES_LOCK, PAGES_USED } from "../memory/index.ts";
 import { BODY_HEAD, INLINE_BYTES } from "../queue/index.ts";
 import { assertFreed, checkAll, createArena, createPair, createThread } from "../testing/index.ts";
 import type { Message, MessageLike, Part } from "./message.ts";
@@ -20,7 +20,6 @@ function createRig(maxBytes = 1 << 26) {
     ...pair,
     arena,
     sender,
-    receiver,
     /** Sends a message through the pipe. */
     pass(message: MessageLike): Message | undefined {
       assert.equal(pair.writer.write(message), true);
@@ -365,29 +364,27 @@ describe("a message that is too large for its context", () => {
     });
   }
 
-  for (const isRefused of [false, true]) {
-    const name = isRefused ? "also of what others had found none for meanwhile" : "but of no more";
-    it(`others hear of memory that was given back, ${name}`, () => {
+  for (const isWanted of [false, true]) {
+    const claim = isWanted ? "nobody could miss it" : "somebody may have begun to wait meanwhile";
+    it(`what was put back is ${isWanted ? "not " : ""}told, for ${claim}`, () => {
       const rig = createRig(1 << 20);
       const { pool, arena } = rig.sender;
-      const other = rig.receiver.pool;
       const page = 16_000 / 4 + BODY_HEAD;
       const blocks: Addr[] = [];
       for (let at = pool.allocate(page); at !== 0; at = pool.allocate(page)) blocks.push(at);
       for (const block of blocks.splice(0, 2)) pool.free(block);
       pool.trim();
-      arena.words[MEMORY_WANTED] = 1;
       let told = 0;
       pool.onRelease = () => told++;
-      const { allocate } = pool;
-      pool.allocate = (size, leave) => {
-        if (isRefused) assert.equal(other.allocate(8 * page), 0);
-        return allocate.call(pool, size, leave);
+      if (isWanted) arena.words[MEMORY_WANTED] = 1;
+      const { putBack } = pool;
+      pool.putBack = (at) => {
+        if (isWanted) assert.notEqual(load(arena.words, PAGES_LOCK), 0, "it is tried alone");
+        arena.words[MEMORY_WANTED] = 1; // Another begins to wait.
+        putBack.call(pool, at);
       };
-      const message = new Array(3).fill(bytesOf(16_000));
-      assert.equal(rig.writer.write(message), false);
-      assert.equal(told > 0, isRefused);
-      pool.allocate = allocate;
+      assert.equal(rig.writer.write(new Array(3).fill(bytesOf(16_000))), false);
+      assert.equal(told > 0, !isWanted);
       for (const block of blocks) pool.free(block);
       rig.end();
     });

@@ -5,6 +5,7 @@ import {
   type Addr,
   LEAVE_A_MOVE,
   load,
+  MEMORY_WANTED,
   PAGE_BYTES,
   PAGE_WORDS,
   Pool,
@@ -16,8 +17,8 @@ import {
   CONTROL,
   FLAGS,
   INLINE_BYTES,
+  LANE_PASSED,
   LANE_READ,
-  LANE_READER_CHUNK,
   LENGTH,
   MORE,
   ONE,
@@ -72,7 +73,7 @@ const bodies: Addr[] = [];
  * Everything is copied: what the caller does with its buffers after the call is its own affair.
  */
 export class MessageWriter extends YpipeWriter {
-  readonly #backlog = new Backlog();
+  readonly #backlog = new Backlog(peek(this.arena.words, this.lane + LANE_PASSED));
 
   /**
    * Writes a whole message.
@@ -155,9 +156,8 @@ export class MessageWriter extends YpipeWriter {
 
   /** How many pages lie unread in the lane. */
   get #unread(): number {
-    // A hint: behind it are chunks that the reader has left.
-    const chunk = peek(this.arena.words, this.lane + LANE_READER_CHUNK);
-    return Math.ceil(this.#backlog.at(this.#read, chunk) / PAGE_WORDS);
+    const passed = peek(this.arena.words, this.lane + LANE_PASSED);
+    return Math.ceil(this.#backlog.at(this.#read, passed) / PAGE_WORDS);
   }
 
   /** How many messages were read, as the lane counts them. */
@@ -166,25 +166,33 @@ export class MessageWriter extends YpipeWriter {
     return load(this.arena.words, this.lane + LANE_READ) & ~WAITS;
   }
 
-  protected override leftChunk(chunk: Addr, words: number): void {
-    this.#backlog.addChunk(chunk, words);
+  protected override leftChunk(words: number): void {
+    this.#backlog.addChunk(words);
   }
 
   #writeParts(message: Prepared): boolean {
+    // A hint: who has said so itself knows that it is so.
+    const isWanted = message.isLarge && peek(this.arena.words, MEMORY_WANTED) !== 0;
+    const at = isWanted
+      ? this.pool.alone(() => this.#placeParts(message))
+      : this.#placeParts(message);
+    if (at === 0) {
+      // Who has begun to wait meanwhile may have found none for what was put back.
+      if (!isWanted && bodies.length > 0) this.pool.tell(false);
+      return false;
+    }
+    this.#fill(at, message);
+    if (message.isLarge) this.refersTo(costOf(message.lengths));
+    return true;
+  }
+
+  /** Blocks for the large parts, and room for the records; 0 if there is no memory for all. */
+  #placeParts(message: Prepared): Addr {
     if (bodies.length > 0) bodies.length = 0;
-    const { refusedOthers } = this.pool.pages;
     const isHoused = !message.isLarge || this.#allocateBodies(message.lengths);
     const at = isHoused ? this.#place(message.size) : 0;
-    if (at === 0) {
-      for (let left = bodies.length; left > 0; left--) this.untake();
-      if (bodies.length > 0 && this.pool.pages.refusedOthers !== refusedOthers) {
-        this.pool.tell(false);
-      }
-    } else {
-      this.#fill(at, message);
-      if (message.isLarge) this.refersTo(costOf(message.lengths));
-    }
-    return at !== 0;
+    if (at === 0) for (let left = bodies.length; left > 0; left--) this.untake();
+    return at;
   }
 
   /** Blocks for all large parts. False if there is no memory for all of them. */

@@ -25,8 +25,8 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *         +--------+--------+--------+--------+--------+--------+--------+
  *     +74 | m. from|moved at|moved to|                     a message on its way to another lane
  *         +--------+--------+--------+                     (pipe/move.ts); moved to: or 0
- *     +77 | taken  |                                       what was taken from the cell (cell.ts)
- *         +--------+
+ *     +77 | taken  | passed |      what was taken from the cell (cell.ts); how many chunks were left
+ *         +--------+--------+
  *
  * Chunk: a block of the pool; records one after the other, and the last leads to the next chunk
  *         +--------+--------+------------------+---------+- - -+----------+
@@ -82,6 +82,8 @@ export const LANE_MOVED_FROM: number = 2 * ROW + 10;
 export const LANE_MOVED_AT: number = 2 * ROW + 11;
 export const LANE_MOVED_TO: number = 2 * ROW + 12;
 export const LANE_TAKEN: number = 2 * ROW + 13;
+/** A count that wraps; for the writer a hint, and perhaps one too many after a death. */
+export const LANE_PASSED: number = 2 * ROW + 14;
 export const LANE_WORDS: number = 3 * ROW;
 
 /** Messages are counted in steps of two: bit 0 of `read` is the writer's, and says it waits. */

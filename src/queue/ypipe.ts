@@ -29,6 +29,7 @@ import {
   LANE_HELD,
   LANE_NEXT_CHUNK,
   LANE_NEXT_WRITTEN,
+  LANE_PASSED,
   LANE_READER_CHUNK,
   LANE_SLEPT,
   LANE_W,
@@ -125,9 +126,8 @@ import {
  *
  * A reader that has gone to sleep has left `c` in `slept`.
  *
- * From libzmq's ypipe and yqueue. What differs: records have variable length, roles are types,
- * positions are addresses, and looking does not put the pipe to sleep: a reader that polls costs
- * the writer no wake-ups.
+ * From libzmq's ypipe and yqueue, with records of variable length and roles as types; and looking
+ * does not put the pipe to sleep: a reader that polls costs the writer no wake-ups.
  */
 const ASLEEP = 1;
 /** How much is claimed at a time, and how it is stepped through: 1 KiB, by lines of 64 bytes. */
@@ -208,6 +208,7 @@ function freePassed(arena: Arena, pool: Pool, lane: Addr): void {
       pool.hold(left);
       chunk = words[at + LENGTH];
       at = chunk + CHUNK_HEAD;
+      words[lane + LANE_PASSED] = (words[lane + LANE_PASSED] + 1) | 0;
       words[lane + LANE_FREE_CHUNK] = chunk;
       words[lane + LANE_FREE_AT] = at;
       pool.free(left);
@@ -292,7 +293,6 @@ export class YpipeWriter {
    * Room for all records of a message, of so many words together; 0 if the arena is at its maximum.
    *
    * The caller fills all of it before it flushes, or reserves again.
-   *
    * @param leave How many pages of memory are to stay free (pages.ts). Default: `mustLeave`.
    */
   reserve(size: number, leave?: number): Addr {
@@ -421,11 +421,11 @@ export class YpipeWriter {
   /** Goes on in a new chunk with room for so many words. False if there is no memory for it. */
   #goOn(size: number, leave: number | undefined): boolean {
     if (leave === undefined && this.isOverdrawn) return false;
-    const before = this.#chunk;
+    const words = this.arena.words[this.#chunk];
     const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD, leave ?? this.mustLeave);
     if (chunk === 0) return false;
     this.#enter(chunk);
-    this.leftChunk(before, this.arena.words[before]);
+    this.leftChunk(words);
     return true;
   }
 
@@ -440,7 +440,7 @@ export class YpipeWriter {
   }
 
   /** A chunk of so many words is the reader's alone: it frees it when it comes to the next. */
-  protected leftChunk(_chunk: Addr, _words: number): void {}
+  protected leftChunk(_words: number): void {}
 
   /** Goes on in a chunk that is in our hand. */
   #enter(chunk: Addr): void {
