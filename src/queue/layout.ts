@@ -25,7 +25,7 @@ import { type Addr, ROW, WORD_BYTES, type Words } from "../memory/index.ts";
  *         +--------+--------+--------+--------+--------+--------+--------+
  *     +74 | m. from|moved at|moved to|                     a message on its way to another lane
  *         +--------+--------+--------+                     (pipe/move.ts); moved to: or 0
- *     +77 | taken  | passed |      what was taken from the cell (cell.ts); how many chunks were left
+ *     +77 | taken  | passed |     what was taken from the cell (cell.ts); count of chunks left
  *         +--------+--------+
  *
  * Chunk: a block of the pool; records one after the other, and the last leads to the next chunk
