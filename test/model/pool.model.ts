@@ -132,7 +132,7 @@ model("an owner leaves while others free: every block comes back (pool.ts I1, I2
   planted: {
     "what the context owns is freed without the lock": {
       file: "memory/pool.js",
-      replace: "this.#pages.lock.hold(() => {\n            words[at] =",
+      replace: "this.#pages.hold(() => {\n            words[at] =",
       by: "[0].forEach(() => { words[at] =",
     },
     "the pages are handed over plainly": {
@@ -173,8 +173,8 @@ model("two threads allocate their first block: each has a page of its own (pages
   planted: {
     "pages are found without the lock": {
       file: "memory/pages.js",
-      replace: "return this.lock.hold(() => {",
-      by: "return (0, (section) => section())(() => {",
+      replace: "this.#isAlone ? section() : this.lock.hold(section)",
+      by: "section()",
     },
   },
 });
