@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * base — what every layer stands on: errors, numbers with their reasons, and the host.
+ * base — what every layer stands on: errors, numbers with their reasons, buffers, and the host.
  */
 export { assert } from "./assert.ts";
+export { isBuffer, isShared } from "./buffers.ts";
 export * from "./config.ts";
 export {
   checkObject,

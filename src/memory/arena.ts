@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { assert, MAX_MEMORY_LIMIT, ZmqError } from "../base/index.ts";
+import { assert, isShared, MAX_MEMORY_LIMIT, ZmqError } from "../base/index.ts";
 import type { Addr, Words } from "./atomics.ts";
 import {
   ID_HIGH,
@@ -16,18 +16,6 @@ import {
   PAGE_WORDS,
   WORD_BYTES,
 } from "./layout.ts";
-
-const sharedLength = Object.getOwnPropertyDescriptor(SharedArrayBuffer.prototype, "byteLength")
-  ?.get as (this: unknown) => number;
-
-/** Whether it is shared memory, be it of another realm: some test runners give each file one. */
-function isShared(buffer: unknown): buffer is SharedArrayBuffer {
-  try {
-    return sharedLength.call(buffer) >= 0;
-  } catch {
-    return false;
-  }
-}
 
 /** Twelve of them are kept for links, and for moving what one of them holds (pages.ts). */
 const LEAST_PAGES = 16;

@@ -118,13 +118,12 @@ export class Pages {
 
   /** Does something while no other thread takes a page, or gives one back. */
   alone<T>(section: () => T): T {
-    return this.hold(() => {
-      const before = this.#isAlone;
+    return this.lock.hold(() => {
       this.#isAlone = true;
       try {
         return section();
       } finally {
-        this.#isAlone = before;
+        this.#isAlone = false;
       }
     });
   }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-import type { LeasedPart } from "../base/index.ts";
+import { isBuffer, type LeasedPart } from "../base/index.ts";
 import { XPUB, XSUB } from "../context/index.ts";
 import {
   bytesOf,
   checkControl,
-  isBuffer,
   type Message,
   type MessageLike,
   type Part,

@@ -31,7 +31,6 @@ export * from "./link.ts";
 export {
   bytesOf,
   checkControl,
-  isBuffer,
   isBytes,
   type Message,
   type MessageLike,

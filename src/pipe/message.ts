@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { type ReceivedPart, ZmqError } from "../base/index.ts";
+import { isBuffer, type ReceivedPart, ZmqError } from "../base/index.ts";
 import {
   type Addr,
   LEAVE_A_MOVE,
@@ -146,18 +146,10 @@ export class MessageWriter extends YpipeWriter {
   }
 
   /** As many as lie unread in the lane: see writer.ts. */
-  protected override get mustLeave(): number {
-    return LEAVE_A_MOVE + this.#unread;
-  }
-
-  override get isOverdrawn(): boolean {
-    return this.#unread > this.pool.pages.unused;
-  }
-
-  /** How many pages lie unread in the lane. */
-  get #unread(): number {
+  override get mustLeave(): number | undefined {
     const passed = peek(this.arena.words, this.lane + LANE_PASSED);
-    return Math.ceil(this.#backlog.at(this.#read, passed) / PAGE_WORDS);
+    const unread = Math.ceil(this.#backlog.at(this.#read, passed) / PAGE_WORDS);
+    return unread > this.pool.pages.unused ? undefined : LEAVE_A_MOVE + unread;
   }
 
   /** How many messages were read, as the lane counts them. */
@@ -197,8 +189,8 @@ export class MessageWriter extends YpipeWriter {
 
   /** Blocks for all large parts. False if there is no memory for all of them. */
   #allocateBodies(lengths: readonly number[]): boolean {
-    if (this.isOverdrawn) return false;
     const leave = this.mustLeave;
+    if (leave === undefined) return false;
     for (const length of lengths) {
       if (length <= INLINE_BYTES) continue;
       const body = this.pool.allocate(bodyWords(length), leave);
@@ -439,22 +431,6 @@ function preparedOf(words: Int32Array, from: number, size: number): Prepared {
 /** How many words the record of a part of so many bytes takes in the queue. */
 function sizeOf(length: number): number {
   return length > INLINE_BYTES ? REFERENCE_WORDS : recordWords(length);
-}
-
-/** What says of a buffer how long it is, and throws of anything else. */
-const bufferLengths = [ArrayBuffer, SharedArrayBuffer].map(({ prototype }) => {
-  return Object.getOwnPropertyDescriptor(prototype, "byteLength")?.get as (this: unknown) => number;
-});
-
-/** Whether it is a buffer, be it of another realm. */
-export function isBuffer(part: unknown): part is ArrayBufferLike {
-  return bufferLengths.some((lengthOfBuffer) => {
-    try {
-      return lengthOfBuffer.call(part) >= 0;
-    } catch {
-      return false;
-    }
-  });
 }
 
 /** A part as it is copied: bytes, or a short text of one byte a character. */

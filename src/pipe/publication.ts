@@ -112,7 +112,7 @@ export class Publication {
   writeTo(writer: PipeWriter): boolean {
     if (this.#isSingle || writer.conflates) return writer.write(this.#message);
     const hasBodies = this.#bodies.length > 0;
-    if (this.#failed || (hasBodies && writer.isOverdrawn)) return false;
+    if (this.#failed || (hasBodies && writer.mustLeave === undefined)) return false;
     const { words, size } = this.#records;
     if (!writer.writeCopy(words, 0, size, false)) return false;
     if (hasBodies) {

@@ -80,7 +80,7 @@ export interface WriterOwner {
  * # Memory
  *
  * All links share the arena. A lane gets no memory while what lies unread in it takes more pages
- * than are free, or would then be (`isOverdrawn`, `mustLeave`). So one link alone fills half of the
+ * than are free, or would then be (`mustLeave`). So one link alone fills half of the
  * arena, two a third each; and who receives from the one, and sends into the other, finds some left
  * for that. An empty lane gets what there is. A writer that waits is told of all that comes free,
  * and when less of it is its lane's (`Pool.tell`).

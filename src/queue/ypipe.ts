@@ -293,6 +293,7 @@ export class YpipeWriter {
    * Room for all records of a message, of so many words together; 0 if the arena is at its maximum.
    *
    * The caller fills all of it before it flushes, or reserves again.
+   *
    * @param leave How many pages of memory are to stay free (pages.ts). Default: `mustLeave`.
    */
   reserve(size: number, leave?: number): Addr {
@@ -420,23 +421,19 @@ export class YpipeWriter {
 
   /** Goes on in a new chunk with room for so many words. False if there is no memory for it. */
   #goOn(size: number, leave: number | undefined): boolean {
-    if (leave === undefined && this.isOverdrawn) return false;
+    const left = leave ?? this.mustLeave;
+    if (left === undefined) return false;
     const words = this.arena.words[this.#chunk];
-    const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD, leave ?? this.mustLeave);
+    const chunk = this.#newChunk(CHUNK_HEAD + size + RECORD_HEAD, left);
     if (chunk === 0) return false;
     this.#enter(chunk);
     this.leftChunk(words);
     return true;
   }
 
-  /** How many pages of memory a message is to leave free. */
-  protected get mustLeave(): number {
+  /** How many pages of memory a message is to leave free; undefined: it gets none at all. */
+  get mustLeave(): number | undefined {
     return LEAVE_A_MOVE;
-  }
-
-  /** Whether messages get none at all: there is too much in the lane. */
-  get isOverdrawn(): boolean {
-    return false;
   }
 
   /** A chunk of so many words is the reader's alone: it frees it when it comes to the next. */

@@ -29,8 +29,8 @@ const LONGEST_STREAK = 512;
  *
  * An operation that is out of turn, a second request say, waits for its turn as for room or for a
  * message. The turn comes by an operation of the other direction, also by one that fails because
- * whoever was asked has gone, so that one wakes it. When the
- * time is up it is tried once more, and fails as being out of turn: EFSM.
+ * whoever was asked has gone, so that one wakes it. When the time is up it is tried once more, and
+ * fails as being out of turn: EFSM.
  */
 export class Way {
   readonly #streak: Streak;
