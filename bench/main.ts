@@ -45,7 +45,8 @@ import { buildLibzmq, type Libzmq, type Outcome, runProgram } from "./run.ts";
 
 const QUICK_DIVISOR = 1000;
 const QUICK_LEAST = 200;
-const WARMUP_PART = 5;
+/** Warm-up: the engine compiles for up to a second, in threads of its own, on the same cores. */
+const WARMUP_PART = 2;
 /** What comes after the tables that need more than a table. */
 const PATTERNS = ["swap", "reqrep", "broker", "pub", "subs", "proxy"] as const;
 

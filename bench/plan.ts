@@ -5,7 +5,7 @@
  * target.
  *
  * A program is run once in each round, in a process of its own. Counts are such that each takes
- * one to two seconds; a rate does not depend on them. A row prints one figure of one program.
+ * one to two seconds, after half of that to warm up. A row prints one figure of one program.
  */
 
 export const BENCHES = [
@@ -273,9 +273,9 @@ function requestPrograms(size: number): Program[] {
 
 function brokerPrograms(): Program[] {
   const briefs: Brief[] = [
-    ["many", "threadmq/broker.js", "many", 1e6],
-    ["turn", "threadmq/broker.js", "turn", 1e6],
-    ["await", "threadmq/broker.js", "await", 1e6],
+    ["many", "threadmq/broker.js", "many", 1.5e6],
+    ["turn", "threadmq/broker.js", "turn", 1.5e6],
+    ["await", "threadmq/broker.js", "await", 1.5e6],
     ["libzmq-turn", "broker.c", "turn", 3e6],
     ["libzmq-poll", "broker.c", "poll", 2e6],
     ["zeromqjs", "rivals/zeromqjs_broker.js", "await", 150e3],

@@ -2,7 +2,7 @@
 
 import { ZmqError } from "../base/index.ts";
 import { DEALER, type Presence, ROUTER } from "../context/index.ts";
-import { type Addr, WORD_BYTES } from "../memory/index.ts";
+import { WORD_BYTES } from "../memory/index.ts";
 import {
   ABSENT,
   isAttended,
@@ -14,6 +14,7 @@ import {
   type Pipe,
   prepare,
   SAME_ID,
+  type Stretch,
 } from "../pipe/index.ts";
 import { FLAGS, LENGTH, MORE, RECORD_HEAD, recordWords } from "../queue/index.ts";
 import {
@@ -328,7 +329,7 @@ class RouterSender extends Routing<string | Uint8Array> {
     return peerId === undefined ? peerBinding : undefined;
   }
 
-  override passRecords(at: Addr, size: number, front: Uint8Array | undefined): boolean {
+  override passRecords({ at, size }: Stretch, front: Uint8Array | undefined): boolean {
     const { words, bytes } = this.thread.arena;
     if (front !== undefined || words[at + FLAGS] !== MORE) return false;
     const from = (at + RECORD_HEAD) * WORD_BYTES;

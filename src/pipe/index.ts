@@ -17,6 +17,7 @@
  *   slab         where received bytes are copied to
  *   leases       large bodies that are received without a copy
  *   redelivered  which messages come once more
+ *   stretch      messages that are passed on as they lie
  *   move         from one lane to another
  *   publication  one message into many lanes
  *   repair       what a dead one of the two was about
@@ -59,5 +60,6 @@ export type { Kept } from "./records.ts";
 export { isRedelivered, standsFor } from "./redelivered.ts";
 export { repairPipeReader, repairPipeWriter } from "./repair.ts";
 export { Slab } from "./slab.ts";
+export type { Stretch } from "./stretch.ts";
 export { countSwapped, swappedIn } from "./swapped.ts";
 export { NO_READER, type PipeWriter, queuedIn } from "./writer.ts";

@@ -100,7 +100,16 @@ export class MessageWriter extends YpipeWriter {
    */
   writeCopy(source: Int32Array, from: number, size: number, large: boolean): boolean {
     if (large) return this.#writeParts(preparedOf(source, from, size));
-    const at = this.#place(size);
+    return this.writeRecords(source, from, size, 1);
+  }
+
+  /**
+   * Writes so many messages, which lie one behind the other as records, with all bodies inside.
+   *
+   * @returns false if there is no memory for them now.
+   */
+  writeRecords(source: Int32Array, from: number, size: number, messages: number): boolean {
+    const at = this.#place(size, messages);
     if (at !== 0) this.putRecords(at, source, from, size);
     return at !== 0;
   }
@@ -119,10 +128,10 @@ export class MessageWriter extends YpipeWriter {
     return true;
   }
 
-  /** Room for a message, of so many words, which is written then; 0 if there is no memory. */
-  #place(size: number): Addr {
+  /** Room for messages, of so many words, which are written then; 0 if there is no memory. */
+  #place(size: number, messages = 1): Addr {
     const at = this.reserve(size);
-    if (at !== 0) this.written = (this.written + ONE) | 0;
+    if (at !== 0) this.written = (this.written + messages * ONE) | 0;
     return at;
   }
 

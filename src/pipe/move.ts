@@ -18,7 +18,6 @@ import {
   REFERENCE,
   REFERENCE_WORDS,
   recordSize,
-  recordWords,
   SHARED,
   shownBy,
 } from "../queue/index.ts";
@@ -57,18 +56,6 @@ import { costOf } from "./message.ts";
  * The other lane is there as long as the note: its writer, who is dead, has not left it.
  */
 const EIGHT_BYTES = WORD_BYTES * (REFERENCE_WORDS - RECORD_HEAD);
-
-/** How many words a message takes, if all bodies lie in its records, and nobody looks; else 0. */
-export function plainSize(words: Words, from: Addr): number {
-  let at = from;
-  for (let more = true; more; ) {
-    const flags = words[at + FLAGS];
-    if ((flags & ~MORE) !== 0) return 0;
-    more = flags === MORE;
-    at += recordWords(words[at + LENGTH]);
-  }
-  return at - from;
-}
 
 /** How many bytes a message has if some are in bodies of their own, and nobody looks; else 0. */
 export function largeBytes(words: Words, from: Addr): number {

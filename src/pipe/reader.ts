@@ -42,10 +42,11 @@ import type { Envelope } from "./envelope.ts";
 import { PIPE_PASSED } from "./layout.ts";
 import type { Lease } from "./leases.ts";
 import type { Message } from "./message.ts";
-import { disown, largeBytes, plainSize } from "./move.ts";
+import { disown, largeBytes } from "./move.ts";
 import { MessageReader } from "./parts.ts";
 import { Run } from "./run.ts";
 import type { Slab } from "./slab.ts";
+import { Stretch } from "./stretch.ts";
 import { NEWEST, NO_READER, type PipeWriter, queuedIn } from "./writer.ts";
 
 export interface ReaderOptions {
@@ -116,6 +117,7 @@ export class PipeReader extends MessageReader {
   #pipe: Addr = 0;
   /** Which binder of the pipe we are. */
   #binding = 0;
+  readonly #stretch = new Stretch();
   /** What takes the bodies of the message that is released next. */
   #taking: Lease | undefined;
   /** Hears what the writer's end tells, while a message is being looked for. */
@@ -208,13 +210,12 @@ export class PipeReader extends MessageReader {
     this.#seen = undefined;
   }
 
-  /**
-   * How many words from `front` on are the next message, if it lies there with all its bodies and
-   * is as any other; 0 if not, or if there is none.
-   */
-  get plainSize(): number {
-    if (this.#seen !== undefined || this.#conflates || !this.#laneHasMessage) return 0;
-    return plainSize(this.arena.words, this.front);
+  /** The next messages, at most so many, if they can be passed on as they lie there. */
+  stretch(most: number): Stretch | undefined {
+    if (this.#seen !== undefined || this.#conflates || !this.#laneHasMessage) return undefined;
+    const { front } = this;
+    const isPlain = this.#stretch.measure(this.arena.words, front, front + this.run(), most);
+    return isPlain ? this.#stretch : undefined;
   }
 
   /** How many bytes the next message has, if it has large bodies and can be moved; else 0. */
@@ -224,14 +225,14 @@ export class PipeReader extends MessageReader {
   }
 
   /**
-   * The next message, of so many words, was taken as it lies.
+   * These messages, the next ones, were taken as they lie.
    *
-   * @returns whether it is the first since the last release.
+   * @returns whether they are the first since the last release.
    */
-  skip(size: number): boolean {
+  skip({ size, messages }: Stretch): boolean {
     this.#run.forget();
-    this.#handOut(this.front + size, false);
-    return this.#unreleased === 1;
+    this.#handOut(this.front + size, false, messages);
+    return this.#unreleased === messages;
   }
 
   /** Whether there is something to read. Looking does not put the pipe to sleep. */

@@ -92,9 +92,8 @@ export interface WriterOwner {
  *
  * # Full
  *
- * That a pipe is full is told once, and that it is relieved when half of it is free again: a pipe
- * that is kept near its limit is in one state, not in two by turns. Both are seen where room is
- * computed anew, which a writer with room does once for all the messages that fit.
+ * That a pipe is full is told once, and that it is relieved when half of it is free again: else one
+ * that is kept near its limit would be both by turns. Both are seen where room is computed anew.
  *
  * # The swap
  *
@@ -214,6 +213,11 @@ export class PipeWriter extends MessageWriter {
     return this.#look(peerMark);
   }
 
+  /** How many messages more have room by the watermarks, as far as is known; not all that have. */
+  get room(): number {
+    return this.hasRoom ? ((this.#limit - this.written) | 0) / ONE : 0;
+  }
+
   /** How many messages lie in the lane, those not shown yet included, and in the swap. */
   get queued(): number {
     // SYNC(room) observe: only a count.
@@ -310,9 +314,8 @@ export class PipeWriter extends MessageWriter {
   /**
    * Takes out of the swap what there is room for, and asks to be woken for the rest.
    *
-   * A reader that reads on makes room all the time. We go when we have used what there was at the
-   * beginning, and come back for half a lane: to follow it step by step would cost both, and this
-   * thread's event loop its turn.
+   * A reader that reads on makes room all the time. We go when what there was is used, and return
+   * for half a lane: to follow it step by step costs both, and this thread's event loop its turn.
    */
   drainSwap(): void {
     while (this.swapped > 0) {

@@ -124,13 +124,6 @@ export function recordWords(bytes: number): number {
   return RECORD_HEAD + ((bytes + 7) >>> 3) * (8 / WORD_BYTES);
 }
 
-/** How many bytes are in the bodies of these records, if all of them lie there. */
-export function bodyBytes(words: Words, from: Addr, to: Addr): number {
-  let bytes = 0;
-  for (let at = from; at < to; at += recordWords(words[at + LENGTH])) bytes += words[at + LENGTH];
-  return bytes;
-}
-
 /** How many words the record at `at` takes; it is not one that ends a chunk. */
 export function recordSize(words: Words, at: Addr): number {
   return (words[at + FLAGS] & REFERENCE) !== 0 ? REFERENCE_WORDS : recordWords(words[at + LENGTH]);

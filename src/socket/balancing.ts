@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
 import { ZmqError } from "../base/index.ts";
-import type { Addr } from "../memory/index.ts";
 import {
   isAttended,
   type MessageLike,
@@ -9,6 +8,7 @@ import {
   type Pipe,
   type PipeReader,
   type PipeWriter,
+  type Stretch,
 } from "../pipe/index.ts";
 import { Lb } from "../strategy/index.ts";
 import { type Outgoing, Sender } from "./sending.ts";
@@ -68,11 +68,15 @@ export class Balancer extends Sender<Outgoing> {
     return this.lb.write(message);
   }
 
-  override passRecords(at: Addr, size: number, front: Uint8Array | undefined): boolean {
+  override passRecords(stretch: Stretch, front: Uint8Array | undefined): boolean {
     if (this.personal) this.#address();
-    if (this.#onePart || !this.lb.pass(at, size, front)) return false;
-    this.count(1);
+    if (this.#onePart || !this.lb.pass(stretch, front)) return false;
+    this.count(stretch.messages);
     return true;
+  }
+
+  override get together(): number {
+    return this.lb.together;
   }
 
   override moveFrom(reader: PipeReader): boolean | undefined {

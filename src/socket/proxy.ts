@@ -121,9 +121,9 @@ class Flow {
     this.from.passedOn();
   }
 
-  readonly #add = (bytes: number): void => {
-    add(this.traffic, bytes);
-    add(this.sent, bytes);
+  readonly #add = (messages: number, bytes: number): void => {
+    add(this.traffic, messages, bytes);
+    add(this.sent, messages, bytes);
   };
 
   /** Whether something could be moved, as far as is known. */
@@ -143,18 +143,18 @@ class Flow {
     const bytes = bytesOf(message);
     try {
       if (!this.to.pass(message)) return false;
-      add(this.sent, bytes);
+      add(this.sent, 1, bytes);
     } catch (error) {
       if (!(error instanceof ZmqError)) throw error;
       this.dropped++;
     }
-    add(this.traffic, bytes);
+    add(this.traffic, 1, bytes);
     return true;
   }
 }
 
-function add(traffic: ProxyTraffic, bytes: number): void {
-  traffic.messages++;
+function add(traffic: ProxyTraffic, messages: number, bytes: number): void {
+  traffic.messages += messages;
   traffic.bytes += bytes;
 }
 

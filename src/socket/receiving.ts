@@ -4,7 +4,6 @@ import { checkRange, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
 import { countBoth, SLOT_RECEIVED, SLOT_SENT, slotAt } from "../memory/index.ts";
 import { Lease, type Message, type Pipe, standsFor } from "../pipe/index.ts";
-import { bodyBytes } from "../queue/index.ts";
 import { Fq, type Moved, type Wants } from "../strategy/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
@@ -13,6 +12,9 @@ import type { SocketCore } from "./socket.ts";
 import { END, type Held, type WaitOptions } from "./waiting.ts";
 
 const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
+
+/** Counts what was passed on. */
+export type Add = (messages: number, bytes: number) => void;
 
 /** Who is given a message in the step in which it is taken. What he does may call anything. */
 export interface Taker<M> {
@@ -207,13 +209,14 @@ export abstract class Receiver<M = Message> extends Direction {
    *
    * @returns how many; 0 if the next one is to be taken.
    */
-  passRecords(to: Sender<unknown>, most: number, add: (bytes: number) => void): number {
+  passRecords(to: Sender<unknown>, most: number, add: Add): number {
     if (this.#returned !== undefined) return 0;
-    const { arena } = this.thread;
-    const moved = this.fq.pass(most, (at, size, pipe) => {
+    const together = () => to.together;
+    const moved = this.fq.pass(most, together, (stretch, pipe) => {
       const front = this.frontOf(pipe);
-      if (front === null || !to.passRecords(at, size, front)) return false;
-      add(bodyBytes(arena.words, at, at + size) + (front?.length ?? 0));
+      if (front === null || !to.passRecords(stretch, front)) return false;
+      const { messages, bytes } = stretch;
+      add(messages, front === undefined ? bytes : bytes + messages * front.length);
       return true;
     });
     this.count(moved);
@@ -224,7 +227,7 @@ export abstract class Receiver<M = Message> extends Direction {
    * Moves the next message on, if it has large bodies, which are not copied. It takes no memory for
    * them: who has sent them may have taken all that there was. What was passed on before is safe.
    */
-  move(_to: Sender<unknown>, _add: (bytes: number) => void): Moved {
+  move(_to: Sender<unknown>, _add: Add): Moved {
     return "other";
   }
 
@@ -450,7 +453,7 @@ export abstract class Receiver<M = Message> extends Direction {
 
 /** The receiving half of those who receive all messages as they come. */
 export class FairReceiver extends Receiver {
-  override move(to: Sender<unknown>, add: (bytes: number) => void): Moved {
+  override move(to: Sender<unknown>, add: Add): Moved {
     if (this.hasReturned || this.core.options.acknowledge) return "other";
     const { arena, slot } = this.thread;
     return this.fq.move((reader, bytes) => {
@@ -459,7 +462,7 @@ export class FairReceiver extends Receiver {
       // For who looks at it from without, it was received and sent.
       countBoth(arena, slotAt(slot) + SLOT_RECEIVED, slotAt(slot) + SLOT_SENT);
       this.count(1);
-      add(bytes);
+      add(1, bytes);
       return true;
     });
   }

@@ -2,7 +2,6 @@
 
 import { FLUSH_EVERY, ZmqError } from "../base/index.ts";
 import { FOR_ROOM } from "../command/index.ts";
-import type { Addr } from "../memory/index.ts";
 import {
   ABSENT,
   isAttended,
@@ -12,6 +11,7 @@ import {
   type Prepared,
   prepare,
   refusal,
+  type Stretch,
 } from "../pipe/index.ts";
 import { Direction, type Way } from "./direction.ts";
 import type { Codec } from "./options.ts";
@@ -99,13 +99,18 @@ export abstract class Sender<P = Outgoing> extends Direction {
   }
 
   /**
-   * Likewise, for a message that lies as records of the arena.
+   * Likewise, for messages that lie as records of the arena: all of them, or none.
    *
-   * @param front A part that is to come before it, if one is.
-   * @returns false if it has to wait, or is to be passed on otherwise.
+   * @param front A part that is to come before each, if one is.
+   * @returns false if they have to wait, or are to be passed on one by one, or otherwise.
    */
-  passRecords(_at: Addr, _size: number, _front: Uint8Array | undefined): boolean {
+  passRecords(_stretch: Stretch, _front: Uint8Array | undefined): boolean {
     return false;
+  }
+
+  /** How many messages may be passed on together, as far as is known; at least one. */
+  get together(): number {
+    return 1;
   }
 
   /**

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import type { Addr } from "../memory/index.ts";
-import type { Envelope, Lease, Message, Pipe, PipeReader } from "../pipe/index.ts";
+import type { Envelope, Lease, Message, Pipe, PipeReader, Stretch } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 
 /** So many empty pipes are looked at again and again; more are put to sleep when found empty. */
@@ -10,8 +9,8 @@ const POLLED = 4;
 /** Whether a message is for whoever receives. */
 export type Wants = (parts: readonly Uint8Array[], pipe: Pipe) => boolean;
 
-/** Takes the next message of a pipe, records of the arena; false if that cannot be. */
-export type Move = (at: Addr, size: number, from: Pipe) => boolean;
+/** Takes the next messages of a pipe as they lie; false if that cannot be. */
+export type Move = (stretch: Stretch, from: Pipe) => boolean;
 
 /** What has become of the next message, if there is one; `other`: it is to be received, if any. */
 export type Moved = "moved" | "waits" | "none" | "other";
@@ -163,32 +162,39 @@ export class Fq {
    * one comes that is to be received. When they are safe, they are to be released.
    *
    * Each pipe is looked at once: who follows a writer step by step has it wait for the cache line
-   * at each message, and waits itself.
+   * at each message, and waits itself. All are looked at before anything is moved, so that this
+   * thread waits for their lines together.
    *
+   * @param together How many may be moved at once: those of a pipe that is alone are.
    * @returns how many it has taken.
    */
-  pass(most: number, move: Move): number {
+  pass(most: number, together: () => number, move: Move): number {
     if (this.#draining.length > 0) return 0;
     const rotation = this.#rotation;
+    for (let i = 0; i < rotation.active; i++) {
+      const reader = (rotation.pipes[i] as Pipe).reader as PipeReader;
+      if (reader.hasMessage && !reader.isAhead) return 0; // It is not in the lane.
+    }
     let moved = 0;
-    let unseen = rotation.active;
+    let isTight = rotation.active > 1;
     for (let idle = 0; idle < rotation.active && moved < most; ) {
       const pipe = rotation.pipes[rotation.current] as Pipe;
       const reader = pipe.reader as PipeReader;
-      const isNew = unseen > 0;
-      if (isNew) unseen--;
-      const size = isNew || reader.isAhead ? reader.plainSize : 0;
-      if (size > 0 && move(reader.front, size, pipe)) {
-        if (reader.skip(size)) this.#passed.push(reader);
-        moved++;
-        idle = 0;
-        rotation.advance();
+      if (!reader.isAhead) {
+        idle++;
+        if (rotation.active > POLLED && reader.sleep()) rotation.deactivate(pipe);
+        else rotation.advance();
         continue;
       }
-      if (size > 0 || (isNew ? reader.hasMessage : reader.isAhead)) return moved;
-      idle++;
-      if (isNew && rotation.active > POLLED && reader.sleep()) rotation.deactivate(pipe);
-      else rotation.advance();
+      const stretch = reader.stretch(isTight ? 1 : Math.min(together(), most - moved));
+      if (stretch === undefined) return moved;
+      if (move(stretch, pipe)) {
+        if (reader.skip(stretch)) this.#passed.push(reader);
+        moved += stretch.messages;
+        idle = 0;
+        rotation.advance();
+      } else if (stretch.messages > 1) isTight = true;
+      else return moved;
     }
     return moved;
   }

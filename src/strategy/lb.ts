@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT
 
 import { MemoryWish, type Thread } from "../command/index.ts";
-import type { Addr } from "../memory/index.ts";
-import type { MessageLike, Pipe, PipeReader, PipeWriter, Prepared } from "../pipe/index.ts";
+import type {
+  MessageLike,
+  Pipe,
+  PipeReader,
+  PipeWriter,
+  Prepared,
+  Stretch,
+} from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 import { Unshown } from "./unshown.ts";
 
@@ -130,21 +136,20 @@ export class Lb {
   }
 
   /**
-   * Gives a message that lies as records of the arena to the next pipe; `flush` shows it.
+   * Gives messages that lie as records of the arena to the next pipe; `flush` shows them.
    *
-   * @param front A part that is to come before it, if one is.
-   * @returns false if no pipe takes it so.
+   * @param stretch Several only where they are `together`.
+   * @param front A part that is to come before the message, if one is: then it is one.
+   * @returns false if no pipe takes them so.
    */
-  pass(at: Addr, size: number, front: Uint8Array | undefined): boolean {
+  pass({ at, size, messages }: Stretch, front: Uint8Array | undefined): boolean {
     if (this.#returned.length > 0 && !this.pump()) return false;
     const writer = this.#next();
     if (writer === undefined || writer.conflates) return false;
     const { words } = this.#thread.arena;
-    const isWritten =
-      front === undefined
-        ? writer.writeCopy(words, at, size, false)
-        : writer.writeBehind(front, words, at, size);
-    if (!isWritten) return false;
+    if (front === undefined) {
+      if (!writer.writeRecords(words, at, size, messages)) return false;
+    } else if (messages > 1 || !writer.writeBehind(front, words, at, size)) return false;
     this.last = this.#rotation.pipes[this.#rotation.current];
     this.#succeeded(writer);
     this.#unshown.add(writer);
@@ -164,6 +169,11 @@ export class Lb {
     this.last = this.#rotation.pipes[this.#rotation.current];
     this.#succeeded(writer);
     return true;
+  }
+
+  /** How many messages may go together, as far as is known: to one pipe, if there is no other. */
+  get together(): number {
+    return Math.max(1, this.#only?.room ?? 1);
   }
 
   /** Shows all that was written. */

@@ -87,6 +87,26 @@ describe("a proxy", () => {
     for (const socket of [front, back, source, sink]) socket.close();
   });
 
+  play("keeps to the watermarks, however many messages it moves at once", async (g) => {
+    const { front, back, proxy } = line(g.context);
+    back.sendHighWaterMark = 3;
+    const sink = new Pull({ context: g.context, receiveHighWaterMark: 2 });
+    sink.connect(BACK);
+    const source = new Push({ context: g.context });
+    source.connect(FRONT);
+    source.sendManySync(Array.from({ length: 100 }, (_, number) => `${number}`));
+    const ended = proxy.run();
+    for (let number = 0; number < 100; number++) {
+      const [text] = await sink.receive({ timeout: PATIENCE });
+      assert.equal(`${text}`, `${number}`);
+      assert.ok(proxy.stats().back.sent.messages <= number + 1 + 5);
+    }
+    proxy.terminate();
+    await ended;
+    assert.equal(front.stats().received, 100);
+    assert.equal(back.stats().sent, 100);
+  });
+
   play("finds the way back for replies of every shape, to each who has asked", async (g) => {
     const { context } = g;
     const [front, back] = [new Router({ context }), new Dealer({ context })];
