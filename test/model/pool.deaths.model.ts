@@ -29,7 +29,7 @@ const FEW_CLASSES: readonly Change[] = [
 ];
 
 interface Shared {
-  /** Two words, each with a block that is in use, or 0. */
+  /** Three words, each with a block that is in use, or 0. */
   readonly links: Addr;
   readonly blocks: readonly Addr[];
 }
@@ -62,8 +62,8 @@ function setup(count: number, size: number, whose: Whose = "own", linked = true)
 }
 
 /** Takes a new block in use. */
-function link(env: Env, at: Addr, size: number): boolean {
-  const block = env.pool.allocate(size);
+function link(env: Env, at: Addr, size: number, leave?: number): boolean {
+  const block = env.pool.allocate(size, leave);
   if (block === 0) return false;
   env.arena.words[block + 1] = env.slot; // It is ours to write.
   env.arena.words[at] = block;
@@ -83,7 +83,7 @@ function unlink(env: Env, at: Addr): void {
 function mourn(env: Env, { links }: Shared): string {
   if (!env.untilDead()) return "nobody died";
   const { words } = env.arena;
-  env.pool.adopt(MORTAL, (block) => words[links] === block || words[links + 1] === block);
+  env.pool.adopt(MORTAL, (block) => words.subarray(links, links + 3).includes(block));
   return "mourned";
 }
 
@@ -104,7 +104,7 @@ function final(env: Env, { links }: Shared): string {
   const { PAGES_USED, PAGE_TABLE, PAGES_LOCK } = env.code.memory;
   if (isEndless(env)) return "a block is doubled";
   const last = env.as(MOURNER);
-  for (const at of [links, links + 1]) if (words[at] !== 0) unlink(last, at);
+  for (const at of [links, links + 1, links + 2]) if (words[at] !== 0) unlink(last, at);
   const pools = [MORTAL, PEER, MOURNER, 4].map((slot) => env.as(slot).pool);
   for (let round = 0; round < 3; round++) for (const pool of pools) pool.trim();
   const counted = words[PAGES_USED];
@@ -253,3 +253,37 @@ model("who takes what others have freed dies at each step (pool.ts I1, I2)", {
     },
   },
 } as Program<Shared>);
+
+/** As a message of two large bodies that is tried alone (pipe/message.ts): both, or none. */
+function linkBoth(env: Env, { links }: Shared, leave: number): void {
+  const { pool } = env;
+  const { words } = env.arena;
+  pool.alone(() => {
+    if (!link(env, links, SPAN)) return 0;
+    if (link(env, links + 1, SPAN, leave)) return words[links];
+    pool.hold(words[links]);
+    const block = words[links];
+    words[links] = 0;
+    pool.putBack(block);
+    return 0;
+  });
+}
+
+for (const [name, leave] of Object.entries({ "finds all": 0, "does not find all": 1000 })) {
+  model(`who takes several blocks alone, and ${name}, dies at each step (pages.ts, alone)`, {
+    ...base,
+    setup: setup(0, SPAN),
+    threads: {
+      mortal: thread((env, shared) => linkBoth(env, shared, leave)),
+      other: thread((env, shared) => {
+        link(env, shared.links + 2, SPAN);
+        return mourn(env, shared);
+      }),
+    },
+    planted: {
+      "nobody asks what the dead one had in its hand":
+        PLANTED["nobody asks what the dead one had in its hand"],
+      "nobody puts the pages in order": PLANTED["nobody puts the pages in order"],
+    },
+  } as Program<Shared>);
+}
