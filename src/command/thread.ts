@@ -338,6 +338,17 @@ export class MemoryWish {
     this.#thread = thread;
   }
 
+  /** Whether it asks. */
+  get isAsking(): boolean {
+    return this.#isAsking;
+  }
+
+  /** Memory is missing, or it is not. Saying so twice is saying it once. */
+  set(isMissing: boolean): void {
+    if (isMissing) this.begin();
+    else this.end();
+  }
+
   /** Memory is missing. False if that was said before. */
   begin(): boolean {
     if (this.#isAsking) return false;

@@ -26,19 +26,20 @@ import {
   ABSENT,
   ASSIGNED,
   BINDER_BLOCK,
+  blockOf,
   CONNECTER_BLOCK,
   destroyPipe,
   GONE,
   isLeased,
   isPublished,
+  laneOf,
   move,
   NO_READER,
   PIPE_ENTRY,
-  PIPE_IN,
   PIPE_LINGER,
   PIPE_ORPHANED,
-  PIPE_OUT,
   PIPE_SILENT,
+  peerOf,
   REFUSED,
   RETRACTED,
   repairPipeReader,
@@ -51,7 +52,7 @@ import {
 } from "../pipe/index.ts";
 import { isHeld, isUnread, LANE_LIMIT } from "../queue/index.ts";
 import { LAST, SLOT } from "./names.ts";
-import { ownBlock, Registry } from "./registry.ts";
+import { Registry } from "./registry.ts";
 
 /**
  * reaper — the registry, and what becomes of threads that have died.
@@ -81,9 +82,6 @@ import { ownBlock, Registry } from "./registry.ts";
  *   anywhere                a block in the hand of the slot     freed, if nothing leads to it
  */
 const SIDES: readonly Side[] = ["connecter", "binder"];
-/** The lanes that a connecter writes and reads, and a binder. */
-const LANES = [PIPE_OUT, PIPE_IN] as const;
-const REVERSED = [PIPE_IN, PIPE_OUT] as const;
 
 /** What there was to be done for a thread that has died. */
 export interface ReapReport {
@@ -139,20 +137,21 @@ export class Reaper extends Registry {
     const words = this.words;
     const retracted = stateOf(arena, pipe, side) === RETRACTED;
     const counter = (where: number) => (words[pipe + PIPE_SILENT] === 0 ? slotAt(dead) + where : 0);
-    const [outward, inward] = side === "connecter" ? LANES : REVERSED;
-    if (words[pipe + outward] !== 0 && !retracted) {
-      repairPipeWriter(arena, pool, words[pipe + outward], counter(SLOT_SENT));
+    const outward = laneOf(words, pipe, side);
+    const inward = laneOf(words, pipe, peerOf(side));
+    if (outward !== 0 && !retracted) {
+      repairPipeWriter(arena, pool, outward, counter(SLOT_SENT));
       // Where nobody reads any more, it may have been reading back.
-      if (this.#holderOf(pipe, side === "binder" ? "connecter" : "binder") === 0) {
-        repairPipeReader(arena, pool, words[pipe + outward], counter(SLOT_RECEIVED));
+      if (this.#holderOf(pipe, peerOf(side)) === 0) {
+        repairPipeReader(arena, pool, outward, counter(SLOT_RECEIVED));
       }
     }
-    if (words[pipe + inward] !== 0) {
-      repairPipeReader(arena, pool, words[pipe + inward], counter(SLOT_RECEIVED));
+    if (inward !== 0) {
+      repairPipeReader(arena, pool, inward, counter(SLOT_RECEIVED));
       // SYNC(limit) publish: nobody reads.
-      store(words, words[pipe + inward] + LANE_LIMIT, NO_READER);
+      store(words, inward + LANE_LIMIT, NO_READER);
     }
-    if (!retracted) this.thread.withdrawFor(dead, pipe + ownBlock(side));
+    if (!retracted) this.thread.withdrawFor(dead, pipe + blockOf(side));
     this.dropSwapped(pipe, side);
     this.keepUntil(pipe, side, words[pipe + PIPE_LINGER]);
     if (side === "binder") words[pipe + PIPE_ORPHANED] = 1;
@@ -166,10 +165,9 @@ export class Reaper extends Registry {
     this.arena.refresh();
     for (const pipe of this.allPipes()) {
       for (const side of SIDES) {
-        const lane = this.words[pipe + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
-        const peer = side === "connecter" ? "binder" : "connecter";
+        const lane = laneOf(this.words, pipe, side);
         // Who reads is the mover: who passes on, or, where nobody reads any more, the writer.
-        const mover = this.#holderOf(pipe, peer) || this.#holderOf(pipe, side);
+        const mover = this.#holderOf(pipe, peerOf(side)) || this.#holderOf(pipe, side);
         if (lane !== 0 && this.#isDead(mover)) settleMove(this.arena, lane);
       }
     }
@@ -209,10 +207,7 @@ export class Reaper extends Registry {
       for (const pipe of this.pipes(entry)) {
         const state = stateOf(arena, pipe, "binder");
         const closed = (load(words, pipe + BINDER_BLOCK + BLOCK_BITS) & CLOSED) !== 0; // A look.
-        if (this.isOrphan(pipe) && this.isExpired(pipe)) {
-          this.unlinkAndFree(entry, pipe);
-          continue;
-        }
+        if (this.dropIfOver(entry, pipe)) continue;
         if (words[entry + SLOT] !== 0 && state === ABSENT) this.assign(entry, pipe);
         else if (words[entry + SLOT] !== 0 && state === ASSIGNED && closed) {
           this.tellBinder(entry, pipe);
@@ -227,7 +222,7 @@ export class Reaper extends Registry {
   /** Lets both ends of a pipe look at it: what they should have been told, they may not have. */
   #tellBoth(pipe: Addr): void {
     const all = PIPE_TERM | ACTIVATE_READ | ACTIVATE_WRITE;
-    for (const side of SIDES) this.thread.post(pipe + ownBlock(side), all);
+    for (const side of SIDES) this.thread.post(pipe + blockOf(side), all);
   }
 
   /** Whether a block of the pool is in any structure. Asked of a block that a dead thread held. */
@@ -247,23 +242,21 @@ export class Reaper extends Registry {
     if (block === 0 || unlisted.includes(block)) return true;
     for (const pipe of unlisted) {
       if (pipe === 0) continue;
-      for (const where of LANES) if (this.#isInLane(pipe, where, block, true, true)) return true;
+      for (const side of SIDES) if (this.#isInLane(pipe, side, block, true, true)) return true;
     }
     return pipes.some((pipe) =>
       SIDES.some((side) => {
-        const [where] = side === "connecter" ? LANES : REVERSED;
-        const peer = side === "connecter" ? "binder" : "connecter";
         const writer = this.#holderOf(pipe, side);
         // Who has no reader any more reads back itself.
-        const reader = this.#holderOf(pipe, peer) || writer;
-        return this.#isInLane(pipe, where, block, this.#isDead(writer), this.#isDead(reader));
+        const reader = this.#holderOf(pipe, peerOf(side)) || writer;
+        return this.#isInLane(pipe, side, block, this.#isDead(writer), this.#isDead(reader));
       }),
     );
   }
 
-  #isInLane(pipe: Addr, where: number, block: Addr, held: boolean, unread: boolean): boolean {
+  #isInLane(pipe: Addr, side: Side, block: Addr, held: boolean, unread: boolean): boolean {
     this.arena.refresh(); // After it was asked who is dead: they may have died just now.
-    const lane = this.words[pipe + where];
+    const lane = laneOf(this.words, pipe, side);
     if (lane === 0) return false;
     if (held && isHeld(this.words, lane, block)) return true;
     return unread && isUnread(this.arena, lane, block);
@@ -274,7 +267,7 @@ export class Reaper extends Registry {
     const state = stateOf(this.arena, pipe, side);
     if (state === ABSENT || state === GONE || state === REFUSED) return 0;
     // The binder's end of a pipe that its connecter has retracted is the connecter's.
-    const own = ownBlock(state === RETRACTED ? "connecter" : side);
+    const own = blockOf(state === RETRACTED ? "connecter" : side);
     return this.words[pipe + own + BLOCK_SLOT];
   }
 

@@ -18,12 +18,14 @@ import {
   ABSENT,
   ASSIGNED,
   BINDER_BLOCK,
+  blockOf,
   CONNECTER_BLOCK,
   countSwapped,
   destroyPipe,
   type EndState,
   GONE,
   isDead,
+  laneOf,
   move,
   NO_READER,
   PIPE_BINDING,
@@ -38,6 +40,7 @@ import {
   PIPE_SINCE,
   PIPE_TYPE,
   PIPE_UNTIL,
+  peerOf,
   putBytes,
   queuedIn,
   REFUSED,
@@ -162,8 +165,8 @@ export class Registry extends Names {
         this.#setLimit(pipe, NO_READER);
         if (ends) this.words[pipe + PIPE_ORPHANED] = 1;
         move(this.arena, pipe, "binder", "leave");
-        if (this.isOrphan(pipe) && this.isExpired(pipe)) this.unlinkAndFree(entry, pipe);
-        else this.thread.post(pipe + CONNECTER_BLOCK, PIPE_TERM);
+        if (this.dropIfOver(entry, pipe)) continue;
+        this.thread.post(pipe + CONNECTER_BLOCK, PIPE_TERM);
       }
       if (this.isHidden(entry)) this.tellListeners();
       this.dropIfEmpty(entry);
@@ -275,7 +278,7 @@ export class Registry extends Names {
   drain(pipe: Addr, side: Side): void {
     this.lock.hold(() => {
       move(this.arena, pipe, side, "drain");
-      this.thread.post(pipe + peerBlock(side), PIPE_TERM);
+      this.thread.post(pipe + blockOf(peerOf(side)), PIPE_TERM);
     });
   }
 
@@ -339,7 +342,7 @@ export class Registry extends Names {
     this.lock.hold(() => {
       for (const entry of this.entries()) {
         for (const pipe of this.pipes(entry)) {
-          if (this.isOrphan(pipe)) this.unlinkAndFree(entry, pipe);
+          if (this.#isOrphan(pipe)) this.#unlinkAndFree(entry, pipe);
         }
         this.dropIfEmpty(entry);
       }
@@ -378,11 +381,8 @@ export class Registry extends Names {
    */
   protected settle(pipe: Addr, side: Side, also = 0): void {
     const entry = this.words[pipe + PIPE_ENTRY];
-    if (this.isOrphan(pipe) && this.isExpired(pipe)) {
-      this.unlinkAndFree(entry, pipe);
-      return;
-    }
-    this.thread.post(pipe + peerBlock(side), PIPE_TERM | also);
+    if (this.dropIfOver(entry, pipe)) return;
+    this.thread.post(pipe + blockOf(peerOf(side)), PIPE_TERM | also);
     const isFree = side === "binder" && stateOf(this.arena, pipe, side) === ABSENT;
     if (isFree && this.words[entry + SLOT] !== 0) this.assign(entry, pipe); // I2
   }
@@ -438,15 +438,22 @@ export class Registry extends Names {
     if (lane !== 0) store(this.words, lane + LANE_LIMIT, limit);
   }
 
+  /** Frees a pipe that both ends have left, unless it holds something. False if it is there still. */
+  protected dropIfOver(entry: Addr, pipe: Addr): boolean {
+    if (!this.#isOrphan(pipe) || !this.#isExpired(pipe)) return false;
+    this.#unlinkAndFree(entry, pipe);
+    return true;
+  }
+
   /** Whether both ends have left. */
-  protected isOrphan(pipe: Addr): boolean {
+  #isOrphan(pipe: Addr): boolean {
     const binder = stateOf(this.arena, pipe, "binder");
     const isOver = binder === ABSENT || binder === REFUSED;
     return isOver && stateOf(this.arena, pipe, "connecter") === GONE;
   }
 
   /** Whether an orphan holds nothing that is worth keeping. */
-  protected isExpired(pipe: Addr): boolean {
+  #isExpired(pipe: Addr): boolean {
     const words = this.words;
     const lane = words[pipe + PIPE_OUT];
     if (lane === 0 || queuedIn(words, lane) === 0) return true;
@@ -457,9 +464,7 @@ export class Registry extends Names {
   }
 
   #dropExpired(entry: Addr): void {
-    for (const pipe of this.pipes(entry)) {
-      if (this.isOrphan(pipe) && this.isExpired(pipe)) this.unlinkAndFree(entry, pipe);
-    }
+    for (const pipe of this.pipes(entry)) this.dropIfOver(entry, pipe);
   }
 
   #checkPending(entry: Addr, endpoint: string, type: number): void {
@@ -468,7 +473,7 @@ export class Registry extends Names {
     }
   }
 
-  protected unlinkAndFree(entry: Addr, pipe: Addr): void {
+  #unlinkAndFree(entry: Addr, pipe: Addr): void {
     this.#doom(entry, pipe);
     this.unlinkDoomed(entry, pipe);
   }
@@ -526,7 +531,7 @@ export class Registry extends Names {
   /** What the swap of an end still held is gone with it. */
   protected dropSwapped(pipe: Addr, side: Side): void {
     const { arena, slot } = this.thread;
-    const lane = this.words[pipe + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
+    const lane = laneOf(this.words, pipe, side);
     if (lane === 0) return;
     const swapped = swappedIn(this.words, lane);
     countSwapped(arena, lane, -swapped, slotAt(slot) + SLOT_DROPPED, swapped);
@@ -542,14 +547,4 @@ function checkTypes(mine: number, peer: number, endpoint: string): void {
     address: endpoint,
     hint: `A ${typeName(mine)} cannot be linked with the ${typeName(peer)} at the other end.`,
   });
-}
-
-/** Where commands to an end are posted. */
-export function ownBlock(side: Side): number {
-  return side === "connecter" ? CONNECTER_BLOCK : BINDER_BLOCK;
-}
-
-/** Where commands to the other end are posted. */
-export function peerBlock(side: Side): number {
-  return side === "connecter" ? BINDER_BLOCK : CONNECTER_BLOCK;
 }

@@ -262,8 +262,7 @@ export class Subscribing extends Ways {
 
   /** Lets all threads know whether memory is missing. */
   #wantMemory(): void {
-    if (this.#unsaid.size > 0) this.#wish.begin();
-    else this.#wish.end();
+    this.#wish.set(this.#unsaid.size > 0);
   }
 }
 

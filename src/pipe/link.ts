@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: MIT
 
 import { assert } from "../base/index.ts";
-import { type Addr, type Arena, load, store, swapIf } from "../memory/index.ts";
+import { type Addr, type Arena, load, store, swapIf, type Words } from "../memory/index.ts";
 import { LANE_WRITTEN } from "../queue/index.ts";
-import { PIPE_BINDING, PIPE_IN, PIPE_SINCE, PIPE_STATE } from "./layout.ts";
+import {
+  BINDER_BLOCK,
+  CONNECTER_BLOCK,
+  PIPE_BINDING,
+  PIPE_IN,
+  PIPE_OUT,
+  PIPE_SINCE,
+  PIPE_STATE,
+} from "./layout.ts";
 
 /**
  * link — how a pipe begins and ends, as a table.
@@ -82,6 +90,20 @@ export function isAttended(state: EndState): boolean {
 /** Which of the two ends of a pipe. */
 export type Side = "connecter" | "binder";
 
+export function peerOf(side: Side): Side {
+  return side === "connecter" ? "binder" : "connecter";
+}
+
+/** Where in a pipe the block is that commands to an end are posted to. */
+export function blockOf(side: Side): number {
+  return side === "connecter" ? CONNECTER_BLOCK : BINDER_BLOCK;
+}
+
+/** The lane that an end writes, or 0. The one that it reads is its peer's. */
+export function laneOf(words: Words, pipe: Addr, side: Side): Addr {
+  return words[pipe + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
+}
+
 const TABLE: Record<Side, Record<EndState, Partial<Record<LinkEvent, EndState>>>> = {
   binder: {
     [ABSENT]: { assign: ASSIGNED, retract: RETRACTED },
@@ -118,6 +140,10 @@ export function transition(side: Side, state: EndState, event: LinkEvent): EndSt
 export function stateOf(arena: Arena, pipe: Addr, side: Side): EndState {
   // SYNC(link) observe: everything that end did before.
   const word = load(arena.words, pipe + PIPE_STATE);
+  return stateIn(word, side);
+}
+
+function stateIn(word: number, side: Side): EndState {
   return ((side === "binder" ? word : word >> BITS) & MASK) as EndState;
 }
 
@@ -127,7 +153,7 @@ export function move(arena: Arena, pipe: Addr, side: Side, event: LinkEvent): vo
   for (;;) {
     // SYNC(link) observe: the other end's word stays as it is.
     const word = load(arena.words, pipe + PIPE_STATE);
-    const state = ((side === "binder" ? word : word >> BITS) & MASK) as EndState;
+    const state = stateIn(word, side);
     const next = transition(side, state, event);
     assert(next !== undefined, `a ${side} in state ${state} can ${event}`);
     const moved = side === "binder" ? (word & ~MASK) | next : (word & MASK) | (next << BITS);
@@ -140,7 +166,7 @@ export function move(arena: Arena, pipe: Addr, side: Side, event: LinkEvent): vo
 function countBinder(arena: Arena, pipe: Addr): void {
   if (stateOf(arena, pipe, "binder") === RETRACTED) return; // It was no binder.
   const { words } = arena;
-  const lane = words[pipe + PIPE_IN];
+  const lane = laneOf(words, pipe, "binder");
   // First: who sees the old number may believe that a message is of somebody before, who has gone,
   // and not that it is of somebody who comes after.
   if (lane !== 0) store(words, pipe + PIPE_SINCE, words[lane + LANE_WRITTEN]);

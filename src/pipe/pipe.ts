@@ -42,7 +42,16 @@ import {
   PIPE_TYPE,
   pipeWords,
 } from "./layout.ts";
-import { ABSENT, type EndState, PENDING, type Side, stateOf } from "./link.ts";
+import {
+  ABSENT,
+  blockOf,
+  type EndState,
+  laneOf,
+  PENDING,
+  peerOf,
+  type Side,
+  stateOf,
+} from "./link.ts";
 import { PipeReader } from "./reader.ts";
 import type { Slab } from "./slab.ts";
 import { NEWEST, NO_READER, PipeWriter, type WriterOwner } from "./writer.ts";
@@ -139,8 +148,8 @@ export class Pipe implements CommandTarget, WriterOwner {
     const isPersonal = words[at + PIPE_PERSONAL] !== 0;
     this.#isPersonal = isPersonal && side === "connecter";
     this.#addressee = load(words, at + PIPE_ADDRESSEE); // Ours to change, if we connect.
-    this.#outward = words[at + (side === "connecter" ? PIPE_OUT : PIPE_IN)];
-    const inward = words[at + (side === "connecter" ? PIPE_IN : PIPE_OUT)];
+    this.#outward = laneOf(words, at, side);
+    const inward = laneOf(words, at, peerOf(side));
     const { sendHighWaterMark } = options;
     if (this.#outward !== 0) {
       this.writer = new PipeWriter(thread, this.#outward, this.peerBlock, sendHighWaterMark, this);
@@ -162,12 +171,12 @@ export class Pipe implements CommandTarget, WriterOwner {
 
   /** Where commands to this end are posted. */
   get block(): Addr {
-    return this.at + (this.side === "connecter" ? CONNECTER_BLOCK : BINDER_BLOCK);
+    return this.at + blockOf(this.side);
   }
 
   /** Where commands to the other end are posted. */
   get peerBlock(): Addr {
-    return this.at + (this.side === "connecter" ? BINDER_BLOCK : CONNECTER_BLOCK);
+    return this.at + blockOf(peerOf(this.side));
   }
 
   /** Where this end is; see link.ts. */
@@ -177,7 +186,7 @@ export class Pipe implements CommandTarget, WriterOwner {
 
   /** Where the other end is. */
   get peerState(): EndState {
-    return stateOf(this.thread.arena, this.at, this.side === "binder" ? "connecter" : "binder");
+    return stateOf(this.thread.arena, this.at, peerOf(this.side));
   }
 
   command(_block: Addr, bits: number): void {

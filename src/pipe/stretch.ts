@@ -18,6 +18,8 @@ export class Stretch {
   /** How many words they take together. */
   size = 0;
   messages = 0;
+  /** Whether each has one part. */
+  isSingle = true;
   /** How many bytes their bodies have. */
   bytes = 0;
 
@@ -31,12 +33,14 @@ export class Stretch {
   measure(words: Words, from: Addr, to: Addr, most: number): boolean {
     let end = from;
     let messages = 0;
+    let parts = 0;
     let bytes = 0;
     while (end < to && messages < most && end - from < MOST_WORDS) {
       let at = end;
+      let count = 0;
       let inside = 0;
       let flags = MORE;
-      while (flags === MORE) {
+      for (; flags === MORE; count++) {
         flags = words[at + FLAGS];
         const length = words[at + LENGTH];
         inside += length;
@@ -44,12 +48,14 @@ export class Stretch {
       }
       if (flags !== 0) break;
       end = at;
+      parts += count;
       bytes += inside;
       messages++;
     }
     this.at = from;
     this.size = end - from;
     this.messages = messages;
+    this.isSingle = parts === messages;
     this.bytes = bytes;
     return messages > 0;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { assert, FLUSH_EVERY, type ZmqError } from "../base/index.ts";
-import { ACTIVATE_READ, type Thread } from "../command/index.ts";
+import { ACTIVATE_READ, MemoryWish, type Thread } from "../command/index.ts";
 import {
   type Addr,
   countAndNote,
@@ -149,8 +149,8 @@ export class PipeWriter extends MessageWriter {
   #swap: Swap | undefined;
   /** We are to give memory back when the lane is empty, and have asked to be woken then. */
   #trims = false;
-  /** There is room for what is in the swap, but no memory; and all threads were asked for some. */
-  #starved = false;
+  /** There is room for what is in the swap, but no memory. Made when that first is so. */
+  #wish: MemoryWish | undefined;
   readonly #cell: CellWriter;
   /** Whether our own end wants only the newest message. */
   readonly #wanted: boolean;
@@ -329,7 +329,7 @@ export class PipeWriter extends MessageWriter {
     do {
       this.#limit = (this.written + ONE * UNLIMITED) | 0;
       if (this.swapped > 0) this.#refill();
-    } while (this.swapped > 0 && !this.#starved);
+    } while (this.swapped > 0 && !this.#isStarved);
   }
 
   /** Shows the next message of the swap in another lane. False if there is no memory for it. */
@@ -355,7 +355,7 @@ export class PipeWriter extends MessageWriter {
     if (swapped > 0) {
       this.#swap?.close();
       this.#dropped(swapped);
-      this.#starve(false);
+      this.#wish?.end();
       this.onSwap(false);
     }
     this.#restarted = true;
@@ -367,7 +367,7 @@ export class PipeWriter extends MessageWriter {
 
   /** Gives up the swap, and what is in it: how many messages these are, the lane still says. */
   leave(): void {
-    this.#starve(false);
+    this.#wish?.end();
     this.#swap?.close();
   }
 
@@ -393,7 +393,7 @@ export class PipeWriter extends MessageWriter {
     or(words, this.lane + LANE_READ, WAITS);
     // SYNC(room) observe: so many messages have been taken.
     const read = load(words, this.lane + LANE_READ) & ~WAITS;
-    return this.#starved || ((read - wakeAt) | 0) < 0; // Of memory we hear otherwise.
+    return this.#isStarved || ((read - wakeAt) | 0) < 0; // Of memory we hear otherwise.
   }
 
   /** Asks to be woken when all has been read. False if it has. */
@@ -551,7 +551,8 @@ export class PipeWriter extends MessageWriter {
     }
     this.flush();
     swap.trim(); // After the last message was shown.
-    this.#starve(isShort);
+    if (isShort) this.#wish ??= new MemoryWish(this.#thread);
+    this.#wish?.set(isShort);
     if (swap.count > 0) this.#limit = this.written;
     else this.onSwap(false);
     return ((this.#limit - this.written) | 0) > 0;
@@ -577,11 +578,8 @@ export class PipeWriter extends MessageWriter {
     countSwapped(this.arena, this.lane, -messages, counter, messages);
   }
 
-  #starve(starved: boolean): void {
-    if (starved === this.#starved) return;
-    this.#starved = starved;
-    if (starved) this.#thread.wantMemory();
-    else this.#thread.gotMemory();
+  get #isStarved(): boolean {
+    return this.#wish?.isAsking === true;
   }
 
   #lost(lost: number, error: ZmqError): void {

@@ -213,11 +213,6 @@ export class CellReader {
   }
 }
 
-/** Whether a message waits in the cell. */
-export function isCellFull(words: Words, lane: Addr): boolean {
-  return blockOf(load(words, lane + LANE_LATEST)) !== 0; // Only a look.
-}
-
 /** Frees what a put has replaced. False if it has replaced nothing. */
 function freeReplaced(arena: Arena, pool: Pool, lane: Addr): boolean {
   const words = arena.words;

@@ -20,7 +20,7 @@
  * Nothing here blocks, allocates on the JavaScript heap while running, or knows what a record
  * means.
  */
-export { CellReader, CellWriter, isCellFull, repairCellReader } from "./cell.ts";
+export { CellReader, CellWriter, repairCellReader } from "./cell.ts";
 export { markRedelivered } from "./handed.ts";
 export { isHeld, isUnread } from "./holds.ts";
 export * from "./layout.ts";

@@ -59,18 +59,19 @@ export class Balancer extends Sender<Outgoing> {
   }
 
   protected override put(message: Outgoing): boolean {
-    if (this.personal) this.#address();
+    this.#address();
     return this.lb.send(message);
   }
 
   protected write(message: Outgoing): boolean {
-    if (this.personal) this.#address();
+    this.#address();
     return this.lb.write(message);
   }
 
   override passRecords(stretch: Stretch, front: Uint8Array | undefined): boolean {
-    if (this.personal) this.#address();
-    if (this.#onePart || !this.lb.pass(stretch, front)) return false;
+    this.#address();
+    if (this.#onePart && (front !== undefined || !stretch.isSingle)) return false;
+    if (!this.lb.pass(stretch, front)) return false;
     this.count(stretch.messages);
     return true;
   }
@@ -81,7 +82,7 @@ export class Balancer extends Sender<Outgoing> {
 
   override moveFrom(reader: PipeReader): boolean | undefined {
     if (this.#onePart) return undefined;
-    if (this.personal) this.#address();
+    this.#address();
     const isMoved = this.lb.moveFrom(reader);
     if (isMoved === true) this.count(1);
     return isMoved;
@@ -155,8 +156,9 @@ export class Balancer extends Sender<Outgoing> {
     return this.lb.abandon();
   }
 
-  /** What is sent now is for those who are there now, or else for the next. */
+  /** What is sent now, if it is personal, is for those who are there now, or else for the next. */
   #address(): void {
+    if (!this.personal) return;
     const { pipes } = this.lb;
     for (let i = 0; i < pipes.length; i++) (pipes[i] as Pipe).address(); // As a rule it is one.
   }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-import { MemoryWish } from "../command/index.ts";
 import type { Addr } from "../memory/index.ts";
 import type { Pipe, PipeWriter } from "../pipe/index.ts";
-import { Unshown } from "../strategy/index.ts";
+import { Shortage, Unshown } from "../strategy/index.ts";
 import { type Outgoing, Sender } from "./sending.ts";
 import type { Claims } from "./waiting.ts";
 
@@ -86,11 +85,7 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
   readonly #full = new Set<PipeWriter>();
   readonly #unshown = new Unshown();
   readonly #claims = new PipeClaims();
-  /** Memory is what is missing. */
-  #noMemory = false;
-  /** Likewise; and none has come free since. */
-  #starved = false;
-  readonly #wish = new MemoryWish(this.thread);
+  readonly #memory = new Shortage(this.thread);
 
   override readonly personal = true;
 
@@ -124,7 +119,7 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
     if (this.#claims.has(writer)) return false; // Others wait for it.
     const hasRoom = writer.hasRoom;
     if (hasRoom && writer.write(message)) {
-      if (this.waits?.idle !== false) this.#gotMemory();
+      if (this.waits?.idle !== false) this.#memory.over();
       this.#unshown.add(writer);
       return true;
     }
@@ -132,13 +127,17 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
       this.#unshown.add(writer);
       return true;
     }
-    if (this.drops) {
-      this.core.dropped(1, hasRoom ? "memory" : "full");
-      return true;
-    }
-    if (hasRoom) this.#noMemory = this.#starved = true;
-    else this.#full.add(writer);
-    return false;
+    if (hasRoom) this.#foundNoMemory();
+    else if (!this.drops) this.#full.add(writer);
+    if (this.drops) this.core.dropped(1, hasRoom ? "memory" : "full");
+    return this.drops;
+  }
+
+  #foundNoMemory(): void {
+    const memory = this.#memory;
+    // Also for those who do not wait. Who waits has said so.
+    if (!memory.isMissing && !memory.isAsking) this.thread.askForMemory();
+    memory.found();
   }
 
   /** As `passRecords`, to this pipe. */
@@ -162,10 +161,11 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
       this.#full.delete(writer); // Whoever finds it full, now or again, says so.
       if (!writer.wait()) return false;
     }
-    const isMissing = this.#noMemory;
-    if (!isMissing && !this.#starved) this.#gotMemory();
-    this.#noMemory = false; // Whoever still finds none says so again.
-    return !isMissing || !this.#wish.begin(); // What others gave back may be enough.
+    const memory = this.#memory;
+    const { isMissing } = memory;
+    if (!isMissing && !memory.isStarved) memory.over();
+    memory.isMissing = false; // Whoever still finds none says so again.
+    return !isMissing || !memory.begin(); // What others gave back may be enough.
   }
 
   /** Whom a message is for is not known before: whether some peer has room for one. */
@@ -184,8 +184,8 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
       if (writer.hasRoom) hasRoom = true;
       else this.#full.add(writer);
     }
-    if (this.#starved) this.#wish.begin();
-    return hasRoom && !this.#starved;
+    if (this.#memory.isStarved) this.#memory.begin();
+    return hasRoom && !this.#memory.isStarved;
   }
 
   attached(pipe: Pipe): void {
@@ -218,14 +218,14 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
   }
 
   override memoryFreed(): void {
-    this.#starved = false;
+    this.#memory.freed();
     for (const pipe of [...this.core.pipes]) pipe.writer?.drainSwap();
     super.memoryFreed();
-    if (this.waits?.busy !== true) this.#gotMemory();
+    if (this.waits?.busy !== true) this.#memory.over();
   }
 
   override closed(): number {
-    this.#gotMemory();
+    this.#memory.over();
     return super.closed();
   }
 
@@ -233,10 +233,5 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
   #writerTo(pipe: Pipe | undefined): PipeWriter | undefined {
     if (pipe === undefined || !this.isUsable(pipe)) return undefined;
     return pipe.address(this.addressee(pipe)) ? pipe.writer : undefined;
-  }
-
-  #gotMemory(): void {
-    this.#noMemory = this.#starved = false;
-    this.#wish.end();
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { DEFAULT_HIGH_WATER_MARK } from "../base/index.ts";
-import type { Thread } from "../command/index.ts";
+import { MemoryWish, type Thread } from "../command/index.ts";
 import { type MessageLike, type Pipe, Prepared, Publication, prepare } from "../pipe/index.ts";
 import type { WhenFull } from "./announcing.ts";
 import { type DropCause, Outlet, type OutletOwner } from "./outlet.ts";
@@ -55,7 +55,9 @@ export class Dist implements OutletOwner {
   #full: Outlet | undefined;
   /** Those that are to be left. */
   readonly #slow: Outlet[] = [];
+  /** How many lack memory for what is set aside; and that they ask for it. */
   #starving = 0;
+  readonly #wish: MemoryWish;
   /** Whether this message, and the one before, found no memory in some pipe. */
   #isShort = false;
   #wasShort = false;
@@ -63,6 +65,7 @@ export class Dist implements OutletOwner {
   constructor(thread: Thread, owner: DistOwner) {
     this.#thread = thread;
     this.#owner = owner;
+    this.#wish = new MemoryWish(thread);
     this.#publication = new Publication(thread);
   }
 
@@ -230,8 +233,7 @@ export class Dist implements OutletOwner {
 
   starves(starved: boolean): void {
     this.#starving += starved ? 1 : -1;
-    if (starved && this.#starving === 1) this.#thread.wantMemory();
-    if (!starved && this.#starving === 0) this.#thread.gotMemory();
+    this.#wish.set(this.#starving > 0);
   }
 
   tooSlow(outlet: Outlet): void {

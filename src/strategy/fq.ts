@@ -3,9 +3,6 @@
 import type { Envelope, Lease, Message, Pipe, PipeReader, Stretch } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 
-/** So many empty pipes are looked at again and again; more are put to sleep when found empty. */
-const POLLED = 4;
-
 /** Whether a message is for whoever receives. */
 export type Wants = (parts: readonly Uint8Array[], pipe: Pipe) => boolean;
 
@@ -109,7 +106,7 @@ export class Fq {
         rotation.advance();
         return message;
       }
-      if (rotation.active > POLLED && reader.sleep()) rotation.deactivate(pipe);
+      if (rotation.isCrowded && reader.sleep()) rotation.deactivate(pipe);
       else rotation.advance();
     }
     return undefined;
@@ -182,7 +179,7 @@ export class Fq {
       const reader = pipe.reader as PipeReader;
       if (!reader.isAhead) {
         idle++;
-        if (rotation.active > POLLED && reader.sleep()) rotation.deactivate(pipe);
+        if (rotation.isCrowded && reader.sleep()) rotation.deactivate(pipe);
         else rotation.advance();
         continue;
       }

@@ -8,6 +8,7 @@
  *   lb             load balancing: where the next message goes
  *   fq             fair queueing: where the next message comes from
  *   routes         where an id leads to
+ *   shortage       memory is what is missing
  *   dist           to all that want it
  *   outlet         one of those, and what happens to what it has no room for
  *   announcing     what subscribers and publishers tell each other
@@ -38,5 +39,6 @@ export { Lb } from "./lb.ts";
 export type { DropCause, Outlet } from "./outlet.ts";
 export { type Interests, Prefixes } from "./prefixes.ts";
 export { Routes } from "./routes.ts";
+export { Shortage } from "./shortage.ts";
 export { Groups, Subscriptions, type Wishes } from "./subscriptions.ts";
 export { Unshown } from "./unshown.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { MemoryWish, type Thread } from "../command/index.ts";
+import type { Thread } from "../command/index.ts";
 import type {
   MessageLike,
   Pipe,
@@ -10,10 +10,8 @@ import type {
   Stretch,
 } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
+import { Shortage } from "./shortage.ts";
 import { Unshown } from "./unshown.ts";
-
-/** So many full pipes are looked at again and again; more are asked to wake us when found full. */
-const POLLED = 4;
 
 /** What lies unread in a pipe that nobody reads any more: in its lane, and then in its swap. */
 export interface Returned {
@@ -55,24 +53,20 @@ export class Lb {
   readonly #rotation = new Rotation();
   /** If there is one pipe and no other: the turn is always its. With many sockets, that counts. */
   #only: PipeWriter | undefined;
-  /** Where the last message went. */
+  /** Where the last message went that was sent or written. */
   last: Pipe | undefined;
   readonly #unshown = new Unshown();
   /** What was returned last goes first: it may have gone out before the rest of another lane. */
   readonly #returned: Returned[] = [];
   /** Whose turn it is to take a message into its swap. */
   #swapTurn = 0;
-  /** The last attempt found room in a pipe, but no memory. */
-  #noMemory = false;
-  /** Likewise; and none has come free since. */
-  #starved = false;
-  readonly #wish: MemoryWish;
+  readonly #memory: Shortage;
   readonly #leastLoaded: () => boolean;
 
   /** @param leastLoaded Whether the pipe with the fewest messages is the next. */
   constructor(thread: Thread, leastLoaded: () => boolean = () => false) {
     this.#thread = thread;
-    this.#wish = new MemoryWish(thread);
+    this.#memory = new Shortage(thread);
     this.#leastLoaded = leastLoaded;
   }
 
@@ -95,7 +89,7 @@ export class Lb {
 
   /** There may be memory for what is in the swaps. */
   memoryFreed(): void {
-    this.#starved = false;
+    this.#memory.freed();
     for (const pipe of [...this.#rotation.pipes]) pipe.writer?.drainSwap();
   }
 
@@ -111,11 +105,12 @@ export class Lb {
    * after one has found none, others are thought to find some when some has come free.
    */
   get ready(): boolean {
-    if (this.#returned.length > 0 && !this.pump()) return false;
+    if (!this.#isOpen) return false;
     const next = this.#next();
-    if (next === undefined && this.#noMemory) this.#gotMemory();
-    if (next !== undefined && !this.#starved) return true;
-    if (this.#starved) this.#wish.begin();
+    const memory = this.#memory;
+    if (next === undefined && memory.isMissing) memory.over();
+    if (next !== undefined && !memory.isStarved) return true;
+    if (memory.isStarved) memory.begin();
     return this.#rotation.pipes.some((pipe) => pipe.writer?.hasSwapFor("") === true);
   }
 
@@ -143,14 +138,13 @@ export class Lb {
    * @returns false if no pipe takes them so.
    */
   pass({ at, size, messages }: Stretch, front: Uint8Array | undefined): boolean {
-    if (this.#returned.length > 0 && !this.pump()) return false;
+    if (!this.#isOpen) return false;
     const writer = this.#next();
     if (writer === undefined || writer.conflates) return false;
     const { words } = this.#thread.arena;
     if (front === undefined) {
       if (!writer.writeRecords(words, at, size, messages)) return false;
     } else if (messages > 1 || !writer.writeBehind(front, words, at, size)) return false;
-    this.last = this.#rotation.pipes[this.#rotation.current];
     this.#succeeded(writer);
     this.#unshown.add(writer);
     return true;
@@ -162,11 +156,10 @@ export class Lb {
    * @returns false if there is no memory for that; undefined if no pipe takes it so.
    */
   moveFrom(reader: PipeReader): boolean | undefined {
-    if (this.#returned.length > 0 && !this.pump()) return undefined;
+    if (!this.#isOpen) return undefined;
     const writer = this.#next();
     if (writer === undefined || writer.conflates) return undefined;
     if (!reader.moveTo(writer)) return writer.swaps ? undefined : this.#failed(writer);
-    this.last = this.#rotation.pipes[this.#rotation.current];
     this.#succeeded(writer);
     return true;
   }
@@ -185,7 +178,7 @@ export class Lb {
   park(): boolean {
     this.flush();
     if (!this.#parkFull()) return false;
-    return !this.#noMemory || !this.#wish.begin(); // What others gave back may be enough.
+    return !this.#memory.isMissing || !this.#memory.begin(); // What others gave back may be enough.
   }
 
   /** Asks those that are full; all, if memory is not what is missing. False if one has room. */
@@ -194,7 +187,7 @@ export class Lb {
     for (let index = rotation.active - 1; index >= 0; index--) {
       const pipe = rotation.pipes[index] as Pipe;
       const writer = pipe.writer as PipeWriter;
-      if (this.#noMemory && writer.hasRoom) continue;
+      if (this.#memory.isMissing && writer.hasRoom) continue;
       if (!writer.wait()) return false;
       rotation.deactivate(pipe);
     }
@@ -224,7 +217,12 @@ export class Lb {
 
   /** Nobody waits any more: memory is not wanted. */
   giveUp(): void {
-    if (this.#noMemory && this.#returned.length === 0) this.#gotMemory();
+    if (this.#memory.isMissing && this.#returned.length === 0) this.#memory.over();
+  }
+
+  /** Whether new messages are taken: what was returned has been given away. */
+  get #isOpen(): boolean {
+    return this.#returned.length === 0 || this.pump();
   }
 
   /** Gives away returned messages; false if some are left. */
@@ -242,7 +240,7 @@ export class Lb {
    * swaps are counted when their pipes are left.
    */
   abandon(): number {
-    if (this.#noMemory) this.#gotMemory();
+    if (this.#memory.isMissing) this.#memory.over();
     let dropped = 0;
     for (let entry = this.#returned.shift(); entry !== undefined; entry = this.#returned.shift()) {
       if (!entry.stays) dropped += entry.reader.queued;
@@ -265,7 +263,7 @@ export class Lb {
   }
 
   #give(message: MessageLike | Prepared): PipeWriter | undefined {
-    if (this.#returned.length > 0 && !this.pump()) return undefined;
+    if (!this.#isOpen) return undefined;
     return this.#put(message);
   }
 
@@ -314,17 +312,18 @@ export class Lb {
   }
 
   #succeeded(writer: PipeWriter): void {
-    if (this.#noMemory) this.#gotMemory();
+    if (this.#memory.isMissing) this.#memory.over();
     if (writer !== this.#only) this.#rotation.advance();
   }
 
   /** A message could not be written, to the pipe that had room, if there was one. */
   #failed(writer: PipeWriter | undefined): false {
     // If no pipe has room, memory is not what is waited for.
+    const memory = this.#memory;
     if (writer !== undefined) {
-      if (!this.#noMemory) this.#thread.askForMemory(); // Also for those who do not wait.
-      this.#noMemory = this.#starved = true;
-    } else if (this.#noMemory) this.#gotMemory();
+      if (!memory.isMissing) this.#thread.askForMemory(); // Also for those who do not wait.
+      memory.found();
+    } else if (memory.isMissing) memory.over();
     return false;
   }
 
@@ -337,7 +336,7 @@ export class Lb {
       const pipe = rotation.pipes[rotation.current] as Pipe;
       const writer = pipe.writer as PipeWriter;
       if (writer.hasRoom) return writer;
-      if (rotation.active > POLLED && writer.wait()) rotation.deactivate(pipe);
+      if (rotation.isCrowded && writer.wait()) rotation.deactivate(pipe);
       else rotation.advance();
     }
     for (let index = rotation.active; index < rotation.pipes.length; index++) {
@@ -372,10 +371,5 @@ export class Lb {
   #count(): void {
     const { pipes } = this.#rotation;
     this.#only = pipes.length === 1 ? (pipes[0]?.writer as PipeWriter) : undefined;
-  }
-
-  #gotMemory(): void {
-    this.#noMemory = this.#starved = false;
-    this.#wish.end();
   }
 }

@@ -2,6 +2,9 @@
 
 import type { Pipe } from "../pipe/index.ts";
 
+/** So many pipes that are of no use are looked at again and again; of more, each says when it is. */
+const POLLED = 4;
+
 /**
  * rotation — pipes in turn, those that can be used in front.
  *
@@ -16,6 +19,11 @@ export class Rotation {
   readonly #index = new Map<Pipe, number>();
   active = 0;
   current = 0;
+
+  /** Whether those that take part are so many that who is of no use now is to stand aside. */
+  get isCrowded(): boolean {
+    return this.active > POLLED;
+  }
 
   has(pipe: Pipe): boolean {
     return this.#index.has(pipe);

@@ -6,13 +6,13 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Context, Publisher, Pull, Push, Subscriber } from "threadmq";
+import { Context, Dealer, Publisher, Pull, Push, Router, Subscriber } from "threadmq";
 import { play, zmq } from "../support/ground.ts";
 import { Random } from "../support/random.ts";
 import { PATIENCE, WAYS, type Way } from "../support/stage.ts";
 
 const PAGE = 16_384;
-/** The least that a context takes is 22 pages. */
+/** A little more than a context takes at least. */
 const LEAST_PAGES = 25;
 const TIGHT = { context: { maxMemory: 27 * PAGE } };
 
@@ -132,6 +132,33 @@ play(
   },
   TIGHT,
 );
+
+for (const mandatory of [true, false]) {
+  const does = mandatory ? "only tries" : "drops what finds none";
+  play(
+    `a ROUTER that ${does} asks for what others keep`,
+    async (g) => {
+      const router = new Router({ context: g.context, mandatory });
+      router.bindSync("inproc://a");
+      const dealers = ["one", "other"].map((routingId) => {
+        const dealer = new Dealer({ context: g.context, routingId });
+        dealer.connect("inproc://a");
+        return dealer;
+      });
+      for (const [index, dealer] of dealers.entries()) {
+        const message = [index === 0 ? "one" : "other", ...parts(83_000, 31)];
+        let received: Buffer[] | undefined;
+        for (let tries = 0; tries < 100 && received === undefined; tries++) {
+          router.trySend(message);
+          received = dealer.tryReceive();
+          await new Promise(setImmediate);
+        }
+        assert.equal(received?.length, 31);
+      }
+    },
+    TIGHT,
+  );
+}
 
 /** Sends one message, however long that may take. False if it is refused as too large. */
 async function send(push: Push, message: Uint8Array[], way: Way): Promise<boolean> {

@@ -115,12 +115,8 @@ model("both ends leave at once: the pipe is freed, and once (link.ts, registry.t
     },
     "who leaves last does not free": {
       file: "context/registry.js",
-      replace:
-        "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n" +
-        "            this.unlinkAndFree(entry, pipe);",
-      by:
-        "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n" +
-        'if (side === "binder") this.unlinkAndFree(entry, pipe);',
+      replace: "if (this.dropIfOver(entry, pipe))\n            return;",
+      by: 'if (side === "binder" && this.dropIfOver(entry, pipe))\n            return;',
     },
     "a block is not withdrawn before the pipe is freed": {
       file: "pipe/pipe.js",
@@ -165,17 +161,14 @@ model("the connecter leaves while the binder attaches: what it sent is received 
   planted: {
     "the peer is not told that an end has left": {
       file: "context/registry.js",
-      replace: "this.thread.post(pipe + peerBlock(side), PIPE_TERM | also);\n        const isFree",
+      replace:
+        "this.thread.post(pipe + blockOf(peerOf(side)), PIPE_TERM | also);\n        const isFree",
       by: "const isFree",
     },
     "a pipe is freed although its binder is there": {
       file: "context/registry.js",
-      replace:
-        "if (this.isOrphan(pipe) && this.isExpired(pipe)) {\n" +
-        "            this.unlinkAndFree(entry, pipe);",
-      by:
-        'if (stateOf(this.arena, pipe, "connecter") === GONE) {\n' +
-        "this.unlinkAndFree(entry, pipe);",
+      replace: "if (!this.#isOrphan(pipe) || !this.#isExpired(pipe))",
+      by: 'if (stateOf(this.arena, pipe, "connecter") !== GONE)',
     },
   },
 });

@@ -349,7 +349,7 @@ model("who moves on what it receives dies at each step: each message is in one o
   planted: {
     "only who reads back is asked whether it has moved": {
       file: "context/reaper.js",
-      replace: "const mover = this.#holderOf(pipe, peer) || this.#holderOf(pipe, side);",
+      replace: "const mover = this.#holderOf(pipe, peerOf(side)) || this.#holderOf(pipe, side);",
       by: "const mover = this.#holderOf(pipe, side);",
     },
   },
