@@ -10,6 +10,12 @@ export const DEFAULT_HIGH_WATER_MARK = 1000;
 /** `ZMQ_MAX_SOCKETS`: the default of libzmq. */
 export const DEFAULT_MAX_SOCKETS = 1023;
 
+/** The largest whole number that an option or a timeout takes, as in C, and as a timer here. */
+export const MAX_INT: number = 2 ** 31 - 1;
+
+/** The largest value that `spin` takes, in microseconds. */
+export const MAX_SPIN = 1_000_000;
+
 /** The largest value that `maxSockets` takes, as in libzmq. */
 export const MAX_SOCKETS_LIMIT = 65_535;
 

@@ -41,7 +41,7 @@ export class Signaler {
   #nextSkip = 1;
   /** Called when mail has come; and whether the event loop has had its turn before. */
   onMail: (turned: boolean) => void = () => {};
-  /** Called about every second while a call is pending: nobody may tell us that a thread died. */
+  /** Called now and then while a call is pending: nobody may tell us that a thread died. */
   onWatch: () => void = () => {};
 
   constructor(arena: Arena, mailbox: Mailbox, host: Host) {

@@ -7,7 +7,9 @@ import {
   DEFAULT_MAX_SOCKETS,
   DEFAULT_SPIN_MICROSECONDS,
   INITIAL_MEMORY,
+  MAX_INT,
   MAX_SOCKETS_LIMIT,
+  MAX_SPIN,
   ZmqError,
 } from "../base/index.ts";
 import { BLOCK_BITS, CLOSED } from "../command/index.ts";
@@ -35,18 +37,22 @@ import { isTaken } from "./slots.ts";
 
 /** Options of a new context. */
 export interface ContextOptions {
-  /** `ZMQ_MAX_SOCKETS`: how many sockets may be open at a time, in all threads. Default 1023. */
+  /**
+   * `ZMQ_MAX_SOCKETS`: how many sockets may be open at a time, in all threads; 1 to 65,535. Default
+   * 1023.
+   */
   maxSockets?: number;
   /**
-   * How large the shared memory may grow, in bytes, at least 409,600. Default 1 GiB; it begins with
-   * 1 MiB. With the least, one message may take four pages of 16 KiB, and there is room for one
-   * link; parts above 4 KiB begin a half page or whole pages of their own.
+   * How large the shared memory may grow, in bytes: 409,600 to 2,147,418,112. Default 1 GiB; it
+   * begins with 1 MiB. With the least, one message may take four pages of 16 KiB, and there is room
+   * for one link; parts above 4 KiB begin a half page or whole pages of their own.
    *
    * A link in which more waits unread than is still free gets none: one alone may take half.
    */
   maxMemory?: number;
   /**
-   * The longest busy wait of a thread before it sleeps, in microseconds. Default 50; 0 is off.
+   * The longest busy wait of a thread before it sleeps, in microseconds, up to 1,000,000. Default
+   * 50; 0 is off.
    *
    * A sleeping thread takes 50 to 75 µs to answer, a spinning one less than one. Threads spin only
    * while it has lately paid, and never on a machine with one core.
@@ -153,7 +159,7 @@ export class Context {
   }
 
   set spin(value: number) {
-    checkRange("spin", value, 0, 1_000_000);
+    checkRange("spin", value, 0, MAX_SPIN);
     store(this.#shared.words, SPIN, value);
   }
 
@@ -169,17 +175,17 @@ export class Context {
    * @param options.timeout How long to wait for the other threads, in milliseconds. Default -1, no
    *   limit. A thread closes its sockets when it is next in its event loop or in a blocking call.
    * @returns when no socket is left.
-   * @throws ZmqError EAGAIN if the time is up; the context is terminated all the same.
+   * @throws ZmqError EAGAIN if the time is up; the context is terminated all the same. EINVAL.
    */
   async terminate(options: { timeout?: number } = {}): Promise<void> {
     checkObject(options, "Give the options of a call as an object: { timeout }.");
     const timeout = options.timeout ?? -1;
-    checkRange("timeout", timeout, -1, 2 ** 31 - 1);
+    checkRange("timeout", timeout, -1, MAX_INT);
     const arena = this.#shared;
     if (this.closed && openSockets(arena) === 0) return;
     const member = this.#member;
     member.terminate();
-    if (openSockets(arena) > 0) await this.#reaped(member, timeout);
+    if (openSockets(arena) > 0) await this.#over(member, timeout);
   }
 
   /** What JSON shows of a context. */
@@ -237,18 +243,18 @@ export class Context {
     return this.#arena;
   }
 
-  #reaped(member: Membership, timeout: number): Promise<void> {
+  #over(member: Membership, timeout: number): Promise<void> {
     const { signaler } = member.thread;
     return new Promise((resolve, reject) => {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const settle = (finish: () => void) => {
         clearTimeout(timer);
-        member.reaped.delete(done);
+        member.onOver.delete(done);
         signaler.unhold();
         finish();
       };
       const done = () => settle(resolve);
-      member.reaped.add(done);
+      member.onOver.add(done);
       signaler.hold();
       signaler.arm();
       if (openSockets(this.#shared) === 0) done();
@@ -292,7 +298,7 @@ function create(options: ContextOptions): Arena {
     });
   }
   checkRange("maxSockets", maxSockets, 1, MAX_SOCKETS_LIMIT);
-  checkRange("spin", spin, 0, 1_000_000);
+  checkRange("spin", spin, 0, MAX_SPIN);
   const arena = Arena.create(INITIAL_MEMORY, maxMemory);
   arena.words[MAX_SOCKETS] = maxSockets;
   arena.words[SPIN] = spin;

@@ -69,7 +69,7 @@ const PAUSES = 50_000;
  *
  * # If a thread dies
  *
- * Any other member does its leaving (`#reap`), from shared memory alone and under the lock of the
+ * Any other member does its leaving (`#mourn`), from shared memory alone and under the lock of the
  * names: its sockets are counted out, its names are free, its pipes left, its blocks, pages and
  * slot given back. Who learns of it: the thread that had started it, by the runtime; and whoever
  * waits, blocked or in its event loop, by looking now and then.
@@ -91,7 +91,7 @@ export class Membership implements CommandTarget {
   readonly #onLeft: () => void;
   #left = false;
   /** Called when no socket is left in a terminated context. */
-  readonly reaped: Set<() => void> = new Set();
+  readonly onOver: Set<() => void> = new Set();
 
   /** @param slot Has been taken for this thread. */
   private constructor(arena: Arena, host: Host, slot: number, onLeft: () => void) {
@@ -190,7 +190,7 @@ export class Membership implements CommandTarget {
       for (const end of [...this.lingering]) end.stop();
     }
     if ((bits & REAPED) !== 0) {
-      this.#allReaped();
+      this.#over();
       return;
     }
     if ((bits & MEMORY) !== 0) {
@@ -209,7 +209,7 @@ export class Membership implements CommandTarget {
     this.command(this.#block, STOP);
     if (this.#left) return; // Ours were the last sockets: all is done.
     this.#postToAll(STOP);
-    if (openSockets(this.arena) === 0) this.#reap();
+    if (openSockets(this.arena) === 0) this.#tellOver();
   }
 
   /** The orderly end of a thread, or of the context. */
@@ -284,14 +284,14 @@ export class Membership implements CommandTarget {
     if (report === undefined) return;
     this.log.later("thread.died", { slot: dead, died, ...report });
     // SYNC(stop) observe: somebody waits for the last socket.
-    if (load(arena.words, CONTEXT_STATE) !== 0 && openSockets(arena) === 0) this.#reap();
+    if (load(arena.words, CONTEXT_STATE) !== 0 && openSockets(arena) === 0) this.#tellOver();
   }
 
   #countOut(): void {
     this.#count(-1);
     const { words } = this.arena;
     // SYNC(stop) observe: somebody waits for the last socket.
-    if (load(words, CONTEXT_STATE) !== 0 && openSockets(this.arena) === 0) this.#reap();
+    if (load(words, CONTEXT_STATE) !== 0 && openSockets(this.arena) === 0) this.#tellOver();
   }
 
   /** Counts our own sockets. The state, or the others' sockets, are looked at after it. */
@@ -301,15 +301,15 @@ export class Membership implements CommandTarget {
   }
 
   /** No socket is left in a terminated context: tells every thread. */
-  #reap(): void {
+  #tellOver(): void {
     this.registry.dropOrphans();
     this.#postToAll(REAPED);
-    this.#allReaped();
+    this.#over();
   }
 
   /** Nothing is left to do in a terminated context: its memory shall not be held by us. */
-  #allReaped(): void {
-    for (const tell of [...this.reaped]) tell();
+  #over(): void {
+    for (const tell of [...this.onOver]) tell();
     this.leave();
   }
 

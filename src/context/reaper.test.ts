@@ -29,6 +29,7 @@ import {
   PIPE_OUT,
   Pipe,
   Slab,
+  stateOf,
 } from "../pipe/index.ts";
 import { LANE_HELD } from "../queue/index.ts";
 import { allocateBeyond, assertFreed, createArena, FakeHost } from "../testing/index.ts";
@@ -316,7 +317,7 @@ describe("a section that was broken off", () => {
     const out = rig.dead.connect(-1, "1");
     rig.alive.thread.dispatch();
     const [end] = rig.alive.pipes as [Pipe];
-    assert.equal(end.state, ATTACHED);
+    assert.equal(stateOf(rig.arena, end.at, "binder"), ATTACHED);
     out.leave();
     move(rig.arena, out.at, "connecter", "leave");
     rig.alive.heard = 0;

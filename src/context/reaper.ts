@@ -234,8 +234,8 @@ export class Reaper extends Registry {
     for (let slot = 1; slot < MAX_SLOTS; slot++) {
       const making = words[slotAt(slot) + SLOT_MAKING];
       if (making !== 0 && this.isGone(slot)) unlisted.push(making);
-      const bodies = words[slotAt(slot) + SLOT_BODIES] | words[slotAt(slot) + SLOT_LEASES];
-      if (bodies === 0 || !this.isGone(slot)) continue;
+      const held = words[slotAt(slot) + SLOT_BODIES] | words[slotAt(slot) + SLOT_LEASES];
+      if (held === 0 || !this.isGone(slot)) continue;
       this.arena.refresh(); // After that: it may have died just now.
       if (isPublished(this.words, slot, block) || isLeased(this.words, slot, block)) return true;
     }

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MAX_MEMORY_LIMIT } from "../base/index.ts";
-import { Arena, count, counted, firstPage } from "./arena.ts";
+import { Arena, countAndNote, counted, firstPage } from "./arena.ts";
+import type { Addr } from "./atomics.ts";
 import {
   LAYOUT,
   LAYOUT_VERSION,
@@ -139,15 +140,19 @@ describe("reach", () => {
 describe("the counters of a slot", () => {
   it("are separate, and of 64 bits", () => {
     const arena = Arena.create(0, MAX);
-    count(arena, slotAt(3) + SLOT_SENT, 2 ** 31 - 1);
-    count(arena, slotAt(3) + SLOT_SENT, 2 ** 31 - 1);
-    count(arena, slotAt(3) + SLOT_SENT, 1);
+    const add = (at: Addr, by: number) => {
+      countAndNote(arena, at, by, slotAt(5), by);
+      assert.equal(arena.words[slotAt(5)], by);
+    };
+    add(slotAt(3) + SLOT_SENT, 2 ** 31 - 1);
+    add(slotAt(3) + SLOT_SENT, 2 ** 31 - 1);
+    add(slotAt(3) + SLOT_SENT, 1);
     assert.equal(counted(arena, slotAt(3) + SLOT_SENT), 2 ** 32 - 1);
-    count(arena, slotAt(3) + SLOT_SENT, 1);
+    add(slotAt(3) + SLOT_SENT, 1);
     assert.equal(counted(arena, slotAt(3) + SLOT_SENT), 2 ** 32);
-    count(arena, slotAt(3) + SLOT_SENT, 0);
-    count(arena, slotAt(3) + SLOT_RECEIVED, 7);
-    count(arena, slotAt(3) + SLOT_DROPPED, 9);
+    add(slotAt(3) + SLOT_SENT, 0);
+    add(slotAt(3) + SLOT_RECEIVED, 7);
+    add(slotAt(3) + SLOT_DROPPED, 9);
     assert.equal(counted(arena, slotAt(3) + SLOT_SENT), 2 ** 32);
     assert.equal(counted(arena, slotAt(3) + SLOT_RECEIVED), 7);
     assert.equal(counted(arena, slotAt(3) + SLOT_DROPPED), 9);

@@ -132,16 +132,9 @@ export function firstPage(maxPages: number): number {
   return Math.ceil((PAGE_TABLE + maxPages) / PAGE_WORDS);
 }
 
-/** Adds to one of a slot's 64-bit counters (layout.ts); only the thread that owns the slot may. */
-export function count(arena: Arena, at: Addr, by: number): void {
-  const words = arena.words;
-  const low = (words[at] + by) | 0;
-  words[at] = low;
-  if (low >>> 0 < by) words[at + 1]++;
-}
-
 /**
- * The same, and notes in a word that it is counted. Nothing is called between the two: an engine
+ * Adds to one of a slot's 64-bit counters (layout.ts), and notes in a word that it is counted; only
+ * the thread that owns the slot may. Nothing is called between the two: an engine
  * stops a thread where functions begin and end.
  *
  * @param at Which counter; 0: none, it is only noted.

@@ -9,7 +9,7 @@
  *        0 ┌──────────────────────────────┐
  *          │ header                       │  who we are, counters, three locks
  *      256 ├──────────────────────────────┤
- *          │ buckets                      │  the names: heads of 256 lists (context/registry.ts)
+ *          │ buckets                      │  the names: heads of 256 lists (context/names.ts)
  *     1024 ├──────────────────────────────┤
  *          │ slots, 256 × 128             │  one for each thread: mailbox, pool
  *    33792 ├──────────────────────────────┤

@@ -48,7 +48,7 @@ function checkGroup(group: unknown): Uint8Array {
 
 /** The sending half of RADIO: puts the group in front. */
 class GroupSender extends Distributor {
-  override readonly isTold = true;
+  override readonly saysWhom = true;
 
   protected override prepare(message: MessageLike, options: WaitOptions | undefined): Outgoing {
     checkOnePart(message);

@@ -78,7 +78,7 @@ class Dialogue {
   /** That peer is gone. */
   lost = false;
   /** How many requests were sent. */
-  turn = 0;
+  round = 0;
   #number: number = (Math.random() * 2 ** 32) >>> 0;
 
   /** A new label. Four bytes, as in libzmq the least significant first. */
@@ -93,7 +93,7 @@ class Dialogue {
     this.asked = { pipe, binding: pipe.binding };
     this.label = label;
     this.lost = false;
-    this.turn++;
+    this.round++;
   }
 
   end(): void {
@@ -223,8 +223,8 @@ class ReplyReceiver extends Receiver<Message> {
     this.onEnd();
   }
 
-  protected override get turn(): number {
-    return this.#dialogue.turn;
+  protected override get round(): number {
+    return this.#dialogue.round;
   }
 
   protected override get arrived(): boolean {
@@ -396,7 +396,7 @@ export class Request<Out = MessageLike, In = Received<Out>> extends ProbingSocke
 class Obligation {
   due: Asked | undefined;
   /** How many replies were sent. */
-  turn = 0;
+  round = 0;
   readonly envelope: Envelope = new Envelope();
   /** Called when there is a request to reply to. */
   onDue: () => void = () => {};
@@ -452,8 +452,8 @@ class RequestReceiver extends Receiver<Message> {
     this.#obligation.onDue();
   }
 
-  protected override get turn(): number {
-    return this.#obligation.turn;
+  protected override get round(): number {
+    return this.#obligation.round;
   }
 
   #next(lease: Lease | undefined): Message | undefined {
@@ -511,7 +511,7 @@ class ReplySender extends Routing<Asked> {
     }
     super.write(message); // What cannot be sent is dropped: whoever has asked has gone, or is slow.
     this.#obligation.due = undefined;
-    this.#obligation.turn++;
+    this.#obligation.round++;
     this.#replied = true;
     return true;
   }

@@ -120,7 +120,7 @@ class NumberedReceiver extends Receiver<NumberedMessage> {
 
 class NumberedSender extends Routing<number> {
   readonly #numbers: Numbers;
-  override readonly isTold = true;
+  override readonly saysWhom = true;
   protected readonly drops = false;
 
   constructor(core: SocketCore, numbers: Numbers) {

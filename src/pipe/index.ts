@@ -6,6 +6,7 @@
  *   layout       the words of a pipe
  *   link         how it begins and ends, as a table
  *   message      parts into records
+ *   backlog      how much memory lies unread in a lane
  *   envelope     the parts that a request has before its own, and its reply too
  *   records      a message as records, in memory of this thread
  *   swap         messages that wait on disk

@@ -55,7 +55,7 @@ describe("a pipe", () => {
     receiver.post(binder.peerBlock, ACTIVATE_WRITE);
     sender.dispatch();
     assert.deepEqual(heard.splice(0), ["write"]);
-    assert.equal(connecter.peerState, binder.state);
+    assert.equal(connecter.peerState, stateOf(arena, binder.at, "binder"));
     assert.equal(connecter.block, binder.peerBlock);
     close();
     assertFreed(base, sender.pool, receiver.pool);

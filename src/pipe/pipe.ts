@@ -179,11 +179,6 @@ export class Pipe implements CommandTarget, WriterOwner {
     return this.at + blockOf(peerOf(this.side));
   }
 
-  /** Where this end is; see link.ts. */
-  get state(): EndState {
-    return stateOf(this.thread.arena, this.at, this.side);
-  }
-
   /** Where the other end is. */
   get peerState(): EndState {
     return stateOf(this.thread.arena, this.at, peerOf(this.side));

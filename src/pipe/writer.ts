@@ -63,7 +63,7 @@ export interface WriterOwner {
  * writer — the end of a lane that messages go into, with its watermark.
  *
  * The writer counts messages written, the reader messages read, each in a shared word of its own.
- * Whether one more message fits is computed at every try:
+ * Whether one more message fits is computed when what was known to fit is used up:
  *
  *      written - read < sendHighWaterMark + receiveHighWaterMark     (either is 0: always)
  *

@@ -17,8 +17,7 @@
  * thread that was given the reader has no method that writes. If you want many writers, use one
  * pipe for each and fair queueing (strategy/fq.ts).
  *
- * Nothing here blocks, allocates on the JavaScript heap while running, or knows what a record
- * means.
+ * Nothing here waits for another end, or knows what a record means.
  */
 export { CellReader, CellWriter, repairCellReader } from "./cell.ts";
 export { markRedelivered } from "./handed.ts";

@@ -5,6 +5,7 @@ import {
   checkRange,
   DEFAULT_HIGH_WATER_MARK,
   type HostFiles,
+  MAX_INT,
   MAX_SWAP,
   type ReceivedPart,
   shown,
@@ -40,11 +41,11 @@ export interface SendOptions extends SocketOptions {
    * there is none. It may be changed at any time.
    */
   sendHighWaterMark?: number;
-  /** `ZMQ_SNDTIMEO`: how long a send waits, in milliseconds. Default -1, for ever; 0 is not. */
+  /** `ZMQ_SNDTIMEO`: how long a send waits, in milliseconds. Default -1, for ever; 0 is not at all. */
   sendTimeout?: number;
   /**
    * `ZMQ_SWAP`: how many bytes of messages may wait on disk for any one peer, when as many as the
-   * high watermark says wait in memory. Default 0: none. They come back by themselves, in order,
+   * high watermark says wait in memory; at most 2^36. Default 0: none. They come back by themselves, in order,
    * whenever this thread is in its event loop or in a call. A message takes 24 bytes more than its
    * parts, and each of these 8, and is rounded up to 8.
    */
@@ -57,7 +58,7 @@ export interface SendOptions extends SocketOptions {
 export interface ReceiveOptions extends SocketOptions {
   /** `ZMQ_RCVHWM`: this side's share of the limit. Default 1000; 0 is no limit. */
   receiveHighWaterMark?: number;
-  /** `ZMQ_RCVTIMEO`: how long a receive waits, in milliseconds. Default -1, for ever. */
+  /** `ZMQ_RCVTIMEO`: how long a receive waits, in milliseconds. Default -1, for ever; 0 is not at all. */
   receiveTimeout?: number;
 }
 
@@ -233,7 +234,6 @@ export const EVERY = ["linger", "immediate"] as const;
 export const SENDS = ["sendHighWaterMark", "sendTimeout", "swap", "swapDirectory"] as const;
 export const RECEIVES = ["receiveHighWaterMark", "receiveTimeout"] as const;
 
-const MAX = 2 ** 31 - 1;
 const MAX_ID_BYTES = 255;
 
 interface Entry<Value> {
@@ -327,7 +327,7 @@ export function readOptions(
 
 /** The value as it is kept. @throws ZmqError EINVAL if it is not one of that option. */
 export function checkOption(name: OptionName, value: unknown): unknown {
-  const { initial, least, most = MAX, among, check }: Entry<unknown> = TABLE[name];
+  const { initial, least, most = MAX_INT, among, check }: Entry<unknown> = TABLE[name];
   if (check !== undefined) return check(value);
   if (least !== undefined) checkRange(name, value, least, most);
   else if (among === undefined ? typeof value !== typeof initial : !among.includes(value)) {

@@ -140,7 +140,7 @@ class Flow {
   }
 
   #pass(message: readonly unknown[]): boolean {
-    const bytes = bytesOf(message);
+    const bytes = countBytes(message);
     try {
       if (!this.to.pass(message)) return false;
       add(this.sent, 1, bytes);
@@ -158,7 +158,7 @@ function add(traffic: ProxyTraffic, messages: number, bytes: number): void {
   traffic.bytes += bytes;
 }
 
-function bytesOf(message: readonly unknown[]): number {
+function countBytes(message: readonly unknown[]): number {
   let bytes = 0;
   for (const part of message) if (part instanceof Uint8Array) bytes += part.length;
   return bytes;

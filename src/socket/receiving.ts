@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { checkRange, ZmqError } from "../base/index.ts";
+import { checkRange, MAX_INT, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE } from "../command/index.ts";
 import { countBoth, SLOT_RECEIVED, SLOT_SENT, slotAt } from "../memory/index.ts";
 import { Lease, type Message, type Pipe, standsFor } from "../pipe/index.ts";
@@ -128,7 +128,7 @@ export abstract class Receiver<M = Message> extends Direction {
 
   receiveMany(max: number, options: WaitOptions | undefined): Promise<M[]> {
     try {
-      checkRange("max", max, 1, 2 ** 31 - 1);
+      checkRange("max", max, 1, MAX_INT);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -136,7 +136,7 @@ export abstract class Receiver<M = Message> extends Direction {
   }
 
   receiveManySync(max: number, options: WaitOptions | undefined): M[] {
-    checkRange("max", max, 1, 2 ** 31 - 1);
+    checkRange("max", max, 1, MAX_INT);
     const wait = this.wait(options);
     this.enter();
     return this.waiting.runSync(() => this.#attemptMany(max), wait);
@@ -159,10 +159,10 @@ export abstract class Receiver<M = Message> extends Direction {
       if (message === undefined) return undefined;
       const value = this.#codec === undefined ? message : this.#valueOf(message, this.#codec);
       isOver = true;
-      const { turn } = this;
+      const { round } = this;
       const { acknowledged } = this.fq;
       taker.take(value as M, () => {
-        if (turn === this.turn) this.putBack(message, acknowledged);
+        if (round === this.round) this.putBack(message, acknowledged);
         else this.count(-1); // The socket has gone on without it.
       });
       return true;
@@ -278,7 +278,7 @@ export abstract class Receiver<M = Message> extends Direction {
   protected resumed(): void {}
 
   /** Where calls take turns: which turn it is. A message goes back in its own, and not later. */
-  protected get turn(): number {
+  protected get round(): number {
     return 0;
   }
 

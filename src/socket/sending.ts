@@ -42,7 +42,7 @@ export abstract class Sender<P = Outgoing> extends Direction {
   /** Whether a message is for one peer, who is there or will be, and for no other after it. */
   readonly personal: boolean = false;
   /** Whether a call says more than the message: to whom, or to which group. */
-  readonly isTold: boolean = false;
+  readonly saysWhom: boolean = false;
 
   /** Gives a message to whom it is for; `flush` shows it. False if it has to wait. */
   protected abstract write(message: P): boolean;

@@ -144,7 +144,7 @@ export function takesPairs(socket: object): boolean {
   if (sender === undefined) {
     throw new ZmqError("EINVAL", { hint: "Give a socket of this library that sends." });
   }
-  return sender.isTold;
+  return sender.saysWhom;
 }
 
 /** Sends what was written to a stream. @param inPairs Whether it is a pair (`takesPairs`). */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { checkObject, checkRange, ZmqError } from "../base/index.ts";
+import { checkObject, checkRange, MAX_INT, ZmqError } from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import { offAbort, onAbort } from "./aborting.ts";
 
@@ -34,7 +34,7 @@ export function checkWait(
   if (options === undefined) return { timeout: usual, signal: undefined, address };
   checkObject(options, "Give the options of a call as an object: { timeout }.");
   const { timeout = usual, signal } = options;
-  checkRange("timeout", timeout, -1, 2 ** 31 - 1);
+  checkRange("timeout", timeout, -1, MAX_INT);
   if (signal !== undefined && !isSignal(signal)) {
     throw new ZmqError("EINVAL", { hint: "Give signal as an AbortSignal." });
   }

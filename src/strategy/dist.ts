@@ -173,7 +173,7 @@ export class Dist implements OutletOwner {
     return this.#outlets.reduce((sum, { aside }) => sum + aside, 0);
   }
 
-  /** Whether a message would not have to wait, whoever matches. Else `park` asks all of them. */
+  /** Whether a message would not have to wait, whoever matches. */
   get ready(): boolean {
     return (!this.noDrop && !this.#blocks) || this.#haveRoom(this.#outlets.length, "");
   }

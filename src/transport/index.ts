@@ -5,5 +5,6 @@
  *
  *   endpoint   what a name may look like
  *   inproc     links by name between threads of one context
+ *   lingering  links that are kept when their socket has closed
  */
 export { Inproc, type Linked } from "./inproc.ts";
