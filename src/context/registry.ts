@@ -438,7 +438,7 @@ export class Registry extends Names {
     if (lane !== 0) store(this.words, lane + LANE_LIMIT, limit);
   }
 
-  /** Frees a pipe that both ends have left, unless it holds something. False if it is there still. */
+  /** Frees a pipe that both ends have left and that holds nothing. False if it is there still. */
   protected dropIfOver(entry: Addr, pipe: Addr): boolean {
     if (!this.#isOrphan(pipe) || !this.#isExpired(pipe)) return false;
     this.#unlinkAndFree(entry, pipe);

@@ -157,8 +157,8 @@ class RequestSender extends Balancer {
   }
 
   /** A request has an envelope, and is noted. */
-  override passRecords(): false {
-    return false;
+  override passRecords(): undefined {
+    return undefined;
   }
 
   override moveFrom(): undefined {

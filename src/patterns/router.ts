@@ -286,6 +286,9 @@ class RouterReceiver extends Receiver<Message> {
     return message;
   }
 
+  /** Each has another's id before it. */
+  protected override readonly passes: number = 1;
+
   /** Who has sent a message to a binder of ours is known only when it is released. */
   protected override frontOf(pipe: Pipe): Uint8Array | null {
     return pipe.side === "binder" ? (this.#peers.present(pipe)?.id ?? null) : null;
@@ -329,9 +332,9 @@ class RouterSender extends Routing<string | Uint8Array> {
     return peerId === undefined ? peerBinding : undefined;
   }
 
-  override passRecords({ at, size }: Stretch, front: Uint8Array | undefined): boolean {
+  override passRecords({ at, size }: Stretch, front: Uint8Array | undefined): boolean | undefined {
     const { words, bytes } = this.thread.arena;
-    if (front !== undefined || words[at + FLAGS] !== MORE) return false;
+    if (front !== undefined || words[at + FLAGS] !== MORE) return undefined;
     const from = (at + RECORD_HEAD) * WORD_BYTES;
     const length = words[at + LENGTH];
     const head = recordWords(length);

@@ -4,8 +4,8 @@ import type { Addr, Words } from "../memory/index.ts";
 import { FLAGS, LENGTH, MORE, recordWords } from "../queue/index.ts";
 
 /**
- * Fifty messages of 64 bytes. The more, the less each costs; but what does not fit into the rest of
- * a chunk begins a new one, and leaves that rest empty.
+ * Fifty messages of 64 bytes: behind so many words none is added. The more, the less each costs;
+ * but what does not fit into the rest of a chunk begins a new one, and leaves that rest empty.
  */
 const MOST_WORDS = 1024;
 

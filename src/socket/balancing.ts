@@ -68,12 +68,12 @@ export class Balancer extends Sender<Outgoing> {
     return this.lb.write(message);
   }
 
-  override passRecords(stretch: Stretch, front: Uint8Array | undefined): boolean {
+  override passRecords(stretch: Stretch, front: Uint8Array | undefined): boolean | undefined {
     this.#address();
-    if (this.#onePart && (front !== undefined || !stretch.isSingle)) return false;
-    if (!this.lb.pass(stretch, front)) return false;
-    this.count(stretch.messages);
-    return true;
+    if (this.#onePart && (front !== undefined || !stretch.isSingle)) return undefined;
+    const isPassed = this.lb.pass(stretch, front);
+    if (isPassed === true) this.count(stretch.messages);
+    return isPassed;
   }
 
   override get together(): number {

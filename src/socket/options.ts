@@ -41,13 +41,13 @@ export interface SendOptions extends SocketOptions {
    * there is none. It may be changed at any time.
    */
   sendHighWaterMark?: number;
-  /** `ZMQ_SNDTIMEO`: how long a send waits, in milliseconds. Default -1, for ever; 0 is not at all. */
+  /** `ZMQ_SNDTIMEO`: how long a send waits, in ms. Default -1: for ever; 0: not at all. */
   sendTimeout?: number;
   /**
    * `ZMQ_SWAP`: how many bytes of messages may wait on disk for any one peer, when as many as the
-   * high watermark says wait in memory; at most 2^36. Default 0: none. They come back by themselves, in order,
-   * whenever this thread is in its event loop or in a call. A message takes 24 bytes more than its
-   * parts, and each of these 8, and is rounded up to 8.
+   * high watermark says wait in memory; at most 2^36. Default 0: none. They come back by
+   * themselves, in order, whenever this thread is in its event loop or in a call. A message takes
+   * 24 bytes more than its parts, and each of these 8, and is rounded up to 8.
    */
   swap?: number;
   /** Where swap files are made. Default: the system's directory for what is temporary. */
@@ -58,7 +58,9 @@ export interface SendOptions extends SocketOptions {
 export interface ReceiveOptions extends SocketOptions {
   /** `ZMQ_RCVHWM`: this side's share of the limit. Default 1000; 0 is no limit. */
   receiveHighWaterMark?: number;
-  /** `ZMQ_RCVTIMEO`: how long a receive waits, in milliseconds. Default -1, for ever; 0 is not at all. */
+  /**
+   * `ZMQ_RCVTIMEO`: how long a receive waits, in milliseconds. Default -1, for ever; 0: not at all.
+   */
   receiveTimeout?: number;
 }
 

@@ -4,7 +4,7 @@ import { checkObject, ZmqError } from "../base/index.ts";
 import { FOR_A_MESSAGE, type Thread } from "../command/index.ts";
 import { membershipOf, REP } from "../context/index.ts";
 import type { Direction } from "./direction.ts";
-import type { Receiver } from "./receiving.ts";
+import type { Passage, Receiver } from "./receiving.ts";
 import type { Sender } from "./sending.ts";
 import { Socket } from "./socket.ts";
 import { Waiting } from "./waiting.ts";
@@ -85,14 +85,15 @@ class Flow {
     const mostBytes = this.traffic.bytes + GATHERED_BYTES;
     while (moved < GATHERED && this.traffic.bytes < mostBytes && (this.#isLoop || to.goes)) {
       if (capture === undefined && !this.#isLoop) {
-        const count = from.passRecords(to, GATHERED - moved, this.#add);
+        const count = from.passRecords(to, GATHERED - moved, this.#passage);
         passed += count;
         moved += count;
+        if (this.#isStuck) break;
         if (count > 0) continue;
         // What has come just now can be passed on the next time; what cannot be is moved then, or
         // received, by who releases with it all that came before.
         if (passed > 0) break;
-        const what = from.move(to, this.#add);
+        const what = from.move(to, this.#passage);
         if (what === "moved") {
           moved++;
           continue;
@@ -121,9 +122,14 @@ class Flow {
     this.from.passedOn();
   }
 
-  readonly #add = (messages: number, bytes: number): void => {
-    add(this.traffic, messages, bytes);
-    add(this.sent, messages, bytes);
+  readonly #passage: Passage = {
+    passed: (messages, bytes) => {
+      add(this.traffic, messages, bytes);
+      add(this.sent, messages, bytes);
+    },
+    waits: () => {
+      this.#isStuck = true;
+    },
   };
 
   /** Whether something could be moved, as far as is known. */

@@ -13,8 +13,12 @@ import { END, type Held, type WaitOptions } from "./waiting.ts";
 
 const WAY: Way = { pauses: FOR_A_MESSAGE, timeout: "receiveTimeout" };
 
-/** Counts what was passed on. */
-export type Add = (messages: number, bytes: number) => void;
+/** Hears what becomes of messages that are passed on. */
+export interface Passage {
+  passed(messages: number, bytes: number): void;
+  /** The next one has to wait for memory, or for its peer. */
+  waits(): void;
+}
 
 /** Who is given a message in the step in which it is taken. What he does may call anything. */
 export interface Taker<M> {
@@ -207,16 +211,18 @@ export abstract class Receiver<M = Message> extends Direction {
   /**
    * Passes messages on as the records that they are, without making messages of them.
    *
-   * @returns how many; 0 if the next one is to be taken.
+   * @returns how many; 0 if the next one is to be taken, unless it has to wait.
    */
-  passRecords(to: Sender<unknown>, most: number, add: Add): number {
-    if (this.#returned !== undefined) return 0;
-    const together = () => to.together;
+  passRecords(to: Sender<unknown>, most: number, passage: Passage): number {
+    if (this.#returned !== undefined || this.passes === 0) return 0;
+    const together = () => Math.min(this.passes, to.together);
     const moved = this.fq.pass(most, together, (stretch, pipe) => {
       const front = this.frontOf(pipe);
-      if (front === null || !to.passRecords(stretch, front)) return false;
+      const isPassed = front === null ? undefined : to.passRecords(stretch, front);
+      if (isPassed === false) passage.waits();
+      if (isPassed !== true) return false;
       const { messages, bytes } = stretch;
-      add(messages, front === undefined ? bytes : bytes + messages * front.length);
+      passage.passed(messages, bytes + messages * (front?.length ?? 0));
       return true;
     });
     this.count(moved);
@@ -227,16 +233,19 @@ export abstract class Receiver<M = Message> extends Direction {
    * Moves the next message on, if it has large bodies, which are not copied. It takes no memory for
    * them: who has sent them may have taken all that there was. What was passed on before is safe.
    */
-  move(_to: Sender<unknown>, _add: Add): Moved {
+  move(_to: Sender<unknown>, _passage: Passage): Moved {
     return "other";
   }
 
+  /** How many messages may be passed on together as they lie there; 0: none is received so. */
+  protected readonly passes: number = 0;
+
   /**
-   * What is received before the parts of a message of this pipe, if something is; null if its
-   * messages are not received as they lie there.
+   * What is received before the parts of a message of this pipe, if something is; null if that is
+   * not known.
    */
   protected frontOf(_pipe: Pipe): Uint8Array | undefined | null {
-    return null;
+    return undefined;
   }
 
   /** What was passed on is safe: its room is given back, and it is acknowledged. */
@@ -453,7 +462,9 @@ export abstract class Receiver<M = Message> extends Direction {
 
 /** The receiving half of those who receive all messages as they come. */
 export class FairReceiver extends Receiver {
-  override move(to: Sender<unknown>, add: Add): Moved {
+  protected override readonly passes: number = Number.POSITIVE_INFINITY;
+
+  override move(to: Sender<unknown>, passage: Passage): Moved {
     if (this.hasReturned || this.core.options.acknowledge) return "other";
     const { arena, slot } = this.thread;
     return this.fq.move((reader, bytes) => {
@@ -462,13 +473,9 @@ export class FairReceiver extends Receiver {
       // For who looks at it from without, it was received and sent.
       countBoth(arena, slotAt(slot) + SLOT_RECEIVED, slotAt(slot) + SLOT_SENT);
       this.count(1);
-      add(1, bytes);
+      passage.passed(1, bytes);
       return true;
     });
-  }
-
-  protected override frontOf(): undefined {
-    return undefined;
   }
 
   /** From one pipe all at once. */

@@ -127,28 +127,37 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
       this.#unshown.add(writer);
       return true;
     }
-    if (hasRoom) this.#foundNoMemory();
-    else if (!this.drops) this.#full.add(writer);
+    this.#lacks(writer, hasRoom);
     if (this.drops) this.core.dropped(1, hasRoom ? "memory" : "full");
     return this.drops;
   }
 
-  #foundNoMemory(): void {
+  /** A message for this pipe has found no memory, or no room. */
+  #lacks(writer: PipeWriter, hasRoom: boolean): void {
     const memory = this.#memory;
+    if (!hasRoom) {
+      if (!this.drops) this.#full.add(writer);
+      return;
+    }
     // Also for those who do not wait. Who waits has said so.
     if (!memory.isMissing && !memory.isAsking) this.thread.askForMemory();
     memory.found();
   }
 
-  /** As `passRecords`, to this pipe. */
-  protected passInto(pipe: Pipe | undefined, at: Addr, size: number): boolean {
+  /** As `passRecords`, of one message, to this pipe. */
+  protected passInto(pipe: Pipe | undefined, at: Addr, size: number): boolean | undefined {
     const writer = this.#writerTo(pipe);
-    if (writer === undefined) return false;
-    if (this.#claims.has(writer) || writer.conflates || !writer.hasRoom) return false;
-    if (!writer.writeCopy(this.thread.arena.words, at, size, false)) return false;
-    this.#unshown.add(writer);
-    this.count(1);
-    return true;
+    if (writer === undefined || writer.conflates) return undefined;
+    if (this.#claims.has(writer)) return false; // Others wait for it.
+    const { hasRoom } = writer;
+    if (hasRoom && writer.writeRecords(this.thread.arena.words, at, size, 1)) {
+      this.#unshown.add(writer);
+      this.count(1);
+      return true;
+    }
+    if (this.drops || writer.swaps) return undefined;
+    this.#lacks(writer, hasRoom);
+    return false;
   }
 
   flush(): void {

@@ -102,10 +102,11 @@ export abstract class Sender<P = Outgoing> extends Direction {
    * Likewise, for messages that lie as records of the arena: all of them, or none.
    *
    * @param front A part that is to come before each, if one is.
-   * @returns false if they have to wait, or are to be passed on one by one, or otherwise.
+   * @returns false if they have to wait; undefined if they are to be passed on one by one, or
+   *   otherwise.
    */
-  passRecords(_stretch: Stretch, _front: Uint8Array | undefined): boolean {
-    return false;
+  passRecords(_stretch: Stretch, _front: Uint8Array | undefined): boolean | undefined {
+    return undefined;
   }
 
   /** How many messages may be passed on together, as far as is known; at least one. */

@@ -198,3 +198,73 @@ describe("draining", () => {
     rig.end();
   });
 });
+
+describe("passing on", () => {
+  /** Passes on what can be; the texts, and how many came together. */
+  function passed(rig: ReturnType<typeof createRig>, most = 100, together = 1): string[] {
+    const texts: string[] = [];
+    rig.fq.pass(
+      most,
+      () => together,
+      ({ messages }, pipe) => {
+        texts.push(`${rig.pairs.findIndex(({ binder }) => binder === pipe)}×${messages}`);
+        return true;
+      },
+    );
+    return texts;
+  }
+
+  for (const count of [1, 4, 5, 6, 9]) {
+    it(`finds a message in whichever of ${count} pipes it is`, () => {
+      for (let index = 0; index < count; index++) {
+        const rig = createRig(count);
+        rig.send(index, "a");
+        assert.deepEqual(passed(rig), [`${index}×1`]);
+        rig.fq.releasePassed();
+        rig.end();
+      }
+    });
+  }
+
+  it("takes from several in turn, and several at once from one that is alone", () => {
+    const rig = createRig(2);
+    for (const index of [0, 1]) rig.send(index, "a", "b");
+    assert.deepEqual(passed(rig, 100, 9), ["0×1", "1×1", "0×1", "1×1"]);
+    rig.fq.releasePassed();
+    rig.end();
+    const alone = createRig(1);
+    alone.send(0, "a", "b", "c", "d");
+    assert.deepEqual(passed(alone, 3, 2), ["0×2", "0×1"]);
+    alone.fq.releasePassed();
+    assert.equal(alone.receive(), "d");
+    alone.end();
+  });
+
+  it("takes what is to be drained first; that it was is told when it is released", () => {
+    const rig = createRig(2);
+    rig.send(0, "a", "b", "c");
+    rig.send(1, "d");
+    const [{ binder }] = rig.pairs as [Pair];
+    rig.fq.drain(binder, 2);
+    assert.deepEqual(passed(rig, 100, 9), ["0×2", "1×1"]);
+    assert.deepEqual(rig.drained, []);
+    rig.fq.releasePassed();
+    assert.deepEqual(rig.drained, [binder]);
+    rig.end();
+  });
+
+  it("leaves a message that is not taken, and those of other pipes, where they are", () => {
+    const rig = createRig(2);
+    for (const index of [0, 1]) rig.send(index, "a");
+    assert.equal(
+      rig.fq.pass(
+        100,
+        () => 1,
+        () => false,
+      ),
+      0,
+    );
+    assert.deepEqual(rig.receiveAll(), ["a", "a"]);
+    rig.end();
+  });
+});

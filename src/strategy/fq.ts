@@ -3,11 +3,17 @@
 import type { Envelope, Lease, Message, Pipe, PipeReader, Stretch } from "../pipe/index.ts";
 import { Rotation } from "./rotation.ts";
 
+/** So many pipes are looked at together, before one of them is taken from. */
+const LOOKED_AT = 4;
+
 /** Whether a message is for whoever receives. */
 export type Wants = (parts: readonly Uint8Array[], pipe: Pipe) => boolean;
 
 /** Takes the next messages of a pipe as they lie; false if that cannot be. */
 export type Move = (stretch: Stretch, from: Pipe) => boolean;
+
+/** Moves the next message of a reader; false if it has to wait, undefined if it cannot be moved. */
+type MoveLarge = (reader: PipeReader, bytes: number) => boolean | undefined;
 
 /** What has become of the next message, if there is one; `other`: it is to be received, if any. */
 export type Moved = "moved" | "waits" | "none" | "other";
@@ -36,10 +42,10 @@ export class Fq {
   readonly #onDrained: (pipe: Pipe) => void;
   /** Those whose messages are not acknowledged yet; undefined if none need be. */
   readonly #unacknowledged: Set<PipeReader> | undefined;
-  /** Drained, but for that. */
-  readonly #drained = new Set<Pipe>();
   /** Those whose messages were passed on and are not released. */
   readonly #passed: PipeReader[] = [];
+  /** Drained, but for either. */
+  readonly #ending = new Set<Pipe>();
   /** Where the last message came from. */
   last: Pipe | undefined;
   /** How often messages were acknowledged. */
@@ -57,8 +63,7 @@ export class Fq {
     this.acknowledged++;
     for (const reader of readers) reader.release();
     readers.clear();
-    for (const pipe of this.#drained) this.#onDrained(pipe);
-    this.#drained.clear();
+    this.#endDrained();
   }
 
   attach(pipe: Pipe): void {
@@ -81,7 +86,7 @@ export class Fq {
   /** The pipe is no longer ours. */
   remove(pipe: Pipe): void {
     this.#rotation.remove(pipe);
-    this.#drained.delete(pipe);
+    this.#ending.delete(pipe);
     this.#unacknowledged?.delete(pipe.reader as PipeReader);
     const index = this.#draining.findIndex((entry) => entry.pipe === pipe);
     if (index >= 0) this.#draining.splice(index, 1);
@@ -159,41 +164,66 @@ export class Fq {
    * one comes that is to be received. When they are safe, they are to be released.
    *
    * Each pipe is looked at once: who follows a writer step by step has it wait for the cache line
-   * at each message, and waits itself. All are looked at before anything is moved, so that this
+   * at each message, and waits itself. Some are looked at before anything is moved, so that this
    * thread waits for their lines together.
    *
-   * @param together How many may be moved at once: those of a pipe that is alone are.
+   * @param together How many may be moved at once: those of a pipe that is alone, or drained, are.
    * @returns how many it has taken.
    */
   pass(most: number, together: () => number, move: Move): number {
-    if (this.#draining.length > 0) return 0;
+    let moved = this.#passDraining(most, together, move);
+    if (this.#draining.length > 0) return moved;
     const rotation = this.#rotation;
-    for (let i = 0; i < rotation.active; i++) {
-      const reader = (rotation.pipes[i] as Pipe).reader as PipeReader;
-      if (reader.hasMessage && !reader.isAhead) return 0; // It is not in the lane.
+    const { pipes } = rotation;
+    for (let i = Math.min(rotation.active, LOOKED_AT) - 1; i >= 0; i--) {
+      const { hasMessage } = (pipes[i] as Pipe).reader as PipeReader; // Only a look.
+      if (hasMessage) continue;
     }
-    let moved = 0;
     let isTight = rotation.active > 1;
-    for (let idle = 0; idle < rotation.active && moved < most; ) {
-      const pipe = rotation.pipes[rotation.current] as Pipe;
+    let unseen = rotation.active;
+    for (let left = rotation.active; left > 0 && moved < most; ) {
+      const pipe = pipes[rotation.current] as Pipe;
       const reader = pipe.reader as PipeReader;
-      if (!reader.isAhead) {
-        idle++;
-        if (rotation.isCrowded && reader.sleep()) rotation.deactivate(pipe);
+      const isNew = unseen-- > 0;
+      if (!(isNew ? reader.hasMessage : reader.isAhead)) {
+        left--;
+        if (isNew && rotation.isCrowded && reader.sleep()) rotation.deactivate(pipe);
         else rotation.advance();
         continue;
       }
       const stretch = reader.stretch(isTight ? 1 : Math.min(together(), most - moved));
       if (stretch === undefined) return moved;
       if (move(stretch, pipe)) {
-        if (reader.skip(stretch)) this.#passed.push(reader);
+        this.#skip(reader, stretch);
         moved += stretch.messages;
-        idle = 0;
+        left = rotation.active;
         rotation.advance();
       } else if (stretch.messages > 1) isTight = true;
       else return moved;
     }
     return moved;
+  }
+
+  #passDraining(most: number, together: () => number, move: Move): number {
+    let moved = 0;
+    let isTight = false;
+    for (let entry = this.#draining[0]; entry !== undefined && moved < most; ) {
+      const reader = entry.pipe.reader as PipeReader;
+      const stretch = reader.stretch(isTight ? 1 : Math.min(together(), entry.left, most - moved));
+      if (stretch === undefined) return moved;
+      if (move(stretch, entry.pipe)) {
+        this.#skip(reader, stretch);
+        moved += stretch.messages;
+        this.#drained(entry, stretch.messages);
+        entry = this.#draining[0];
+      } else if (stretch.messages > 1) isTight = true;
+      else return moved;
+    }
+    return moved;
+  }
+
+  #skip(reader: PipeReader, stretch: Stretch): void {
+    if (reader.skip(stretch)) this.#passed.push(reader);
   }
 
   /**
@@ -202,19 +232,19 @@ export class Fq {
    *
    * @param move Returns false if it has to wait, and undefined if it cannot.
    */
-  move(move: (reader: PipeReader, bytes: number) => boolean | undefined): Moved {
-    if (this.#draining.length > 0) return "other";
+  move(move: MoveLarge): Moved {
+    const entry = this.#draining[0];
+    if (entry !== undefined) {
+      const what = moveNext(entry.pipe.reader as PipeReader, move);
+      if (what === "moved") this.#drained(entry, 1);
+      return what;
+    }
     const rotation = this.#rotation;
     for (let tries = rotation.active; tries > 0; tries--) {
       const reader = (rotation.pipes[rotation.current] as Pipe).reader as PipeReader;
-      if (reader.hasMessage) {
-        const bytes = reader.largeBytes;
-        const isMoved = bytes === 0 ? undefined : move(reader, bytes);
-        if (isMoved === undefined) return "other";
-        if (isMoved) rotation.advance();
-        return isMoved ? "moved" : "waits";
-      }
-      rotation.advance();
+      const what = reader.hasMessage ? moveNext(reader, move) : "none";
+      if (what === "none" || what === "moved") rotation.advance();
+      if (what !== "none") return what;
     }
     return "none";
   }
@@ -224,6 +254,7 @@ export class Fq {
     for (let reader = this.#passed.pop(); reader; reader = this.#passed.pop()) {
       this.#release(reader);
     }
+    if (this.#unacknowledged === undefined) this.#endDrained();
   }
 
   /**
@@ -274,12 +305,16 @@ export class Fq {
       this.last = entry.pipe;
       this.#release(reader);
     }
-    entry.left--;
-    if (entry.left === 0 || message === undefined) {
-      this.#draining.shift();
-      this.#end(entry.pipe);
-    }
+    this.#drained(entry, message === undefined ? entry.left : 1);
     return message;
+  }
+
+  /** So many more were taken, or will not come. */
+  #drained(entry: Draining, messages: number): void {
+    entry.left -= messages;
+    if (entry.left > 0) return;
+    this.#draining.shift();
+    this.#end(entry.pipe);
   }
 
   #release(reader: PipeReader): void {
@@ -289,9 +324,27 @@ export class Fq {
 
   /** Everything was taken from a pipe. */
   #end(pipe: Pipe): void {
-    if (this.#unacknowledged?.has(pipe.reader as PipeReader)) this.#drained.add(pipe);
+    const reader = pipe.reader as PipeReader;
+    const isKept = this.#passed.includes(reader) || this.#unacknowledged?.has(reader) === true;
+    if (isKept) this.#ending.add(pipe);
     else this.#onDrained(pipe);
   }
+
+  /** What was taken from those that were drained is released. */
+  #endDrained(): void {
+    for (const pipe of this.#ending) {
+      this.#ending.delete(pipe);
+      this.#onDrained(pipe);
+    }
+  }
+}
+
+/** Moves the next message of a reader, if it has large bodies. */
+function moveNext(reader: PipeReader, move: MoveLarge): Moved {
+  const bytes = reader.largeBytes;
+  const isMoved = bytes === 0 ? undefined : move(reader, bytes);
+  if (isMoved === undefined) return "other";
+  return isMoved ? "moved" : "waits";
 }
 
 function isWanted(pipe: Pipe, wants: Wants | undefined): boolean {

@@ -135,19 +135,34 @@ export class Lb {
    *
    * @param stretch Several only where they are `together`.
    * @param front A part that is to come before the message, if one is: then it is one.
-   * @returns false if no pipe takes them so.
+   * @returns false if they have to wait; undefined if no pipe takes them so, or so many.
    */
-  pass({ at, size, messages }: Stretch, front: Uint8Array | undefined): boolean {
+  pass(stretch: Stretch, front: Uint8Array | undefined): boolean | undefined {
     if (!this.#isOpen) return false;
     const writer = this.#next();
-    if (writer === undefined || writer.conflates) return false;
-    const { words } = this.#thread.arena;
-    if (front === undefined) {
-      if (!writer.writeRecords(words, at, size, messages)) return false;
-    } else if (messages > 1 || !writer.writeBehind(front, words, at, size)) return false;
-    this.#succeeded(writer);
-    this.#unshown.add(writer);
+    if (writer === undefined) return this.#swaps ? undefined : false;
+    if (writer.conflates) return undefined;
+    if (this.#copy(stretch, front, writer)) this.#succeeded(writer);
+    else {
+      if (stretch.messages > 1 || this.#swaps) return undefined;
+      const copy = (one: PipeWriter) => !one.conflates && this.#copy(stretch, front, one);
+      if (this.#elsewhere(writer, copy) === undefined) return this.#failed(writer);
+    }
     return true;
+  }
+
+  #copy(
+    { at, size, messages }: Stretch,
+    front: Uint8Array | undefined,
+    writer: PipeWriter,
+  ): boolean {
+    const { words } = this.#thread.arena;
+    const isWritten =
+      front === undefined
+        ? writer.writeRecords(words, at, size, messages)
+        : messages === 1 && writer.writeBehind(front, words, at, size);
+    if (isWritten) this.#unshown.add(writer);
+    return isWritten;
   }
 
   /**
@@ -166,7 +181,8 @@ export class Lb {
 
   /** How many messages may go together, as far as is known: to one pipe, if there is no other. */
   get together(): number {
-    return Math.max(1, this.#only?.room ?? 1);
+    const only = this.#only;
+    return only === undefined || only.conflates ? 1 : Math.max(1, only.room);
   }
 
   /** Shows all that was written. */
@@ -275,20 +291,21 @@ export class Lb {
       this.#succeeded(writer);
       return writer;
     }
-    const other = this.#putElsewhere(message, writer) ?? this.#store(message);
+    const write = (one: PipeWriter) => one.write(message);
+    const other = this.#elsewhere(writer, write) ?? this.#store(message);
     if (other === undefined) this.#failed(writer);
     return other;
   }
 
   /** One pipe has found no memory: perhaps only because it has its share, and others have not. */
-  #putElsewhere(
-    message: MessageLike | Prepared,
+  #elsewhere(
     first: PipeWriter | undefined,
+    write: (writer: PipeWriter) => boolean,
   ): PipeWriter | undefined {
     if (first === undefined || this.#only !== undefined) return undefined;
     for (const pipe of this.#rotation.pipes) {
       const writer = pipe.writer as PipeWriter;
-      if (writer === first || !writer.hasRoom || !writer.write(message)) continue;
+      if (writer === first || !writer.hasRoom || !write(writer)) continue;
       this.last = pipe;
       this.#succeeded(first);
       return writer;
@@ -299,7 +316,7 @@ export class Lb {
   /** Stores in the next swap with room. */
   #store(message: MessageLike | Prepared): PipeWriter | undefined {
     const { pipes } = this.#rotation;
-    if (pipes[0]?.writer?.swaps !== true) return undefined; // As the first, so all.
+    if (!this.#swaps) return undefined;
     for (let tries = pipes.length; tries > 0; tries--) {
       if (++this.#swapTurn >= pipes.length) this.#swapTurn = 0;
       const pipe = pipes[this.#swapTurn] as Pipe;
@@ -309,6 +326,11 @@ export class Lb {
       return writer;
     }
     return undefined;
+  }
+
+  /** Whether messages may go to a swap: as of the first, so of all. */
+  get #swaps(): boolean {
+    return this.#rotation.pipes[0]?.writer?.swaps === true;
   }
 
   #succeeded(writer: PipeWriter): void {

@@ -2,7 +2,7 @@
 
 import type { Pipe } from "../pipe/index.ts";
 
-/** So many pipes that are of no use are looked at again and again; of more, each says when it is. */
+/** So many pipes that are of no use are looked at again and again; more are asked to tell us. */
 const POLLED = 4;
 
 /**

@@ -3,7 +3,7 @@
 import { MemoryWish } from "../command/index.ts";
 
 /**
- * shortage — memory is what a message lacks, and not room: of a sender that may come to wait for it.
+ * shortage — memory is what a message lacks, and not room; of a sender that may wait for it.
  *
  * What is known is the last attempt's. When it holds no longer, and who asks for memory, is its
  * owner's affair: where any pipe will do the next attempt says; where each waits for one of its

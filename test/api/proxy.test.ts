@@ -152,28 +152,38 @@ describe("a proxy", () => {
     { context: { maxMemory: 4 << 20 } },
   );
 
-  play("H1: a message that was put back is not received, and dropped at a close", async (g) => {
-    const { context } = g;
-    const { front, source } = line(context, { sendHighWaterMark: 9, receiveHighWaterMark: 9 });
-    const router = new Router({ context, mandatory: true, sendHighWaterMark: 1 });
-    router.bindSync("inproc://router");
-    const sink = new Dealer({ context, routingId: "sink", receiveHighWaterMark: 1 });
-    sink.connect("inproc://router");
-    const other = new Dealer({ context, routingId: "other" }); // For whom there is room.
-    other.connect("inproc://router");
-    source.sendManySync(Array.from({ length: 5 }, (_, i) => ["sink", `${i}`]));
-    const proxy = new Proxy(front, router);
-    const ended = proxy.run();
-    await turns();
-    proxy.terminate();
-    await ended;
-    assert.equal(router.stats().sent, 2);
-    assert.deepEqual([front.stats().received, front.stats().queuedIn], [2, 3]);
-    front.close();
-    const { received, queuedIn, dropped } = front.stats();
-    assert.deepEqual([received, queuedIn, dropped, source.stats().queuedOut], [2, 0, 1, 2]);
-    for (const socket of [router, sink, other, source]) socket.close();
-  });
+  const kept = "H1: a message that has to wait stays where it is";
+  const dropped = "H1: one that was received for the capture is put back, and dropped at a close";
+  for (const [title, captures] of [
+    [kept, false],
+    [dropped, true],
+  ] as const) {
+    play(title, async (g) => {
+      const { context } = g;
+      const { front, source } = line(context, { sendHighWaterMark: 9, receiveHighWaterMark: 9 });
+      const router = new Router({ context, mandatory: true, sendHighWaterMark: 1 });
+      router.bindSync("inproc://router");
+      const sink = new Dealer({ context, routingId: "sink", receiveHighWaterMark: 1 });
+      sink.connect("inproc://router");
+      const other = new Dealer({ context, routingId: "other" }); // For whom there is room.
+      other.connect("inproc://router");
+      source.sendManySync(Array.from({ length: 5 }, (_, i) => ["sink", `${i}`]));
+      const capture = captures ? new Push({ context }) : undefined;
+      const proxy = new Proxy(front, router, capture && { capture });
+      const ended = proxy.run();
+      await turns();
+      proxy.terminate();
+      await ended;
+      assert.equal(router.stats().sent, 2);
+      assert.deepEqual([front.stats().received, front.stats().queuedIn], [2, 3]);
+      front.close();
+      const { received, queuedIn, dropped } = front.stats();
+      const lost = captures ? 1 : 0;
+      assert.deepEqual([received, queuedIn, dropped], [2, 0, lost]);
+      assert.equal(source.stats().queuedOut, 3 - lost);
+      for (const socket of [router, sink, other, source, capture]) socket?.close();
+    });
+  }
 
   play("pause, resume", async (g) => {
     const { front, back, source, sink } = line(g.context);

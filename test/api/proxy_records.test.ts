@@ -44,6 +44,19 @@ function line(context: Context, options: { acknowledge?: boolean } = {}) {
   return { front, back, proxy: new Proxy(front, back) };
 }
 
+/** What a proxy receives of a socket from now on, and does not pass on as it lies there. */
+function receivedBy(socket: Pull): string[] {
+  const taken: string[] = [];
+  const half = socket.receivingHalf;
+  const take = half.takePassing.bind(half);
+  half.takePassing = (lease) => {
+    const message = take(lease);
+    if (message !== undefined) taken.push(`${message[0]}`);
+    return message;
+  };
+  return taken;
+}
+
 describe("a proxy", () => {
   play("gives room back to all from whom it has passed something on at once", async (g) => {
     const { front, proxy } = line(g.context);
@@ -85,6 +98,45 @@ describe("a proxy", () => {
     proxy.terminate();
     await ended;
     for (const socket of [front, back, source, sink]) socket.close();
+  });
+
+  play(
+    "receives nothing that it can pass on, where another link keeps only the newest",
+    async (g) => {
+      const { front, proxy } = line(g.context);
+      const sink = new Pull({ context: g.context });
+      sink.connect(BACK);
+      const [many, newest] = [false, true].map((conflate) => {
+        const source = new Push({ context: g.context, conflate });
+        source.connect(FRONT);
+        return source;
+      }) as [Push, Push];
+      for (let number = 0; number < 100; number++) many.sendSync("one of many");
+      newest.sendSync("newest");
+      const taken = receivedBy(front);
+      const ended = proxy.run();
+      for (let count = 0; count < 101; count++) await sink.receive({ timeout: PATIENCE });
+      proxy.terminate();
+      await ended;
+      assert.deepEqual(taken, ["newest"]);
+    },
+  );
+
+  play("receives nothing of what a sender that has closed has left", async (g) => {
+    const { front, proxy } = line(g.context);
+    const sink = new Pull({ context: g.context });
+    sink.connect(BACK);
+    const source = new Push({ context: g.context });
+    source.connect(FRONT);
+    for (let number = 0; number < 100; number++) source.sendSync(["a", Buffer.alloc(number * 100)]);
+    source.close();
+    const taken = receivedBy(front);
+    const ended = proxy.run();
+    for (let count = 0; count < 100; count++) await sink.receive({ timeout: PATIENCE });
+    proxy.terminate();
+    await ended;
+    assert.deepEqual(taken, []);
+    assert.equal(front.stats().pipes, 0);
   });
 
   play("keeps to the watermarks, however many messages it moves at once", async (g) => {

@@ -99,13 +99,22 @@ function proxyOf(player: Player, [front, back]: Ends): Part {
   };
 }
 
+/** Its sockets are short-lived: what one that has closed has sent is drained by the proxies. */
 function source(player: Player): Part {
-  const { context, isVictim, number } = player;
-  const socket = new Push({ context, sendHighWaterMark: MARK, linger: isVictim ? 0 : -1 });
-  for (const name of fronts) socket.connect(name);
+  const { context, isVictim, number, random } = player;
+  const open = (): Push => {
+    const socket = new Push({ context, sendHighWaterMark: MARK, linger: isVictim ? 0 : -1 });
+    for (const name of fronts) socket.connect(name);
+    return socket;
+  };
+  let socket = open();
   let sent = 0;
   return {
     async step() {
+      if (!isVictim && random.next(30) === 0) {
+        socket.close();
+        socket = open();
+      }
       await player.send(socket, pack(number, sent));
       sent++;
       if (!isVictim) player.sent(sent);
