@@ -25,3 +25,4 @@ export {
   type ReceivedPart,
   type ThreadIdentity,
 } from "./host.ts";
+export { quietTimer, type Timer } from "./timers.ts";

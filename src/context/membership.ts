@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { type Host, ZmqError } from "../base/index.ts";
+import { type Host, MAX_INT, quietTimer, type Timer, ZmqError } from "../base/index.ts";
 import {
   type CommandTarget,
   gotMemory,
@@ -43,6 +43,8 @@ export interface ManagedSocket {
   memoryFreed(): void;
 }
 
+/** What is kept of those that are gone is looked through so often at most: there may be much. */
+const LEAST_EXPIRY_MS = 20;
 /** Who waits for visitors looks so often whether they have left, and not more often than that. */
 const LOOK_MS = 1;
 const MOST_LOOKS = 1000;
@@ -93,6 +95,10 @@ export class Membership implements CommandTarget {
   /** Called when no socket is left in a terminated context. */
   readonly onOver: Set<() => void> = new Set();
 
+  /** When something that is kept is to be dropped. */
+  #expiry: Timer | undefined;
+  #expiryDue: number = Number.POSITIVE_INFINITY;
+
   /** @param slot Has been taken for this thread. */
   private constructor(arena: Arena, host: Host, slot: number, onLeft: () => void) {
     this.arena = arena;
@@ -121,6 +127,7 @@ export class Membership implements CommandTarget {
       this.reapDead();
     });
     this.reapDead(); // Nobody else may have been there.
+    this.dropExpired();
   }
 
   /**
@@ -151,12 +158,20 @@ export class Membership implements CommandTarget {
 
   /** As the registry's; a name whose binder has died is free. */
   bind(name: Uint8Array, endpoint: string, binder: Binder): Addr {
+    return this.retry(() => this.registry.bind(name, endpoint, binder));
+  }
+
+  /** Does something of the registry's; again, if what was in its way may be gone. */
+  retry<T>(what: () => T): T {
     try {
-      return this.registry.bind(name, endpoint, binder);
+      return what();
     } catch (error) {
-      if (!(error instanceof ZmqError) || error.code !== "EADDRINUSE") throw error;
-      this.reapDead(); // Nobody may have told us.
-      return this.registry.bind(name, endpoint, binder);
+      const code = error instanceof ZmqError ? error.code : undefined;
+      if (code === "EADDRINUSE")
+        this.reapDead(); // Nobody may have told us.
+      else if (code === "ENOMEM") this.dropExpired();
+      else throw error;
+      return what();
     }
   }
 
@@ -194,7 +209,7 @@ export class Membership implements CommandTarget {
       return;
     }
     if ((bits & MEMORY) !== 0) {
-      this.registry.dropAllExpired();
+      this.dropExpired();
       this.leases.trim();
       this.thread.pool.trim(); // Who wants memory hears of what this gives back.
       this.log.memoryFreed();
@@ -219,6 +234,9 @@ export class Membership implements CommandTarget {
     this.#cancelExit();
     this.#cancelWatch();
     for (const socket of [...this.#sockets]) socket.close();
+    clearTimeout(this.#expiry);
+    const keeps = this.registry.dropAllExpired() < MAX_INT;
+    if (keeps) this.#postToAll(MEMORY, this.thread.slot); // It is for the others to drop.
     const isOver = load(this.arena.words, CONTEXT_STATE) !== 0; // We may not have heard of it yet.
     for (const end of [...this.lingering]) isOver ? end.stop() : end.close();
     this.log.event("thread.left", { slot: this.thread.slot });
@@ -247,6 +265,25 @@ export class Membership implements CommandTarget {
       log.later("messages.dropped", { endpoint, count, why });
     };
     log.event("thread.attached", { slot: this.thread.slot });
+  }
+
+  /**
+   * What is kept of a connecter that is gone is to be dropped in so many milliseconds: by us, if we
+   * are there still, and else by whoever next needs memory or comes.
+   */
+  keepFor(ms: number): void {
+    const due = performance.now() + Math.max(ms, LEAST_EXPIRY_MS);
+    if (ms > MAX_INT || this.#left || due >= this.#expiryDue) return;
+    clearTimeout(this.#expiry);
+    this.#expiryDue = due;
+    this.#expiry = quietTimer(() => this.dropExpired(), due - performance.now());
+  }
+
+  /** Drops what is no longer to be kept; and when more is to be dropped, that too. */
+  dropExpired(): void {
+    clearTimeout(this.#expiry);
+    this.#expiryDue = Number.POSITIVE_INFINITY;
+    this.keepFor(this.registry.dropAllExpired());
   }
 
   /** The threads that have sockets open. */
@@ -282,6 +319,7 @@ export class Membership implements CommandTarget {
       leaveSlotOf(arena, dead);
     });
     if (report === undefined) return;
+    this.dropExpired(); // What the dead had connected is kept from now on.
     this.log.later("thread.died", { slot: dead, died, ...report });
     // SYNC(stop) observe: somebody waits for the last socket.
     if (load(arena.words, CONTEXT_STATE) !== 0 && openSockets(arena) === 0) this.#tellOver();

@@ -327,13 +327,19 @@ export class Registry extends Names {
     });
   }
 
-  /** Drops what was kept of connecters that are gone, and is no longer. */
-  dropAllExpired(): void {
-    this.lock.hold(() => {
+  /**
+   * Drops what was kept of connecters that are gone, and is no longer.
+   *
+   * @returns in how many milliseconds there is more; infinite if never.
+   */
+  dropAllExpired(): number {
+    return this.lock.hold(() => {
+      let next = Number.POSITIVE_INFINITY;
       for (const entry of this.entries()) {
-        this.#dropExpired(entry);
+        next = Math.min(next, this.#dropExpired(entry));
         this.dropIfEmpty(entry);
       }
+      return next;
     });
   }
 
@@ -463,8 +469,20 @@ export class Registry extends Names {
     return until !== 0 && ((until - Date.now()) | 0) <= 0;
   }
 
-  #dropExpired(entry: Addr): void {
-    for (const pipe of this.pipes(entry)) this.dropIfOver(entry, pipe);
+  /** As `dropAllExpired`, of one name. */
+  #dropExpired(entry: Addr): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const pipe of this.pipes(entry)) {
+      if (this.dropIfOver(entry, pipe) || !this.#isOrphan(pipe)) continue;
+      next = Math.min(next, this.#leftTo(pipe));
+    }
+    return next;
+  }
+
+  /** For how many milliseconds more an orphan is kept. */
+  #leftTo(pipe: Addr): number {
+    const until = this.words[pipe + PIPE_UNTIL];
+    return until === 0 ? Number.POSITIVE_INFINITY : (until - Date.now()) | 0;
   }
 
   #checkPending(entry: Addr, endpoint: string, type: number): void {

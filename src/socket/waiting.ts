@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-import { checkObject, checkRange, MAX_INT, ZmqError } from "../base/index.ts";
+import {
+  checkObject,
+  checkRange,
+  MAX_INT,
+  quietTimer,
+  type Timer,
+  ZmqError,
+} from "../base/index.ts";
 import type { Thread } from "../command/index.ts";
 import { offAbort, onAbort } from "./aborting.ts";
 
@@ -342,7 +349,7 @@ export class Waiting {
   /** The call has to wait: from now on it settles itself. */
   #enqueue(operation: Operation, { timeout, signal, address, held }: Wait): void {
     const { attempt, fail } = operation;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let timer: Timer | undefined;
     operation.attempt = () => {
       try {
         if (!attempt()) {
@@ -378,12 +385,10 @@ export class Waiting {
     }
     if (signal !== undefined) onAbort(signal, abort);
     if (timeout > 0) {
-      timer = setTimeout(() => {
+      timer = quietTimer(() => {
         this.pump(); // A wake-up may not have been worth its price yet, but there may be room.
         if (this.#operations.has(operation)) operation.fail(timedOut(address));
-      }, timeout);
-      // Whether the event loop is held is said by `hold`. A page's timer is a number.
-      (timer as { unref?: () => void }).unref?.();
+      }, timeout); // `hold` says what holds the event loop.
     }
     this.#hold();
     this.pump();

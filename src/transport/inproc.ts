@@ -124,12 +124,16 @@ export class Inproc {
     const { thread, registry, slab } = this.#member;
     const socket = this.#socket;
     const { routingId } = socket.pipeOptions;
-    const at = createPipe(thread, socket.type, socket.directions(), { routingId });
-    if (at === 0) throw noMemory(address);
+    const at = this.#member.retry(() => {
+      const made = createPipe(thread, socket.type, socket.directions(), { routingId });
+      if (made === 0) throw noMemory(address);
+      return made;
+    });
     const pipe = new Pipe(thread, at, "connecter", address, socket.pipeOptions, slab, socket);
     pipe.peerId = alias;
     try {
-      registry.connect(endpoint.name, address, at, socket.pipeOptions.linger);
+      const { linger } = socket.pipeOptions;
+      this.#member.retry(() => registry.connect(endpoint.name, address, at, linger));
     } catch (error) {
       pipe.leave();
       dropPipe(thread, at);
@@ -294,6 +298,7 @@ export class Inproc {
     const { registry } = this.#member;
     if (refusal !== undefined) registry.refuse(pipe.at, refusal);
     else registry.leave(pipe.at, pipe.side, lingerMs, why === "thread left");
+    if (pipe.side === "connecter" && lingerMs > 0) this.#member.keepFor(lingerMs);
     this.#reasons.delete(pipe);
     this.#refusals.delete(pipe);
     this.#logPipe("pipe.detached", pipe, { why, queued });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import type { ZmqError } from "../base/index.ts";
+import { quietTimer, type Timer, type ZmqError } from "../base/index.ts";
 import { BLOCK_SLOT } from "../command/index.ts";
 import type { ManagedSocket, Membership } from "../context/index.ts";
 import {
@@ -48,7 +48,7 @@ export class Lingering implements PipeEvents, ManagedSocket {
   readonly #member: Membership;
   readonly #linger: Linger;
   readonly #until: number;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #holding = false;
   #over = false;
 
@@ -65,9 +65,7 @@ export class Lingering implements PipeEvents, ManagedSocket {
   begin(): void {
     const { ms } = this.#linger;
     if (ms > 0) {
-      this.#timer = setTimeout(() => this.#end(0), ms);
-      // Whether the event loop is held is said by `hold`. A page's timer is a number.
-      (this.#timer as { unref?: () => void }).unref?.();
+      this.#timer = quietTimer(() => this.#end(0), ms); // `hold` says what holds the event loop.
     }
     this.#goOn();
   }

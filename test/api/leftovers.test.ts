@@ -4,10 +4,13 @@
  * What is left when a socket goes, and who gets it: messages, memory, names.
  */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, test } from "node:test";
-import { Context, Pull, Push } from "threadmq";
+import { Worker } from "node:worker_threads";
+import { Context, Pull, Push, Subscriber } from "threadmq";
 
 import { runProgram } from "../support/child.ts";
+import { PATIENCE } from "../support/stage.ts";
 
 const text = (message: Buffer[] | undefined) => message?.map(String).join();
 
@@ -40,6 +43,72 @@ describe("messages of a socket that is gone", () => {
     const { pipes, messages } = context.stats();
     assert.equal(pipes, 0);
     assert.equal(messages.dropped, 3000);
+    await context.terminate();
+  });
+});
+
+describe("what lingers", () => {
+  /** Sends one message to each of so many names that nobody binds, from sockets that close. */
+  function leave(context: Context, count: number, linger: number): void {
+    for (let number = 0; number < count; number++) {
+      const push = new Push({ context, linger });
+      push.connect(`inproc://job/${number}`);
+      push.trySend(`${number}`);
+      push.close();
+    }
+  }
+
+  /** Waits until no more than so many links are left, and says how many messages were dropped. */
+  async function allDropped(context: Context, left = 0): Promise<number> {
+    while (context.stats().pipes > left) await new Promise((resolve) => setTimeout(resolve, 1));
+    const { endpoints, messages } = context.stats();
+    assert.equal(endpoints, left);
+    return messages.dropped;
+  }
+
+  test("is dropped when its time is up, and told, although nobody asks for it", async () => {
+    const context = new Context();
+    const log = new Subscriber({ context });
+    log.connect("sys://log");
+    log.subscribe("messages.dropped");
+    const patient = new Push({ context, linger: 600_000 });
+    patient.connect("inproc://patient");
+    patient.trySend("later");
+    patient.close();
+    leave(context, 50, 5);
+    assert.equal(await allDropped(context, 1), 50);
+    const [, record] = await log.receive({ timeout: PATIENCE });
+    assert.equal(JSON.parse(`${record}`).why, "linger");
+    log.close();
+    await context.terminate();
+  });
+
+  test("makes room for new names and links as soon as that is so", async () => {
+    const context = new Context({ maxMemory: 1 << 20 });
+    for (let round = 0; round < 20; round++) {
+      leave(context, 200, 1);
+      const late = performance.now() + 2;
+      while (performance.now() < late); // The event loop has no turn.
+    }
+    assert.equal(await allDropped(context), 20 * 200);
+    await context.terminate();
+  });
+
+  test("of a thread that has ended is dropped by another that is there", async () => {
+    const context = new Context();
+    const here = new Pull({ context });
+    const worker = new Worker(
+      `import { workerData } from "node:worker_threads";
+      const { Context, Push } = await import("threadmq");
+      const push = new Push({ context: Context.from(workerData), linger: 50 });
+      push.connect("inproc://nobody");
+      push.sendSync("late");
+      push.close();`,
+      { eval: true, workerData: context.handle },
+    );
+    await once(worker, "exit");
+    assert.equal(await allDropped(context), 1);
+    here.close();
     await context.terminate();
   });
 });
