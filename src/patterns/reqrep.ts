@@ -410,6 +410,8 @@ function endOfEnvelope(request: readonly Uint8Array[]): number {
 
 class RequestReceiver extends Receiver<Message> {
   readonly #obligation: Obligation;
+  /** Whether the reply is on its way, and waits for memory. */
+  isReplying: () => boolean = () => false;
   protected override readonly wants: Wants = (parts) => endOfEnvelope(parts) >= 0;
 
   constructor(core: SocketCore, obligation: Obligation) {
@@ -420,7 +422,7 @@ class RequestReceiver extends Receiver<Message> {
   protected override enter(): void {
     super.enter();
     // A request that was put back is due already, and nobody has seen it.
-    if (this.#obligation.due === undefined || this.hasReturned) return;
+    if (this.#obligation.due === undefined || this.hasReturned || this.isReplying()) return;
     throw outOfTurn("Send the reply to the last request first.", this.core.address());
   }
 
@@ -474,6 +476,11 @@ class ReplySender extends Routing<Asked> {
   readonly #obligation: Obligation;
   readonly #requests: RequestReceiver;
   protected readonly drops = true;
+  /** Whoever has asked waits, and shall not for ever, because others have filled the memory. */
+  protected override get dropsForMemory(): boolean {
+    return false;
+  }
+
   /** The next request may be received, which is still to be told. */
   #replied = false;
 
@@ -509,7 +516,8 @@ class ReplySender extends Routing<Asked> {
     if (message.to !== this.#obligation.due) {
       throw outOfTurn("Another call has sent the reply meanwhile.", this.core.address());
     }
-    super.write(message); // What cannot be sent is dropped: whoever has asked has gone, or is slow.
+    // What finds no room, or nobody, is dropped: whoever has asked has gone, or is slow.
+    if (!super.write(message)) return false;
     this.#obligation.due = undefined;
     this.#obligation.round++;
     this.#replied = true;
@@ -540,8 +548,8 @@ export interface ReplyOptions<Out = MessageLike, In = Received<Out>>
  * REP: receives a request, then sends the reply to it, and so on in turn (RFC 28, `ZMQ_REP`).
  *
  * Requests come from the linked peers (REQs and DEALERs) fairly. Out of turn a call fails with
- * EFSM. A reply never waits: if whoever has asked is gone, or has no room for it, it is dropped and
- * counted (`stats().dropped`).
+ * EFSM. A reply waits for nobody: if whoever has asked is gone, or has no room for it, it is dropped
+ * and counted (`stats().dropped`). It waits where shared memory is used up.
  *
  * @example
  * ```ts
@@ -555,7 +563,9 @@ export class Reply<Out = MessageLike, In = Received<Out>> extends RoutedSocket<O
     super(REP, options, ["codec", "routingId"], (core) => {
       const obligation = new Obligation();
       const receiver = new RequestReceiver(core, obligation);
-      return new Ways(core, { sender: new ReplySender(core, obligation, receiver), receiver });
+      const sender = new ReplySender(core, obligation, receiver);
+      receiver.isReplying = () => sender.pending > 0;
+      return new Ways(core, { sender, receiver });
     });
   }
 }

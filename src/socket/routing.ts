@@ -99,6 +99,10 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
 
   /** Whether what cannot be sent now is dropped. */
   protected abstract readonly drops: boolean;
+  /** Whether that is so also if memory is what is missing, and not room. */
+  protected get dropsForMemory(): boolean {
+    return this.drops;
+  }
 
   /** Nobody is there for a message. @throws ZmqError if that is an error; else it is dropped. */
   protected abstract unreachable(): void;
@@ -128,8 +132,9 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
       return true;
     }
     this.#lacks(writer, hasRoom);
-    if (this.drops) this.core.dropped(1, hasRoom ? "memory" : "full");
-    return this.drops;
+    const drops = hasRoom ? this.dropsForMemory : this.drops;
+    if (drops) this.core.dropped(1, hasRoom ? "memory" : "full");
+    return drops;
   }
 
   /** A message for this pipe has found no memory, or no room. */

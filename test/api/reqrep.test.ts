@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
+import { Reply, Request } from "threadmq";
 import { DEATHS, die } from "../support/deaths.ts";
 import {
   type Actor,
@@ -16,6 +17,7 @@ import {
   play,
   zmq,
 } from "../support/ground.ts";
+import { hog } from "../support/hog.ts";
 import { link, NAME } from "../support/links.ts";
 import { PATIENCE } from "../support/stage.ts";
 
@@ -433,3 +435,52 @@ describe("what else may happen to a REQ", () => {
     assert.deepEqual(await router.receive(1), ["Y||2"]);
   });
 });
+
+play(
+  "a reply waits where others have filled the memory, and whoever receives next for the reply",
+  async (g) => {
+    const { context } = g;
+    const [rep, req] = [new Reply({ context }), new Request({ context })];
+    rep.bindSync(NAME);
+    req.connect(NAME);
+    const giveBack = hog(context); // But for what is left for small messages.
+    req.sendSync("question");
+    assert.equal(`${rep.receiveSync()}`, "question");
+    const answer = Buffer.alloc(100_000, 7);
+    assert.equal(rep.trySend(answer), false);
+    assert.throws(() => rep.sendSync(answer, { timeout: 0 }), zmq("EAGAIN"));
+    const sent = rep.send(answer, { timeout: PATIENCE });
+    const next = rep.receive({ timeout: PATIENCE });
+    assert.equal(req.tryReceive(), undefined);
+    giveBack();
+    await sent;
+    assert.deepEqual((await req.receive({ timeout: PATIENCE }))[0], answer);
+    req.sendSync("another");
+    assert.equal(`${await next}`, "another");
+    rep.sendSync("answer");
+    assert.equal(`${req.receiveSync()}`, "answer");
+    assert.equal(rep.stats().dropped, 0);
+    for (const socket of [rep, req]) socket.close();
+  },
+  { context: { maxMemory: 1 << 20 } },
+);
+
+play(
+  "a reply that waits for memory is dropped when whoever has asked goes",
+  async (g) => {
+    const { context } = g;
+    const [rep, req] = [new Reply({ context }), new Request({ context })];
+    rep.bindSync(NAME);
+    req.connect(NAME);
+    const giveBack = hog(context);
+    req.sendSync("question");
+    rep.receiveSync();
+    const sent = rep.send(Buffer.alloc(100_000), { timeout: PATIENCE });
+    req.close();
+    await sent;
+    assert.equal(rep.stats().dropped, 1);
+    giveBack();
+    rep.close();
+  },
+  { context: { maxMemory: 1 << 20 } },
+);
