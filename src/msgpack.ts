@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * threadmq/msgpack — values as MessagePack. What a structured clone keeps, this keeps: bytes,
- * dates, big integers, maps, sets, errors, and objects that refer to each other.
+ * threadmq/msgpack — values as MessagePack. Beside what JSON has it keeps bytes, dates, big
+ * integers, maps, sets, errors, undefined in objects, and objects that refer to each other.
  *
  * It needs the package `msgpackr`, which is not installed with the library: `npm install msgpackr`.
  * No other entry loads it.
@@ -10,6 +10,7 @@
  * @packageDocumentation
  */
 import { Packr } from "msgpackr";
+import { ZmqError } from "./index.ts";
 import { type Codec, onlyPart } from "./socket/index.ts";
 
 /** What makes bytes of values, and values of bytes: a `Packr` of msgpackr is one. */
@@ -33,7 +34,15 @@ export function msgpack<Out, In = Out>(
   packer: Packer = new Packr({ structuredClone: true }),
 ): Codec<Out, In> {
   return {
-    encode: (value) => packer.pack(value),
+    encode(value) {
+      // They have no MessagePack, and would be an EBADMSG at the receiver.
+      if (value === undefined || typeof value === "function" || typeof value === "symbol") {
+        throw new ZmqError("EINVAL", {
+          hint: `MessagePack has no ${typeof value}: send null, or what it has.`,
+        });
+      }
+      return packer.pack(value);
+    },
     decode: (message) => packer.unpack(onlyPart(message)) as In,
   };
 }

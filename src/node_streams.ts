@@ -26,8 +26,9 @@ import { type Receives, type Sends, ZmqError } from "./index.ts";
 import { Source, sendChunk, takesPairs } from "./socket/index.ts";
 
 /**
- * What a socket receives: messages, or with a codec values; `null`, by which a stream says that it
- * is over, cannot be one of them. The stream ends when the socket is closed.
+ * What a socket receives: messages, or with a codec values. The stream ends when the socket is
+ * closed. A `null`, by which a stream of Node's says that it is over, destroys it with ENOTSUP, and
+ * is the socket's next.
  *
  * @example
  * ```ts
@@ -86,10 +87,13 @@ function reading(source: Source<unknown>) {
   return {
     highWaterMark: 0,
     read(this: Readable): void {
-      const give = (value: unknown): boolean => {
-        if (value === null) this.destroy(new ZmqError("ENOTSUP", { hint: NULL_HINT }));
-        else this.push(value);
-        return this.readableLength === 0;
+      const give = (value: unknown) => {
+        if (value === null) {
+          this.destroy(new ZmqError("ENOTSUP", { hint: NULL_HINT }));
+          return "refused";
+        }
+        this.push(value);
+        return this.readableLength === 0 ? "given" : "waits";
       };
       const asking = { wanted: () => true, give, end: () => this.push(null) };
       const fail = (error: Error) => void this.destroy(error);
@@ -98,7 +102,8 @@ function reading(source: Source<unknown>) {
   } satisfies ReadableOptions;
 }
 
-const NULL_HINT = "A stream of Node's cannot carry null: take it from the socket itself.";
+const NULL_HINT =
+  "A stream of Node's cannot carry null: it is the socket's next, receive it there.";
 
 function writing(socket: Sends<unknown>, { signal }: AbortController): WritableOptions {
   const inPairs = takesPairs(socket);

@@ -129,8 +129,10 @@ describe("how it is used", () => {
       pull.receive().then((parts) => console.log(parts.join(" ")));
       new Dish().close();`;
     const both = "threadmq/zeromq/draft";
-    const imports = `import { Pull, Push } from "threadmq/zeromq"; import { Dish } from "${both}";`;
-    await prints("names.mjs", imports + talk, "it works\n");
+    for (const draft of [both, `${both}.js`]) {
+      const imports = `import { Pull, Push } from "threadmq/zeromq"; import { Dish } from "${draft}";`;
+      await prints("names.mjs", imports + talk, "it works\n");
+    }
     const requires = `const { Pull, Push } = require("threadmq/zeromq");
       const { Dish } = require("${both}");`;
     await prints("names.cjs", requires + talk, "it works\n");

@@ -185,8 +185,8 @@ export class Server<Out = OnePart, In = ReceivedBody<Out>> extends DuplexSocket<
 }
 
 /**
- * PEER: a SERVER that connects too, and then knows at once how to call whom it has connected to
- * (RFC 51, `ZMQ_PEER`).
+ * PEER: a SERVER among its like: it is linked with PEERs, and knows at once how to call whom it has
+ * connected to (RFC 51, `ZMQ_PEER`).
  */
 export class Peer<Out = OnePart, In = ReceivedBody<Out>> extends DuplexSocket<
   Out,

@@ -15,6 +15,10 @@ import { Socket, type SocketCore } from "./socket.ts";
 import type { WaitOptions } from "./waiting.ts";
 import type { Ways } from "./ways.ts";
 
+/** The options of a call: to be given where it says by them whom the message is for. */
+export type CallOptions<Call> =
+  Record<never, never> extends Call ? [options?: Call] : [options: Call];
+
 /** A socket that sends. */
 export abstract class SendingSocket<
   Out = MessageLike,
@@ -76,18 +80,18 @@ export abstract class SendingSocket<
    *   and others if it cannot be swapped, EIO once if others cannot be read back. Or the signal's
    *   reason. The message was then not accepted.
    */
-  send(message: Out, options?: Call): Promise<void> {
+  send(message: Out, ...[options]: CallOptions<Call>): Promise<void> {
     return this.sendingHalf.send(message, options);
   }
 
   /** As {@link send}, but blocks this thread until the message is accepted. */
-  sendSync(message: Out, options?: Omit<Call, "signal">): void {
-    this.sendingHalf.sendSync(message, options as Call);
+  sendSync(message: Out, ...[options]: CallOptions<Omit<Call, "signal">>): void {
+    this.sendingHalf.sendSync(message, options as Call | undefined);
   }
 
   /** Sends a message if that can be done at once. Never waits. */
-  trySend(message: Out, options?: Omit<Call, "timeout" | "signal">): boolean {
-    return this.sendingHalf.trySend(message, options as Call);
+  trySend(message: Out, ...[options]: CallOptions<Omit<Call, "timeout" | "signal">>): boolean {
+    return this.sendingHalf.trySend(message, options as Call | undefined);
   }
 
   /**
@@ -115,12 +119,12 @@ export abstract class SendingSocket<
    *
    * @throws As {@link send}; `error.accepted` says how many were accepted before the failure.
    */
-  sendMany(messages: Iterable<Out>, options?: Call): Promise<void> {
+  sendMany(messages: Iterable<Out>, ...[options]: CallOptions<Call>): Promise<void> {
     return this.sendingHalf.sendMany(messages, options);
   }
 
   /** As {@link sendMany}, but blocks this thread until all are accepted. */
-  sendManySync(messages: Iterable<Out>, options?: Omit<Call, "signal">): void {
-    this.sendingHalf.sendManySync(messages, options as Call);
+  sendManySync(messages: Iterable<Out>, ...[options]: CallOptions<Omit<Call, "signal">>): void {
+    this.sendingHalf.sendManySync(messages, options as Call | undefined);
   }
 }

@@ -218,7 +218,8 @@ export abstract class Socket {
 
   /**
    * Gives a name back, and lets go of the links that came by it: nothing more is sent there, what
-   * has arrived can still be received, and those who had connected wait for the next bind.
+   * has arrived can still be received, and those who had connected wait for the next bind; their
+   * sends too, until what had arrived is received.
    *
    * @throws ZmqError ENOENT if the socket is not bound to it; and as for `bind`.
    */

@@ -44,8 +44,8 @@ export type Chunk<Out, Call extends WaitOptions = WaitOptions> = WaitOptions ext
 export interface Asking<In> {
   /** Whether there still is somebody who wants it. */
   wanted(): boolean;
-  /** Gives it to him. Returns false if it waits in the stream, till he comes for it. */
-  give(value: In): boolean;
+  /** Gives it to him: he has it, or it waits in the stream till he comes for it, or he may not. */
+  give(value: In): "given" | "waits" | "refused";
   /** The socket is closed. */
   end(): void;
 }
@@ -75,7 +75,9 @@ export class Source<In> {
     const taker = {
       wanted: () => stream.wanted(),
       take: (value: In, putBack: () => void): void => {
-        this.#putBack = stream.give(value) ? undefined : putBack;
+        const what = stream.give(value);
+        this.#putBack = what === "waits" ? putBack : undefined;
+        if (what === "refused") putBack();
       },
     };
     try {
@@ -123,7 +125,7 @@ export function toReadableStream<In>(socket: Receives<In>): ReadableStream<In> {
           wanted: () => stream.locked,
           give(value) {
             controller.enqueue(value);
-            return true;
+            return "given";
           },
           end: () => controller.close(),
         }),

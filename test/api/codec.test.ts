@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Packr } from "msgpackr";
 import {
   Channel,
   Client,
@@ -475,7 +476,7 @@ play("the option is checked, and can be read back", async ({ context }) => {
   }
 });
 
-play("msgpack: what a structured clone keeps", async ({ context }) => {
+play("msgpack: what JSON does not have", async ({ context }) => {
   const push = new Push<unknown>({ context, codec: msgpack() });
   const pull = new Pull<Record<string, unknown>>({ context, codec: msgpack() });
   pull.bindSync("inproc://values");
@@ -495,8 +496,20 @@ play("msgpack: what a structured clone keeps", async ({ context }) => {
   await push.send(value);
   const circle = await pull.receive();
   assert.equal(circle.itself, circle);
-  await push.send(undefined);
+  const raw = new Push({ context });
+  raw.connect("inproc://values");
+  await raw.send(new Packr({ structuredClone: true }).pack(undefined));
   await assert.rejects(pull.receive(), zmq("EBADMSG"), "undefined is no value");
+});
+
+play("msgpack: what has none is not sent", async ({ context }) => {
+  const push = new Push<unknown>({ context, codec: msgpack() });
+  push.connect("inproc://a");
+  for (const value of [undefined, () => 1, Symbol("a")]) {
+    assert.throws(() => push.trySend(value), zmq("EINVAL"));
+    await assert.rejects(push.send(value), zmq("EINVAL"));
+  }
+  assert.equal(push.stats().sent, 0);
 });
 
 test("msgpack: a packer of one's own", () => {

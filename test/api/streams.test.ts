@@ -523,6 +523,8 @@ describe("Node's streams", () => {
       zmq(code)(error);
       assert.ok(stream.destroyed);
     }
+    assert.equal(pull.tryReceive(), null, "it is still there");
+    assert.equal(pull.tryReceive(), undefined);
     await assert.rejects(pipeline([1n], toWritable(push)), TypeError);
     push.close();
     await assert.rejects(pipeline([1], toWritable(push)), zmq("EBADF"));
