@@ -130,7 +130,8 @@ describe("how it is used", () => {
       new Dish().close();`;
     const both = "threadmq/zeromq/draft";
     for (const draft of [both, `${both}.js`]) {
-      const imports = `import { Pull, Push } from "threadmq/zeromq"; import { Dish } from "${draft}";`;
+      const imports = `import { Pull, Push } from "threadmq/zeromq";
+        import { Dish } from "${draft}";`;
       await prints("names.mjs", imports + talk, "it works\n");
     }
     const requires = `const { Pull, Push } = require("threadmq/zeromq");

@@ -548,8 +548,8 @@ export interface ReplyOptions<Out = MessageLike, In = Received<Out>>
  * REP: receives a request, then sends the reply to it, and so on in turn (RFC 28, `ZMQ_REP`).
  *
  * Requests come from the linked peers (REQs and DEALERs) fairly. Out of turn a call fails with
- * EFSM. A reply waits for nobody: if whoever has asked is gone, or has no room for it, it is dropped
- * and counted (`stats().dropped`). It waits where shared memory is used up.
+ * EFSM. A reply waits for nobody: if whoever has asked is gone, or has no room for it, it is
+ * dropped and counted (`stats().dropped`). It waits where shared memory is used up.
  *
  * @example
  * ```ts
