@@ -176,8 +176,7 @@ export class Fq {
     const rotation = this.#rotation;
     const { pipes } = rotation;
     for (let i = Math.min(rotation.active, LOOKED_AT) - 1; i >= 0; i--) {
-      const { hasMessage } = (pipes[i] as Pipe).reader as PipeReader; // Only a look.
-      if (hasMessage) continue;
+      ((pipes[i] as Pipe).reader as PipeReader).run(); // Only a look.
     }
     let isTight = rotation.active > 1;
     let unseen = rotation.active;
