@@ -184,15 +184,15 @@ export class Fq {
       const pipe = pipes[rotation.current] as Pipe;
       const reader = pipe.reader as PipeReader;
       const isNew = unseen-- > 0;
-      if (!(isNew ? reader.hasMessage : reader.isAhead)) {
+      const has = reader.isAhead || (isNew && reader.hasMessage);
+      const count = isTight ? 1 : Math.min(together(), most - moved);
+      const stretch = has ? reader.stretch(count) : undefined;
+      if (stretch === undefined) {
+        if (has && reader.hasMessage) return moved; // It is to be received.
         left--;
         if (isNew && rotation.isCrowded && reader.sleep()) rotation.deactivate(pipe);
         else rotation.advance();
-        continue;
-      }
-      const stretch = reader.stretch(isTight ? 1 : Math.min(together(), most - moved));
-      if (stretch === undefined) return moved;
-      if (move(stretch, pipe)) {
+      } else if (move(stretch, pipe)) {
         this.#skip(reader, stretch);
         moved += stretch.messages;
         left = rotation.active;
