@@ -110,6 +110,7 @@ export class Membership implements CommandTarget {
     const pool = new Pool(arena, slot, host.canBlock, keeper);
     this.thread = new Thread(arena, slot, pool, host, keeper);
     this.registry = new Reaper(this.thread, keeper.isGone);
+    this.registry.onKept = (ms) => this.#keepFor(ms);
     this.slab = new Slab(host);
     this.leases = new Leases(this.thread);
     this.#block = slotAt(slot) + SLOT_BLOCK;
@@ -235,10 +236,9 @@ export class Membership implements CommandTarget {
     this.#cancelWatch();
     for (const socket of [...this.#sockets]) socket.close();
     clearTimeout(this.#expiry);
-    const keeps = this.registry.dropAllExpired() < MAX_INT;
-    if (keeps) this.#postToAll(MEMORY, this.thread.slot); // It is for the others to drop.
     const isOver = load(this.arena.words, CONTEXT_STATE) !== 0; // We may not have heard of it yet.
     for (const end of [...this.lingering]) isOver ? end.stop() : end.close();
+    this.#handOver();
     this.log.event("thread.left", { slot: this.thread.slot });
     this.log.leave();
     this.thread.withdraw(this.#block);
@@ -267,23 +267,31 @@ export class Membership implements CommandTarget {
     log.event("thread.attached", { slot: this.thread.slot });
   }
 
-  /**
-   * What is kept of a connecter that is gone is to be dropped in so many milliseconds: by us, if we
-   * are there still, and else by whoever next needs memory or comes.
-   */
-  keepFor(ms: number): void {
+  /** What is kept of those that are gone is to be dropped in so many milliseconds. */
+  #keepFor(ms: number): void {
+    if (ms > MAX_INT || this.#left) return;
     const due = performance.now() + Math.max(ms, LEAST_EXPIRY_MS);
-    if (ms > MAX_INT || this.#left || due >= this.#expiryDue) return;
+    if (due >= this.#expiryDue) return;
     clearTimeout(this.#expiry);
     this.#expiryDue = due;
     this.#expiry = quietTimer(() => this.dropExpired(), due - performance.now());
   }
 
-  /** Drops what is no longer to be kept; and when more is to be dropped, that too. */
+  /** Drops what is no longer to be kept; and what still is, when that is over. */
   dropExpired(): void {
     clearTimeout(this.#expiry);
     this.#expiryDue = Number.POSITIVE_INFINITY;
-    this.keepFor(this.registry.dropAllExpired());
+    this.registry.dropAllExpired();
+  }
+
+  /** What is kept still is for others to drop. */
+  #handOver(): void {
+    let keeps = false;
+    this.registry.onKept = (ms) => {
+      keeps ||= ms <= MAX_INT;
+    };
+    this.registry.dropAllExpired();
+    if (keeps) this.#postToAll(MEMORY, this.thread.slot);
   }
 
   /** The threads that have sockets open. */
@@ -319,7 +327,6 @@ export class Membership implements CommandTarget {
       leaveSlotOf(arena, dead);
     });
     if (report === undefined) return;
-    this.dropExpired(); // What the dead had connected is kept from now on.
     this.log.later("thread.died", { slot: dead, died, ...report });
     // SYNC(stop) observe: somebody waits for the last socket.
     if (load(arena.words, CONTEXT_STATE) !== 0 && openSockets(arena) === 0) this.#tellOver();

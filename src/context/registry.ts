@@ -119,6 +119,8 @@ const NO_ID = new Uint8Array(0);
 export class Registry extends Names {
   /** Called, under the lock, when messages are dropped that had been sent to a name. */
   onDropped: (endpoint: string, count: number, why: DropReason) => void = () => {};
+  /** Likewise, when both ends of a pipe are gone, and what it holds is kept for so long; or ever. */
+  onKept: (ms: number) => void = () => {};
 
   /** Gives a name to a binder, and assigns to it all pipes that wait there. Returns the entry. */
   bind(name: Uint8Array, endpoint: string, binder: Binder): Addr {
@@ -327,19 +329,13 @@ export class Registry extends Names {
     });
   }
 
-  /**
-   * Drops what was kept of connecters that are gone, and is no longer.
-   *
-   * @returns in how many milliseconds there is more; infinite if never.
-   */
-  dropAllExpired(): number {
-    return this.lock.hold(() => {
-      let next = Number.POSITIVE_INFINITY;
+  /** Drops what was kept of connecters that are gone, and is no longer. */
+  dropAllExpired(): void {
+    this.lock.hold(() => {
       for (const entry of this.entries()) {
-        next = Math.min(next, this.#dropExpired(entry));
+        this.#dropExpired(entry);
         this.dropIfEmpty(entry);
       }
-      return next;
     });
   }
 
@@ -446,7 +442,11 @@ export class Registry extends Names {
 
   /** Frees a pipe that both ends have left and that holds nothing. False if it is there still. */
   protected dropIfOver(entry: Addr, pipe: Addr): boolean {
-    if (!this.#isOrphan(pipe) || !this.#isExpired(pipe)) return false;
+    if (!this.#isOrphan(pipe)) return false;
+    if (!this.#isExpired(pipe)) {
+      this.onKept(this.#leftTo(pipe));
+      return false;
+    }
     this.#unlinkAndFree(entry, pipe);
     return true;
   }
@@ -465,18 +465,11 @@ export class Registry extends Names {
     if (lane === 0 || queuedIn(words, lane) === 0) return true;
     if (stateOf(this.arena, pipe, "binder") === REFUSED) return true;
     if (this.isHidden(words[pipe + PIPE_ENTRY]) || isDead(words, pipe)) return true;
-    const until = words[pipe + PIPE_UNTIL];
-    return until !== 0 && ((until - Date.now()) | 0) <= 0;
+    return this.#leftTo(pipe) <= 0;
   }
 
-  /** As `dropAllExpired`, of one name. */
-  #dropExpired(entry: Addr): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const pipe of this.pipes(entry)) {
-      if (this.dropIfOver(entry, pipe) || !this.#isOrphan(pipe)) continue;
-      next = Math.min(next, this.#leftTo(pipe));
-    }
-    return next;
+  #dropExpired(entry: Addr): void {
+    for (const pipe of this.pipes(entry)) this.dropIfOver(entry, pipe);
   }
 
   /** For how many milliseconds more an orphan is kept. */

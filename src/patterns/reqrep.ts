@@ -534,7 +534,7 @@ class ReplySender extends Routing<Asked> {
   protected override unreachable(): void {}
 
   override get ready(): boolean {
-    return this.#obligation.due !== undefined && !this.#requests.hasReturned;
+    return this.#obligation.due !== undefined && !this.#requests.hasReturned && !this.starves;
   }
 }
 

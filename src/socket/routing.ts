@@ -123,8 +123,7 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
     if (this.#claims.has(writer)) return false; // Others wait for it.
     const hasRoom = writer.hasRoom;
     if (hasRoom && writer.write(message)) {
-      if (this.waits?.idle !== false) this.#memory.over();
-      this.#unshown.add(writer);
+      this.#wrote(writer);
       return true;
     }
     if (writer.store(message)) {
@@ -135,6 +134,11 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
     const drops = hasRoom ? this.dropsForMemory : this.drops;
     if (drops) this.core.dropped(1, hasRoom ? "memory" : "full");
     return drops;
+  }
+
+  #wrote(writer: PipeWriter): void {
+    if (this.waits?.idle !== false) this.#memory.over();
+    this.#unshown.add(writer);
   }
 
   /** A message for this pipe has found no memory, or no room. */
@@ -156,7 +160,7 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
     if (this.#claims.has(writer)) return false; // Others wait for it.
     const { hasRoom } = writer;
     if (hasRoom && writer.writeRecords(this.thread.arena.words, at, size, 1)) {
-      this.#unshown.add(writer);
+      this.#wrote(writer);
       this.count(1);
       return true;
     }
@@ -198,8 +202,13 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
       if (writer.hasRoom) hasRoom = true;
       else this.#full.add(writer);
     }
+    return !this.starves && hasRoom;
+  }
+
+  /** Whether memory was missing, and none has come free since: who asks is told when some has. */
+  protected get starves(): boolean {
     if (this.#memory.isStarved) this.#memory.begin();
-    return hasRoom && !this.#memory.isStarved;
+    return this.#memory.isStarved;
   }
 
   attached(pipe: Pipe): void {

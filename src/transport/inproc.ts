@@ -298,7 +298,6 @@ export class Inproc {
     const { registry } = this.#member;
     if (refusal !== undefined) registry.refuse(pipe.at, refusal);
     else registry.leave(pipe.at, pipe.side, lingerMs, why === "thread left");
-    if (pipe.side === "connecter" && lingerMs > 0) this.#member.keepFor(lingerMs);
     this.#reasons.delete(pipe);
     this.#refusals.delete(pipe);
     this.#logPipe("pipe.detached", pipe, { why, queued });

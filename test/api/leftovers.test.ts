@@ -94,20 +94,51 @@ describe("what lingers", () => {
     await context.terminate();
   });
 
-  test("of a thread that has ended is dropped by another that is there", async () => {
+  /** A thread that sends ten messages to `inproc://late` by a socket that lingers, and ends so. */
+  async function sendAndEnd(context: Context, options: object, end: string): Promise<void> {
+    const worker = new Worker(
+      `import { parentPort, workerData } from "node:worker_threads";
+      const { Context, Push } = await import("threadmq");
+      const push = new Push({ context: Context.from(workerData.handle), ...workerData.options });
+      push.connect("inproc://late");
+      for (let number = 0; number < 10; number++) push.sendSync("late");
+      parentPort.postMessage("sent");
+      ${end}`,
+      { eval: true, workerData: { handle: context.handle, options } },
+    );
+    await once(worker, "message");
+    if (end !== "push.close();") await worker.terminate();
+    else await once(worker, "exit");
+  }
+
+  const ENDS = { ends: "push.close();", dies: "setInterval(() => {}, 1000);" };
+  for (const [how, end] of Object.entries(ENDS)) {
+    test(`of a thread that ${how} is dropped by another that is there`, async () => {
+      const context = new Context();
+      const here = new Pull({ context });
+      await sendAndEnd(context, { linger: 50 }, end);
+      assert.equal(await allDropped(context), 10);
+      here.close();
+      await context.terminate();
+    });
+
+    test(`of a thread that ${how}, also if its reader goes after that`, async () => {
+      const context = new Context();
+      const reader = new Pull({ context });
+      reader.bindSync("inproc://late");
+      await sendAndEnd(context, { linger: 300 }, end);
+      reader.close();
+      assert.equal(await allDropped(context), 10);
+      await context.terminate();
+    });
+  }
+
+  test("in a swap, of a thread that ends, is dropped by another", async () => {
     const context = new Context();
     const here = new Pull({ context });
-    const worker = new Worker(
-      `import { workerData } from "node:worker_threads";
-      const { Context, Push } = await import("threadmq");
-      const push = new Push({ context: Context.from(workerData), linger: 50 });
-      push.connect("inproc://nobody");
-      push.sendSync("late");
-      push.close();`,
-      { eval: true, workerData: context.handle },
-    );
-    await once(worker, "exit");
-    assert.equal(await allDropped(context), 1);
+    const options = { linger: 50, swap: 1 << 20, sendHighWaterMark: 3 };
+    await sendAndEnd(context, options, ENDS.ends);
+    assert.equal(await allDropped(context), 10);
     here.close();
     await context.terminate();
   });

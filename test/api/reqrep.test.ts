@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { Reply, Request } from "threadmq";
+import { Poller, Reply, Request } from "threadmq";
 import { DEATHS, die } from "../support/deaths.ts";
 import {
   type Actor,
@@ -461,6 +461,35 @@ play(
     assert.equal(`${req.receiveSync()}`, "answer");
     assert.equal(rep.stats().dropped, 0);
     for (const socket of [rep, req]) socket.close();
+  },
+  { context: { maxMemory: 1 << 20 } },
+);
+
+play(
+  "whether a reply can be sent says a Poller, also where memory is missing",
+  async (g) => {
+    const { context } = g;
+    const [rep, req] = [new Reply({ context }), new Request({ context })];
+    rep.bindSync(NAME);
+    req.connect(NAME);
+    req.sendSync("question");
+    rep.receiveSync();
+    const poller = new Poller();
+    poller.add(rep, { writable: true });
+    assert.equal(poller.poll().length, 1);
+    const giveBack = hog(context);
+    const answer = Buffer.alloc(100_000);
+    // Who finds none asks for some, and may find some then.
+    for (let tries = 0; poller.poll().length > 0; tries++) {
+      assert.ok(tries < 10, "it is not said without end");
+      assert.equal(rep.trySend(answer), false);
+    }
+    const woken = poller.wait({ timeout: PATIENCE });
+    giveBack();
+    assert.equal((await woken).length, 1);
+    assert.equal(rep.trySend(answer), true);
+    assert.equal((await req.receive({ timeout: PATIENCE }))[0]?.length, answer.length);
+    for (const one of [poller, rep, req]) one.close();
   },
   { context: { maxMemory: 1 << 20 } },
 );

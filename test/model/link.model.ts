@@ -167,8 +167,12 @@ model("the connecter leaves while the binder attaches: what it sent is received 
     },
     "a pipe is freed although its binder is there": {
       file: "context/registry.js",
-      replace: "if (!this.#isOrphan(pipe) || !this.#isExpired(pipe))",
-      by: 'if (stateOf(this.arena, pipe, "connecter") !== GONE)',
+      replace:
+        "if (!this.#isOrphan(pipe))\n            return false;\n" +
+        "        if (!this.#isExpired(pipe)) {",
+      by:
+        'if (stateOf(this.arena, pipe, "connecter") !== GONE)\n            return false;\n' +
+        "        if (false) {",
     },
   },
 });
