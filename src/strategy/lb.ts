@@ -142,13 +142,17 @@ export class Lb {
     const writer = this.#next();
     if (writer === undefined) return this.#swaps ? undefined : false;
     if (writer.conflates) return undefined;
-    if (this.#copy(stretch, front, writer)) this.#succeeded(writer);
-    else {
-      if (stretch.messages > 1 || this.#swaps) return undefined;
-      const copy = (one: PipeWriter) => !one.conflates && this.#copy(stretch, front, one);
-      if (this.#elsewhere(writer, copy) === undefined) return this.#failed(writer);
+    if (this.#copy(stretch, front, writer)) {
+      this.#succeeded(writer);
+      return true;
     }
-    return true;
+    if (stretch.messages > 1 || this.#swaps) return undefined;
+    return this.#copyElsewhere(stretch, front, writer) || this.#failed(writer);
+  }
+
+  #copyElsewhere(stretch: Stretch, front: Uint8Array | undefined, first: PipeWriter): boolean {
+    const copy = (one: PipeWriter) => !one.conflates && this.#copy(stretch, front, one);
+    return this.#elsewhere(first, copy) !== undefined;
   }
 
   #copy(
@@ -291,9 +295,17 @@ export class Lb {
       this.#succeeded(writer);
       return writer;
     }
+    return this.#putElsewhere(message, writer);
+  }
+
+  /** In a function of its own: else every message would pay for the one that it makes. */
+  #putElsewhere(
+    message: MessageLike | Prepared,
+    first: PipeWriter | undefined,
+  ): PipeWriter | undefined {
     const write = (one: PipeWriter) => one.write(message);
-    const other = this.#elsewhere(writer, write) ?? this.#store(message);
-    if (other === undefined) this.#failed(writer);
+    const other = this.#elsewhere(first, write) ?? this.#store(message);
+    if (other === undefined) this.#failed(first);
     return other;
   }
 
