@@ -119,7 +119,7 @@ const NO_ID = new Uint8Array(0);
 export class Registry extends Names {
   /** Called, under the lock, when messages are dropped that had been sent to a name. */
   onDropped: (endpoint: string, count: number, why: DropReason) => void = () => {};
-  /** Likewise, when both ends of a pipe are gone, and what it holds is kept for so long; or ever. */
+  /** Likewise, when a pipe has no ends any more, and what it holds is kept for so long, or ever. */
   onKept: (ms: number) => void = () => {};
 
   /** Gives a name to a binder, and assigns to it all pipes that wait there. Returns the entry. */
