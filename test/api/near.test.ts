@@ -6,7 +6,19 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Context, Dealer, Publisher, Pull, Push, Router, Subscriber } from "threadmq";
+import {
+  Context,
+  Dealer,
+  // biome-ignore lint/suspicious/noShadowRestrictedNames: it is ZeroMQ's word.
+  Proxy,
+  Publisher,
+  Pull,
+  Push,
+  Router,
+  Subscriber,
+} from "threadmq";
+import { membershipOf } from "#src/context/index.ts";
+import { load, MEMORY_WANTED } from "#src/memory/index.ts";
 import { play, zmq } from "../support/ground.ts";
 import { Random } from "../support/random.ts";
 import { PATIENCE, WAYS, type Way } from "../support/stage.ts";
@@ -223,3 +235,33 @@ describe("whatever was sent and received before", () => {
     assert.ok(sent > 200, `${sent} were sent`);
   });
 });
+
+play(
+  "a ROUTER behind a proxy asks for memory as long as it lacks some, and no longer",
+  async ({ context }) => {
+    const unlimited = { context, sendHighWaterMark: 0, receiveHighWaterMark: 0 };
+    const front = new Router({ ...unlimited, mandatory: true });
+    const back = new Dealer(unlimited);
+    front.bindSync("inproc://front");
+    back.bindSync("inproc://back");
+    const client = new Dealer({ ...unlimited, routingId: "client" });
+    client.connect("inproc://front");
+    const worker = new Dealer(unlimited);
+    worker.connect("inproc://back");
+    const proxy = new Proxy(front, back);
+    const ended = proxy.run();
+    const { words } = membershipOf(context).arena;
+    let sent = 0;
+    while (load(words, MEMORY_WANTED) === 0) {
+      if (worker.trySend(["client", new Uint8Array(2000)])) sent++;
+      await new Promise(setImmediate); // The proxy goes on.
+    }
+    for (; sent > 0; sent--) await client.receive({ timeout: PATIENCE });
+    await worker.send(["client", "last"]);
+    assert.equal(`${await client.receive({ timeout: PATIENCE })}`, "last");
+    assert.equal(load(words, MEMORY_WANTED), 0);
+    proxy.terminate();
+    await ended;
+  },
+  { context: { maxMemory: 1 << 20 } },
+);
