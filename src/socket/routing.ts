@@ -205,10 +205,9 @@ export abstract class Routing<To> extends Sender<Routed<To>> {
     return !this.starves && hasRoom;
   }
 
-  /** Whether memory was missing, and none has come free since: who asks is told when some has. */
+  /** Whether memory is what is missing, as far as is known. */
   protected get starves(): boolean {
-    if (this.#memory.isStarved) this.#memory.begin();
-    return this.#memory.isStarved;
+    return this.#memory.starves;
   }
 
   attached(pipe: Pipe): void {

@@ -178,51 +178,48 @@ export class Fq {
     for (let i = Math.min(rotation.active, LOOKED_AT) - 1; i >= 0; i--) {
       ((pipes[i] as Pipe).reader as PipeReader).run(); // Only a look.
     }
-    let isTight = rotation.active > 1;
     let unseen = rotation.active;
     for (let left = rotation.active; left > 0 && moved < most; ) {
       const pipe = pipes[rotation.current] as Pipe;
       const reader = pipe.reader as PipeReader;
       const isNew = unseen-- > 0;
       const has = reader.isAhead || (isNew && reader.hasMessage);
-      const count = isTight ? 1 : Math.min(together(), most - moved);
-      const stretch = has ? reader.stretch(count) : undefined;
-      if (stretch === undefined) {
-        if (has && reader.hasMessage) return moved; // It is to be received.
-        left--;
-        if (isNew && rotation.isCrowded && reader.sleep()) rotation.deactivate(pipe);
-        else rotation.advance();
-      } else if (move(stretch, pipe)) {
-        this.#skip(reader, stretch);
-        moved += stretch.messages;
+      const count = rotation.active > 1 ? 1 : Math.min(together(), most - moved);
+      const passed = has ? this.#passNext(pipe, count, move) : 0;
+      if (passed > 0) {
+        moved += passed;
         left = rotation.active;
         rotation.advance();
-      } else if (stretch.messages > 1) isTight = true;
-      else return moved;
+        continue;
+      }
+      if (has && reader.hasMessage) return moved; // It waits, or is to be received.
+      left--;
+      if (isNew && rotation.isCrowded && reader.sleep()) rotation.deactivate(pipe);
+      else rotation.advance();
     }
     return moved;
   }
 
   #passDraining(most: number, together: () => number, move: Move): number {
     let moved = 0;
-    let isTight = false;
-    for (let entry = this.#draining[0]; entry !== undefined && moved < most; ) {
-      const reader = entry.pipe.reader as PipeReader;
-      const stretch = reader.stretch(isTight ? 1 : Math.min(together(), entry.left, most - moved));
-      if (stretch === undefined) return moved;
-      if (move(stretch, entry.pipe)) {
-        this.#skip(reader, stretch);
-        moved += stretch.messages;
-        this.#drained(entry, stretch.messages);
-        entry = this.#draining[0];
-      } else if (stretch.messages > 1) isTight = true;
-      else return moved;
+    for (let entry = this.#draining[0]; entry && moved < most; entry = this.#draining[0]) {
+      const count = Math.min(together(), entry.left, most - moved);
+      const passed = this.#passNext(entry.pipe, count, move);
+      if (passed === 0) break;
+      moved += passed;
+      this.#drained(entry, passed);
     }
     return moved;
   }
 
-  #skip(reader: PipeReader, stretch: Stretch): void {
+  /** Gives the next messages of a pipe to `move`: at most so many, or one. Says how many went. */
+  #passNext(pipe: Pipe, most: number, move: Move): number {
+    const reader = pipe.reader as PipeReader;
+    const stretch = reader.stretch(most);
+    if (stretch === undefined) return 0;
+    if (!move(stretch, pipe)) return stretch.messages > 1 ? this.#passNext(pipe, 1, move) : 0;
     if (reader.skip(stretch)) this.#passed.push(reader);
+    return stretch.messages;
   }
 
   /**

@@ -107,10 +107,8 @@ export class Lb {
   get ready(): boolean {
     if (!this.#isOpen) return false;
     const next = this.#next();
-    const memory = this.#memory;
-    if (next === undefined && memory.isMissing) memory.over();
-    if (next !== undefined && !memory.isStarved) return true;
-    if (memory.isStarved) memory.begin();
+    if (next === undefined) this.#memory.over();
+    else if (!this.#memory.starves) return true;
     return this.#rotation.pipes.some((pipe) => pipe.writer?.hasSwapFor("") === true);
   }
 
@@ -237,7 +235,7 @@ export class Lb {
 
   /** Nobody waits any more: memory is not wanted. */
   giveUp(): void {
-    if (this.#memory.isMissing && this.#returned.length === 0) this.#memory.over();
+    if (this.#returned.length === 0) this.#memory.over();
   }
 
   /** Whether new messages are taken: what was returned has been given away. */
@@ -260,7 +258,7 @@ export class Lb {
    * swaps are counted when their pipes are left.
    */
   abandon(): number {
-    if (this.#memory.isMissing) this.#memory.over();
+    this.#memory.over();
     let dropped = 0;
     for (let entry = this.#returned.shift(); entry !== undefined; entry = this.#returned.shift()) {
       if (!entry.stays) dropped += entry.reader.queued;
@@ -357,7 +355,7 @@ export class Lb {
     if (writer !== undefined) {
       if (!memory.isMissing) this.#thread.askForMemory(); // Also for those who do not wait.
       memory.found();
-    } else if (memory.isMissing) memory.over();
+    } else memory.over();
     return false;
   }
 

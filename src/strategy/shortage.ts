@@ -15,6 +15,12 @@ export class Shortage extends MemoryWish {
   /** Likewise; and none has come free since. */
   isStarved = false;
 
+  /** Whether none has come free since an attempt found none: who asks is told when some has. */
+  get starves(): boolean {
+    if (this.isStarved) this.begin();
+    return this.isStarved;
+  }
+
   /** An attempt has found none. */
   found(): void {
     this.isMissing = this.isStarved = true;

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { Poller, Reply, Request } from "threadmq";
+import { type Context, Poller, Reply, Request } from "threadmq";
 import { DEATHS, die } from "../support/deaths.ts";
 import {
   type Actor,
@@ -436,16 +436,21 @@ describe("what else may happen to a REQ", () => {
   });
 });
 
+/** A REP that has received a question, and the REQ that waits for the answer. */
+function asked(context: Context): { rep: Reply; req: Request } {
+  const [rep, req] = [new Reply({ context }), new Request({ context })];
+  rep.bindSync(NAME);
+  req.connect(NAME);
+  req.sendSync("question");
+  assert.equal(`${rep.receiveSync()}`, "question");
+  return { rep, req };
+}
+
 play(
   "a reply waits where others have filled the memory, and whoever receives next for the reply",
   async (g) => {
-    const { context } = g;
-    const [rep, req] = [new Reply({ context }), new Request({ context })];
-    rep.bindSync(NAME);
-    req.connect(NAME);
-    const giveBack = hog(context); // But for what is left for small messages.
-    req.sendSync("question");
-    assert.equal(`${rep.receiveSync()}`, "question");
+    const { rep, req } = asked(g.context);
+    const giveBack = hog(g.context);
     const answer = Buffer.alloc(100_000, 7);
     assert.equal(rep.trySend(answer), false);
     assert.throws(() => rep.sendSync(answer, { timeout: 0 }), zmq("EAGAIN"));
@@ -468,16 +473,11 @@ play(
 play(
   "whether a reply can be sent says a Poller, also where memory is missing",
   async (g) => {
-    const { context } = g;
-    const [rep, req] = [new Reply({ context }), new Request({ context })];
-    rep.bindSync(NAME);
-    req.connect(NAME);
-    req.sendSync("question");
-    rep.receiveSync();
+    const { rep, req } = asked(g.context);
     const poller = new Poller();
     poller.add(rep, { writable: true });
     assert.equal(poller.poll().length, 1);
-    const giveBack = hog(context);
+    const giveBack = hog(g.context);
     const answer = Buffer.alloc(100_000);
     // Who finds none asks for some, and may find some then.
     for (let tries = 0; poller.poll().length > 0; tries++) {
@@ -497,13 +497,8 @@ play(
 play(
   "a reply that waits for memory is dropped when whoever has asked goes",
   async (g) => {
-    const { context } = g;
-    const [rep, req] = [new Reply({ context }), new Request({ context })];
-    rep.bindSync(NAME);
-    req.connect(NAME);
-    const giveBack = hog(context);
-    req.sendSync("question");
-    rep.receiveSync();
+    const { rep, req } = asked(g.context);
+    const giveBack = hog(g.context);
     const sent = rep.send(Buffer.alloc(100_000), { timeout: PATIENCE });
     req.close();
     await sent;
