@@ -421,9 +421,9 @@ describe("what else may happen to a REQ", () => {
     await dealer.send(["hello"]);
     await router.receive(1);
     const req = await g.open("Request", { routingId: "X" });
-    await req.connect(NAME);
     await assert.rejects(
       (async () => {
+        await req.connect(NAME); // Which is told it, if the ROUTER's thread is quick.
         await req.send(["1"]);
         await req.receive(1);
       })(),
