@@ -38,14 +38,14 @@ function contentIsRight(): boolean {
   const wrong: string[] = [];
 
   const needed = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "src/index.ts"];
-  needed.push("dist/index.js", "dist/index.d.ts");
+  needed.push("dist/index.js", "dist/types/index.d.ts");
   for (const path of needed) if (!paths.includes(path)) wrong.push(`missing: ${path}`);
 
   for (const path of paths) {
     if (/\.(test|model|bench)\.|tsbuildinfo|tsconfig/.test(path)) wrong.push(`not ours: ${path}`);
     if (!/^(dist|src)\/|^[^/]+$/.test(path)) wrong.push(`not ours: ${path}`);
-    const source = path.replace(/^dist\//, "src/").replace(/(\.d)?\.(ts|js)(\.map)?$/, ".ts");
-    if (path.startsWith("dist/") && !existsSync(join(root, source))) {
+    const source = path.replace(/^dist\/types\//, "src/").replace(/\.d\.ts(\.map)?$/, ".ts");
+    if (path.startsWith("dist/types/") && !existsSync(join(root, source))) {
       wrong.push(`left by an old build (npm run clean): ${path}`);
     }
   }

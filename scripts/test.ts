@@ -23,7 +23,7 @@ const FILE_TIMEOUT_MS = 300_000;
 const root = join(import.meta.dirname, "../..");
 
 /** Where the compiler puts the sources of each folder that has tests. */
-const OUTPUT_OF = { src: "dist", test: "build/test" } as const;
+const OUTPUT_OF = { src: "build/src", test: "build/test" } as const;
 
 function findTests(): string[] {
   const outputs: string[] = [];

@@ -17,8 +17,7 @@ import {
   Router,
   Subscriber,
 } from "threadmq";
-import { membershipOf } from "#src/context/index.ts";
-import { load, MEMORY_WANTED } from "#src/memory/index.ts";
+import { Arena, load, MEMORY_WANTED } from "#src/memory/index.ts";
 import { play, zmq } from "../support/ground.ts";
 import { Random } from "../support/random.ts";
 import { PATIENCE, WAYS, type Way } from "../support/stage.ts";
@@ -250,7 +249,7 @@ play(
     worker.connect("inproc://back");
     const proxy = new Proxy(front, back);
     const ended = proxy.run();
-    const { words } = membershipOf(context).arena;
+    const { words } = Arena.open(context.handle.threadmq);
     let sent = 0;
     while (load(words, MEMORY_WANTED) === 0) {
       if (worker.trySend(["client", new Uint8Array(2000)])) sent++;

@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describe, test } from "node:test";
-import { Context, Pull, Push } from "threadmq";
+import { Context, Pull, Push } from "#src/index.ts";
 import { host } from "#src/platform/index.ts";
 import { FakeFiles } from "#src/testing/index.ts";
 import { runProgram } from "../support/child.ts";

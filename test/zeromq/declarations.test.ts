@@ -14,7 +14,7 @@ const PROGRAM = join(ROOT, "test/zeromq/program.ts");
 
 const DECLARATIONS = {
   "zeromq.js": ["node_modules/zeromq/lib/index.d.ts", "node_modules/zeromq/draft.d.ts"],
-  ours: ["dist/zeromq.d.ts", "dist/zeromq_draft.d.ts"],
+  ours: ["dist/types/zeromq.d.ts", "dist/types/zeromq_draft.d.ts"],
 };
 
 /** What the compiler has to say about the program; nothing, if all is well. */

@@ -15,7 +15,7 @@ import { join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const root = join(import.meta.dirname, "../../../..");
-const dist = join(root, "dist");
+const code = join(root, "build/src");
 
 /** The parts of the library that programs use, from a copy. */
 export interface Code {
@@ -29,7 +29,7 @@ export interface Code {
   readonly reaper: typeof import("#src/context/reaper.ts");
 }
 
-/** In a compiled file below dist, one text replaced by another, which may use all of the seam. */
+/** In a file below build/src, one text replaced by another, which may use all of the seam. */
 export interface Change {
   readonly file: string;
   readonly replace: string;
@@ -104,10 +104,10 @@ export function copyCode(changes: readonly Change[]): string {
   const left = new Set(changes);
   for (const folder of FOLDERS) {
     mkdirSync(join(copy, folder), { recursive: true });
-    for (const name of readdirSync(join(dist, folder))) {
+    for (const name of readdirSync(join(code, folder))) {
       if (!/^\w+\.js$/.test(name)) continue;
       const file = `${folder}/${name}`;
-      let text = readFileSync(join(dist, file), "utf8");
+      let text = readFileSync(join(code, file), "utf8");
       const own = changes.filter((one) => one.file === file);
       for (const change of own) {
         text = apply(change, text);
@@ -115,7 +115,7 @@ export function copyCode(changes: readonly Change[]): string {
       }
       text = importSeam(own.map(({ by }) => by).join(), text);
       // The map's own address, so that stacks name the lines of the source.
-      const map = url(relative(join(copy, folder), join(dist, `${file}.map`)));
+      const map = url(relative(join(copy, folder), join(code, `${file}.map`)));
       text = text.replace(/# sourceMappingURL=.*/, `# sourceMappingURL=${map}`);
       writeFileSync(join(copy, file), text);
     }
