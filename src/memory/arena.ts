@@ -175,6 +175,44 @@ export function countBoth(arena: Arena, one: Addr, other: Addr): void {
   if (second === 0) words[other + 1]++;
 }
 
+/** As many words as are copied faster so than by `set`, which wants a view to be made. */
+const FEW_WORDS = 48;
+
+/**
+ * Copies an even number of words. By eights, because for each step of a loop an engine asks anew
+ * what it has before it.
+ */
+export function copyWords(
+  to: Int32Array,
+  at: number,
+  from: Int32Array,
+  first: number,
+  size: number,
+): void {
+  if (size > FEW_WORDS) {
+    to.set(from.subarray(first, first + size), at);
+    return;
+  }
+  // `| 0` says that these are words, and not numbers that may be any.
+  let a = at | 0;
+  let b = first | 0;
+  const end = (first + size) | 0;
+  for (const last = (end - 8) | 0; b <= last; a = (a + 8) | 0, b = (b + 8) | 0) {
+    to[a] = from[b] as number;
+    to[(a + 1) | 0] = from[(b + 1) | 0] as number;
+    to[(a + 2) | 0] = from[(b + 2) | 0] as number;
+    to[(a + 3) | 0] = from[(b + 3) | 0] as number;
+    to[(a + 4) | 0] = from[(b + 4) | 0] as number;
+    to[(a + 5) | 0] = from[(b + 5) | 0] as number;
+    to[(a + 6) | 0] = from[(b + 6) | 0] as number;
+    to[(a + 7) | 0] = from[(b + 7) | 0] as number;
+  }
+  for (; b < end; a = (a + 2) | 0, b = (b + 2) | 0) {
+    to[a] = from[b] as number;
+    to[(a + 1) | 0] = from[(b + 1) | 0] as number;
+  }
+}
+
 /** Reads such a counter. Another thread may be adding to it: the value may be a little old. */
 export function counted(arena: Arena, at: Addr): number {
   return (arena.words[at + 1] >>> 0) * 2 ** 32 + (arena.words[at] >>> 0);

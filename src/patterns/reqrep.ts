@@ -142,7 +142,7 @@ class RequestSender extends Balancer {
   }
 
   protected override park(): boolean {
-    return !this.#mayAsk || super.park();
+    return !this.#mayAsk() || super.park();
   }
 
   protected override write(message: Outgoing): boolean {
@@ -166,12 +166,12 @@ class RequestSender extends Balancer {
   }
 
   override get ready(): boolean {
-    return this.#mayAsk && super.ready;
+    return this.#mayAsk() && super.ready;
   }
 
   /** @throws ZmqError EFSM. */
   #checkTurn(): void {
-    if (!this.#mayAsk) throw this.#outOfTurn();
+    if (!this.#mayAsk()) throw this.#outOfTurn();
   }
 
   #outOfTurn(): ZmqError {
@@ -179,12 +179,12 @@ class RequestSender extends Balancer {
     return outOfTurn(hint, this.core.address());
   }
 
-  get #mayAsk(): boolean {
-    return !this.#isDue || this.core.options.relaxed;
+  #mayAsk(): boolean {
+    return !this.#isDue() || this.core.options.relaxed;
   }
 
   /** Whether a reply is waited for that may still come, or one was put back. */
-  get #isDue(): boolean {
+  #isDue(): boolean {
     const { asked, lost } = this.#dialogue;
     return (asked !== undefined && !lost) || this.#replies.hasReturned;
   }

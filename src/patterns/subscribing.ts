@@ -109,7 +109,7 @@ export class Filter extends Receiver<Message> {
   /** Of the messages from an index on, those stay that are wanted. */
   #sift(messages: Message[], from: number): void {
     const pipe = this.fq.last as Pipe;
-    const wantsAll = this.#wantsAll || this.#trustsIn(pipe);
+    const wantsAll = this.#wantsAll() || this.#trustsIn(pipe);
     let to = from;
     for (let i = from; i < messages.length; i++) {
       const message = messages[i] as Message;
@@ -125,7 +125,7 @@ export class Filter extends Receiver<Message> {
     return this.#trusts && this.#known.has(pipe);
   }
 
-  get #wantsAll(): boolean {
+  #wantsAll(): boolean {
     return this.#interests.all && !this.core.options.invertMatching;
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-import { WORD_BYTES } from "../memory/index.ts";
+import { copyWords, WORD_BYTES } from "../memory/index.ts";
 import { FLAGS, INLINE_BYTES, LENGTH, MORE, RECORD_HEAD, recordWords } from "../queue/index.ts";
 
 const LEAST_WORDS = 32;
@@ -45,7 +45,7 @@ export class Envelope {
   copy(source: Int32Array, from: number, size: number): void {
     this.#ensure(size);
     const { words } = this;
-    for (let i = 0; i < size; i++) words[i] = source[from + i] as number;
+    copyWords(words, 0, source, from, size);
     words[FLAGS] = MORE; // What else is said of a message is said of its first part.
     this.size = size;
     this.isLarge = false;

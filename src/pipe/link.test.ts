@@ -43,7 +43,7 @@ interface Cell {
 
 /** The cells of the tables in the head comment of link.ts. */
 function documented(): Cell[] {
-  const text = readFileSync(new URL("../../src/pipe/link.ts", import.meta.url), "utf8");
+  const text = readFileSync(new URL("../../../src/pipe/link.ts", import.meta.url), "utf8");
   const cells: Cell[] = [];
   let side: Side | undefined;
   let events: string[] = [];

@@ -3,6 +3,7 @@
 import { isBuffer, type ReceivedPart, ZmqError } from "../base/index.ts";
 import {
   type Addr,
+  copyWords,
   LEAVE_A_MOVE,
   load,
   MEMORY_WANTED,
@@ -44,9 +45,6 @@ export type Message = ReceivedPart[];
 /** Below this, a loop is faster than the call of `set`. */
 const SHORT_BYTES = 24;
 export const SHORT_TEXT = 64;
-
-/** Of words, below this, a loop is faster than making the view that `set` wants. */
-export const LOOP_WORDS = 40;
 
 const encoder = new TextEncoder();
 
@@ -137,9 +135,7 @@ export class MessageWriter extends YpipeWriter {
 
   /** Puts records where there is room for them. */
   protected putRecords(at: Addr, source: Int32Array, from: number, size: number): void {
-    const { words } = this.arena;
-    if (size <= LOOP_WORDS) for (let i = 0; i < size; i++) words[at + i] = source[from + i];
-    else words.set(source.subarray(from, from + size), at);
+    copyWords(this.arena.words, at, source, from, size);
   }
 
   /** Writes what is no message but for the other end of the pipe. False if there is no memory. */
@@ -363,8 +359,13 @@ export function prepare(
   pool: Pool,
   envelope?: Envelope,
 ): Uint8Array | Prepared {
-  if (envelope === undefined && isSimple(message)) return message;
   if (envelope?.isLarge === true) return prepareBehind(envelope, message, pool);
+  if (isSimple(message)) {
+    if (envelope === undefined) return message;
+    const length = lengthOf(message);
+    const size = envelope.size + sizeOf(length);
+    if (size <= SMALL_WORDS) return new Prepared([message], [length], size, false, envelope);
+  }
   const isList = Array.isArray(message);
   const count = isList ? message.length : 1;
   const parts = new Array<string | Uint8Array>(count);

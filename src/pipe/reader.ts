@@ -171,10 +171,10 @@ export class PipeReader extends MessageReader {
   /** Whether there is a message to read. What the writer's end tells before it is heard. */
   get hasMessage(): boolean {
     if (!this.passOver()) return false;
-    return this.#seen !== undefined || this.#laneHasMessage || this.#cell.full;
+    return this.#seen !== undefined || this.#hasInLane() || this.#cell.full;
   }
 
-  get #laneHasMessage(): boolean {
+  #hasInLane(): boolean {
     if (!this.passOver() || this.run() === 0) return false;
     return (this.arena.words[this.front + FLAGS] & CONTROL) === 0 || this.#hear();
   }
@@ -184,7 +184,7 @@ export class PipeReader extends MessageReader {
    * lie; or, where a newer one may replace it, copies: it is taken, and still the next.
    */
   peek(): readonly Uint8Array[] | undefined {
-    if (this.#seen !== undefined || this.#conflates || !this.#laneHasMessage) {
+    if (this.#seen !== undefined || this.#conflates || !this.#hasInLane()) {
       this.#seen = this.read();
       return this.#seen;
     }
@@ -212,7 +212,7 @@ export class PipeReader extends MessageReader {
 
   /** The next messages, at most so many, if they can be passed on as they lie there. */
   stretch(most: number): Stretch | undefined {
-    if (this.#seen !== undefined || this.#conflates || !this.#laneHasMessage) return undefined;
+    if (this.#seen !== undefined || this.#conflates || !this.#hasInLane()) return undefined;
     const { front } = this;
     const isPlain = this.#stretch.measure(this.arena.words, front, front + this.run(), most);
     return isPlain ? this.#stretch : undefined;
@@ -220,7 +220,7 @@ export class PipeReader extends MessageReader {
 
   /** How many bytes the next message has, if it has large bodies and can be moved; else 0. */
   get largeBytes(): number {
-    if (this.#seen !== undefined || this.#conflates || !this.#laneHasMessage) return 0;
+    if (this.#seen !== undefined || this.#conflates || !this.#hasInLane()) return 0;
     return largeBytes(this.arena.words, this.front);
   }
 

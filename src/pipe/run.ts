@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 import type { Host, ReceivedPart } from "../base/index.ts";
-import type { Addr, Arena } from "../memory/index.ts";
+import { type Addr, type Arena, copyWords } from "../memory/index.ts";
 import { FLAGS, LENGTH, MORE, RECORD_HEAD, REDELIVERED, recordWords } from "../queue/index.ts";
 import type { Envelope } from "./envelope.ts";
-import { LOOP_WORDS, type Message } from "./message.ts";
+import type { Message } from "./message.ts";
 import { markAsRedelivered } from "./redelivered.ts";
 import type { Slab } from "./slab.ts";
 
@@ -57,13 +57,12 @@ export class Run {
     const length = Math.min(size, MOST_WORDS);
     slab.ensure(length);
     const to = slab.position;
-    if (length <= LOOP_WORDS) {
-      const target = slab.words;
-      for (let i = 0; i < length; i++) target[to + i] = words[from + i];
-    } else slab.words.set(words.subarray(from, from + length), to);
+    copyWords(slab.words, to, words, from, length);
     slab.position = to + length;
-    this.#buffer = slab.buffer;
-    this.#words = slab.words;
+    if (this.#words !== slab.words) {
+      this.#buffer = slab.buffer;
+      this.#words = slab.words;
+    }
     this.#next = to;
     this.#end = to + length;
     this.#shift = from - to;

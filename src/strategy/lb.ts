@@ -105,7 +105,7 @@ export class Lb {
    * after one has found none, others are thought to find some when some has come free.
    */
   get ready(): boolean {
-    if (!this.#isOpen) return false;
+    if (!this.#isOpen()) return false;
     const next = this.#next();
     if (next === undefined) this.#memory.over();
     else if (!this.#memory.starves) return true;
@@ -136,15 +136,15 @@ export class Lb {
    * @returns false if they have to wait; undefined if no pipe takes them so, or so many.
    */
   pass(stretch: Stretch, front: Uint8Array | undefined): boolean | undefined {
-    if (!this.#isOpen) return false;
+    if (!this.#isOpen()) return false;
     const writer = this.#next();
-    if (writer === undefined) return this.#swaps ? undefined : false;
+    if (writer === undefined) return this.#swaps() ? undefined : false;
     if (writer.conflates) return undefined;
     if (this.#copy(stretch, front, writer)) {
       this.#succeeded(writer);
       return true;
     }
-    if (stretch.messages > 1 || this.#swaps) return undefined;
+    if (stretch.messages > 1 || this.#swaps()) return undefined;
     return this.#copyElsewhere(stretch, front, writer) || this.#failed(writer);
   }
 
@@ -173,7 +173,7 @@ export class Lb {
    * @returns false if there is no memory for that; undefined if no pipe takes it so.
    */
   moveFrom(reader: PipeReader): boolean | undefined {
-    if (!this.#isOpen) return undefined;
+    if (!this.#isOpen()) return undefined;
     const writer = this.#next();
     if (writer === undefined || writer.conflates) return undefined;
     if (!reader.moveTo(writer)) return writer.swaps ? undefined : this.#failed(writer);
@@ -239,7 +239,7 @@ export class Lb {
   }
 
   /** Whether new messages are taken: what was returned has been given away. */
-  get #isOpen(): boolean {
+  #isOpen(): boolean {
     return this.#returned.length === 0 || this.pump();
   }
 
@@ -281,7 +281,7 @@ export class Lb {
   }
 
   #give(message: MessageLike | Prepared): PipeWriter | undefined {
-    if (!this.#isOpen) return undefined;
+    if (!this.#isOpen()) return undefined;
     return this.#put(message);
   }
 
@@ -326,7 +326,7 @@ export class Lb {
   /** Stores in the next swap with room. */
   #store(message: MessageLike | Prepared): PipeWriter | undefined {
     const { pipes } = this.#rotation;
-    if (!this.#swaps) return undefined;
+    if (!this.#swaps()) return undefined;
     for (let tries = pipes.length; tries > 0; tries--) {
       if (++this.#swapTurn >= pipes.length) this.#swapTurn = 0;
       const pipe = pipes[this.#swapTurn] as Pipe;
@@ -339,7 +339,7 @@ export class Lb {
   }
 
   /** Whether messages may go to a swap: as of the first, so of all. */
-  get #swaps(): boolean {
+  #swaps(): boolean {
     return this.#rotation.pipes[0]?.writer?.swaps === true;
   }
 

@@ -194,16 +194,16 @@ export class Outlet {
       if (aside.size === 0 && writer.hasRoom && !this.#tell()) isShort = true;
       writer.flush();
       this.#starve(isShort);
-      if (isShort || this.#asked || this.#isSettled) return;
+      if (isShort || this.#asked || this.#isSettled()) return;
       this.#asked = writer.wait();
     } while (!this.#asked);
   }
 
   /** Asks to be woken when there is room; false if there is some now. */
   park(): boolean {
-    if (this.#isSettled) return this.writer.wait();
+    if (this.#isSettled()) return this.writer.wait();
     this.drain();
-    return !this.#isSettled || this.writer.wait();
+    return !this.#isSettled() || this.writer.wait();
   }
 
   /** The pipe is left: what is set aside is lost. */
@@ -217,12 +217,12 @@ export class Outlet {
 
   /** Whether the next message has nothing before it but what is in the lane, or in the swap. */
   #isInOrder(): boolean {
-    if (!this.#isSettled) return false;
+    if (!this.#isSettled()) return false;
     return this.writer.swapped > 0 || this.#tellRecords();
   }
 
   /** Whether nothing waits for room, but what is in the swap. */
-  get #isSettled(): boolean {
+  #isSettled(): boolean {
     return this.#aside.size === 0 && this.#untold === 0;
   }
 
