@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MAX_MEMORY_LIMIT } from "../base/index.ts";
-import { Arena, countAndNote, counted, firstPage } from "./arena.ts";
+import { Arena, copyWords, countAndNote, counted, firstPage } from "./arena.ts";
 import type { Addr } from "./atomics.ts";
 import {
   LAYOUT,
@@ -157,5 +157,18 @@ describe("the counters of a slot", () => {
     assert.equal(counted(arena, slotAt(3) + SLOT_RECEIVED), 7);
     assert.equal(counted(arena, slotAt(3) + SLOT_DROPPED), 9);
     assert.equal(counted(arena, slotAt(4) + SLOT_SENT), 0);
+  });
+});
+
+describe("words that are copied", () => {
+  it("are these, however many, and no others", () => {
+    const from = Int32Array.from({ length: 128 }, (_, index) => index + 1);
+    for (let size = 0; size <= 64; size += 2) {
+      const to = new Int32Array(128);
+      copyWords(to, 10, from, 4, size);
+      const expected = new Int32Array(128);
+      expected.set(from.subarray(4, 4 + size), 10);
+      assert.deepEqual(to, expected, `${size} words`);
+    }
   });
 });
