@@ -10,7 +10,15 @@
  * Declarations are the compiler's, in dist/types; the tests of the parts run what it has made of
  * each source, in build/src.
  */
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type OutputOptions, rolldown } from "rolldown";
 
@@ -29,13 +37,9 @@ const OUTPUT: OutputOptions = {
   minifyInternalExports: false,
   // Two: the sockets, and what those by the names of zeromq.js have in common.
   chunkFileNames: ({ moduleIds }) =>
-    moduleIds.some((id) => /src[\\/]zeromq/.test(id)) ? "names.js" : "core.js",
+    moduleIds.some((id) => id.startsWith(join(root, "src", "zeromq"))) ? "names.js" : "core.js",
 };
 
-// What is of no source any more.
-for (const name of existsSync(dist) ? readdirSync(dist) : []) {
-  if (name !== "types") rmSync(join(dist, name), { recursive: true });
-}
 const bundle = await rolldown({
   cwd: root,
   input: Object.fromEntries(ENTRIES.map((name) => [name, `src/${name}.ts`])),
@@ -44,5 +48,20 @@ const bundle = await rolldown({
   treeshake: { moduleSideEffects: true }, // What package.json says of it is of files in dist.
   optimization: { inlineConst: { mode: "all", pass: 3 } },
 });
-await bundle.write(OUTPUT);
+const { output } = await bundle.generate(OUTPUT);
 await bundle.close();
+
+// A program that runs meanwhile finds each file, and none that is half written.
+mkdirSync(dist, { recursive: true });
+for (const file of output) {
+  const path = join(dist, file.fileName);
+  const text = file.type === "chunk" ? file.code : file.source;
+  if (existsSync(path) && readFileSync(path, "utf8") === text) continue;
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}
+// What is of no source any more.
+const made = new Set(["types", ...output.map(({ fileName }) => fileName)]);
+for (const name of readdirSync(dist)) {
+  if (!made.has(name)) rmSync(join(dist, name), { recursive: true });
+}

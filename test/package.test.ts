@@ -19,6 +19,7 @@ import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { rolldown } from "rolldown";
 
 /** All that dist has to run. Whoever raises it says why. */
 const MOST_BYTES = 420_000;
@@ -100,7 +101,7 @@ describe("what is in it", () => {
     assert.ok(bytes < MOST_BYTES, `${bytes} bytes`);
   });
 
-  test("no dependency, no script that runs at the installation", () => {
+  test("no dependency, no script at the installation; what has effects is there", () => {
     const { dependencies, optionalDependencies, scripts, ...rest } = JSON.parse(
       readFileSync(join(folder, "node_modules/threadmq/package.json"), "utf8"),
     );
@@ -108,6 +109,11 @@ describe("what is in it", () => {
     const peers = Object.keys(rest.peerDependencies);
     assert.deepEqual(peers, Object.keys(rest.peerDependenciesMeta));
     for (const peer of peers) assert.equal(rest.peerDependenciesMeta[peer].optional, true, peer);
+    const effective: string[] = rest.sideEffects.map((file: string) => posix.normalize(file));
+    assert.deepEqual(
+      effective.filter((file) => !files.includes(file)),
+      [],
+    );
     for (const hook of ["preinstall", "install", "postinstall", "prepare"])
       assert.equal(scripts[hook], undefined);
   });
@@ -120,6 +126,17 @@ const TALK = `
   console.log(pull.receiveSync().join(" "));`;
 
 describe("how it is used", () => {
+  for (const entry of ["threadmq", "threadmq/zeromq", "threadmq/zeromq/draft"]) {
+    test(`by a bundler that drops what is not used: import "${entry}"`, async () => {
+      const file = join(folder, "bare.mjs");
+      writeFileSync(file, `import "${entry}";`);
+      const bundle = await rolldown({ input: file, platform: "node", external: /^node:/ });
+      const { output } = await bundle.generate({ format: "esm" });
+      await bundle.close();
+      assert.match(output[0].code, /setEnvironmentData/);
+    });
+  }
+
   test("from an ES module", () =>
     prints("esm.mjs", `import { Pull, Push } from "threadmq"; ${TALK}`, "it works\n"));
 
