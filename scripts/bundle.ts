@@ -10,15 +10,7 @@
  * Declarations are the compiler's, in dist/types; the tests of the parts run what it has made of
  * each source, in build/src.
  */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type OutputOptions, rolldown } from "rolldown";
 
@@ -51,8 +43,8 @@ const bundle = await rolldown({
 const { output } = await bundle.generate(OUTPUT);
 await bundle.close();
 
-// A program that runs meanwhile finds each file, and none that is half written.
-mkdirSync(dist, { recursive: true });
+// A program that runs meanwhile finds each file, and none that is half written. The compiler has
+// made the folder, for the declarations.
 for (const file of output) {
   const path = join(dist, file.fileName);
   const text = file.type === "chunk" ? file.code : file.source;

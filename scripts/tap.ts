@@ -6,7 +6,7 @@
  */
 import { relative } from "node:path";
 import { type TestEvent, tap as whole } from "node:test/reporters";
-import { inspect } from "node:util";
+import { format } from "node:util";
 
 type Events = AsyncGenerator<TestEvent, void>;
 
@@ -57,7 +57,7 @@ function failed(
   const error = details.error as { cause: unknown; failureType?: string; exitCode?: unknown };
   if (error.failureType === "subtestsFailed") return [];
   const { cause } = error;
-  const text = cause instanceof Error ? (cause.stack ?? cause.message) : inspect(cause);
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : format(cause);
   if (name !== file) {
     const title = `${relative("", file)}: ${[...parents, name].join(" > ")}`;
     return [title, ...linesOf(text).slice(0, MOST_LINES)];
